@@ -1,0 +1,1 @@
+"""The delivery plane: a signed URL becomes a picture."""

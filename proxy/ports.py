@@ -1,0 +1,145 @@
+"""Ports: what the delivery plane asks of the world, and what each answer promises.
+
+An adapter translates every foreign error at its border. Two of ours may cross: `Unavailable` (the backend does not answer in time or answers nonsense;
+the request may be served without it, or becomes 503) and the refusals a method names. `asyncio.CancelledError` always passes through, and
+a cancelled call leaves nothing half-written.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+from proxy.core.derivative import Derivative
+from proxy.core.facts import Facts
+from proxy.core.names import DerivativeKey, Digest, Generation, TenantName
+from proxy.core.plan import Plan
+from proxy.core.tenant import Tenant
+
+
+@dataclass(slots=True)
+class OpenOriginal:
+    """An original's bytes behind a file descriptor of its own, readable and seekable from 0; a context manager that closes it.
+
+    Length and SHA-256 have been checked by whoever opened it: what a worker decodes is what was uploaded.
+    """
+
+    fd: int
+    size_bytes: int
+    _closed: bool = field(default=False, init=False)
+
+    def head(self, count: int) -> bytes:
+        """Read the first `count` bytes without moving the descriptor's offset."""
+        return os.pread(self.fd, count, 0)
+
+    def close(self) -> None:
+        """Close the descriptor, once."""
+        if not self._closed:
+            self._closed = True
+            os.close(self.fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Originals(Protocol):
+    """Originals by tenant and SHA-256. Writing is atomic and idempotent; nothing acknowledged is ever lost."""
+
+    async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
+        """Open an original. Refuses with NotFound, with Damaged when its bytes no longer have its name, with OverLimit over the byte limit."""
+        ...
+
+    async def put(self, tenant: TenantName, digest: Digest, source: OpenOriginal) -> bool:
+        """Keep the whole of `source` under its name (the caller hashed it); True when it is new, False when it was there."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the backend answers; `Unavailable` otherwise."""
+        ...
+
+
+class Derivatives(Protocol):
+    """One tier of finished pictures, or several stacked into one: the same two verbs at every layer."""
+
+    name: str
+    """Told in `Server-Timing` and in metrics: memory, redis, s3, files."""
+
+    async def get(self, key: DerivativeKey) -> Derivative | None:
+        """Give what was put, whole and unharmed, or None; a damaged entry is a miss."""
+        ...
+
+    async def put(self, key: DerivativeKey, derivative: Derivative) -> None:
+        """Keep a derivative; the first one under a key wins, and a tier may decline (too large, no room)."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the backend answers; `Unavailable` otherwise."""
+        ...
+
+
+class Tenants(Protocol):
+    """Who may ask: names to keys and rules."""
+
+    async def find(self, name: TenantName) -> Tenant | None:
+        """Give the tenant, or None when there is no such one. `Unavailable` when that cannot be known now."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the backend answers; `Unavailable` otherwise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One render as it is recorded behind the reply."""
+
+    tenant: TenantName
+    original: Digest
+    key: DerivativeKey
+    recipe: str
+    """Canonical, presets expanded."""
+    facts: Facts
+    derivative_format: str
+    width: int
+    height: int
+    size_bytes: int
+    render_s: float
+
+
+class Records(Protocol):
+    """Where what delivery learns is written down, in batches, behind the replies."""
+
+    async def record(self, batch: Sequence[Rendered]) -> None:
+        """Write the batch in one transaction; recording the same render twice is recording it once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Developed:
+    """What the pixel room gives back."""
+
+    facts: Facts
+    derivative: Derivative
+    render_s: float
+    """The worker's own time, in seconds."""
+
+
+class Pixels(Protocol):
+    """The pixel room: sandboxed workers that decode, render and encode. A worker's death costs a retry elsewhere, once; then Poisonous."""
+
+    generation: Generation
+
+    async def probe(self, original: OpenOriginal) -> Facts:
+        """Read the header. Refuses with NotAPicture or Damaged."""
+        ...
+
+    async def develop(self, original: OpenOriginal, facts: Facts | None, plan: Callable[[Facts], Plan]) -> Developed:
+        """Render `plan(facts)` in one visit to one worker, probing first where no facts are known.
+
+        Refuses as `probe` and `plan` do, with Damaged when the pixels end early, with DeadlinePassed when the worker
+        had to be killed. Cancelling it frees the worker.
+        """
+        ...
