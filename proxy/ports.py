@@ -1,7 +1,9 @@
-"""Ports: what the delivery plane asks of the world, and what each answer promises.
+"""What the delivery plane asks of the world, and what each answer promises.
 
-An adapter translates every foreign error at its border. Two of ours may cross: `Unavailable` (the backend does not answer in time or answers nonsense;
-the request may be served without it, or becomes 503) and the refusals a method names. `asyncio.CancelledError` always passes through, and
+An adapter translates every foreign error at its border. Two of ours may cross: `Unavailable` (the backend does not
+answer in time or answers nonsense;
+the request may be served without it, or becomes 503) and the refusals a method names. `asyncio.CancelledError` always
+passes through, and
 a cancelled call leaves nothing half-written.
 """
 
@@ -19,7 +21,7 @@ from proxy.core.tenant import Tenant
 
 @dataclass(slots=True)
 class OpenOriginal:
-    """An original's bytes behind a file descriptor of its own, readable and seekable from 0; a context manager that closes it.
+    """An original's bytes behind a file descriptor of its own, readable and seekable from 0; leaving it closes it.
 
     Length and SHA-256 have been checked by whoever opened it: what a worker decodes is what was uploaded.
     """
@@ -49,11 +51,14 @@ class Originals(Protocol):
     """Originals by tenant and SHA-256. Writing is atomic and idempotent; nothing acknowledged is ever lost."""
 
     async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
-        """Open an original. Refuses with NotFound, with Damaged when its bytes no longer have its name, with OverLimit over the byte limit."""
+        """Open an original.
+
+        Refuses with NotFound, with Damaged when its bytes no longer have its name, with OverLimit over the byte limit.
+        """
         ...
 
     async def put(self, tenant: TenantName, digest: Digest, source: OpenOriginal) -> bool:
-        """Keep the whole of `source` under its name (the caller hashed it); True when it is new, False when it was there."""
+        """Keep the whole of `source` under its name (the caller hashed it); True when it is new."""
         ...
 
     async def ping(self) -> None:
@@ -128,7 +133,10 @@ class Developed:
 
 
 class Pixels(Protocol):
-    """The pixel room: sandboxed workers that decode, render and encode. A worker's death costs a retry elsewhere, once; then Poisonous."""
+    """The pixel room: sandboxed workers that decode, render and encode.
+
+    A worker's death costs one retry elsewhere; a second death refuses with Poisonous.
+    """
 
     generation: Generation
 

@@ -12,24 +12,39 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DARKROOM_", extra="ignore", frozen=True)
 
-    home: Path = Field(Path(".darkroom"), description="Folder of the embedded default: database, originals, derivatives.")
-    database_url: str = Field("", description="Database; empty means SQLite in the home folder. `postgresql+asyncpg://…` when grown.")
+    home: Path = Field(
+        Path(".darkroom"), description="Folder of the embedded default: database, originals, derivatives."
+    )
+    database_url: str = Field(
+        "",
+        description="Database; empty means SQLite in the home folder. `postgresql+asyncpg://…` when grown.",
+    )
     redis_url: str = Field("", description="Redis for hot derivatives; empty means none.")
-    store_url: str = Field("", description="Originals and derivatives; empty means the home folder. `s3://bucket/prefix` when grown.")
+    store_url: str = Field(
+        "",
+        description="Originals and derivatives; empty means the home folder. `s3://bucket/prefix` when grown.",
+    )
     s3_endpoint_url: str = Field("", description="S3 of another maker than AWS.")
     s3_access_key_id: str = Field("", description="S3 key; empty means the AWS SDK's own search for credentials.")
     s3_secret_access_key: SecretStr = Field(SecretStr(""), description="S3 secret that belongs to the key.")
     s3_region: str = Field("us-east-1", description="S3 region.")
-    base_url: str = Field("http://127.0.0.1:8000", description="Where browsers reach this server; printed URLs begin with it.")
+    base_url: str = Field(
+        "http://127.0.0.1:8000", description="Where browsers reach this server; printed URLs begin with it."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
 
     workers: int = Field(0, ge=0, le=256, description="Pixel workers; 0 means one per available core.")
     worker_jobs: int = Field(1_000, ge=1, description="Jobs after which a worker is replaced.")
-    worker_rss_bytes: int = Field(512 * 2**20, ge=64 * 2**20, description="Resident memory at which a worker is replaced after its job.")
-    worker_memory_bytes: int = Field(3 * 2**30, ge=512 * 2**20, description="Address space a worker may use (RLIMIT_AS).")
+    worker_rss_bytes: int = Field(
+        512 * 2**20, ge=64 * 2**20, description="Resident memory at which a worker is replaced after its job."
+    )
+    worker_memory_bytes: int = Field(
+        3 * 2**30, ge=512 * 2**20, description="Address space a worker may use (RLIMIT_AS)."
+    )
     sandbox: Literal["require", "prefer"] = Field(
-        "prefer", description="`require` refuses to start where the kernel lacks Landlock or seccomp; `prefer` warns."
+        "prefer",
+        description="`require` refuses to start where the kernel lacks Landlock or seccomp; `prefer` warns.",
     )
 
     queue_length: int = Field(64, ge=1, le=10_000, description="Renders that may wait for a worker; beyond it 503.")
@@ -41,7 +56,9 @@ class Settings(BaseSettings):
     memory_cache_bytes: int = Field(256 * 2**20, ge=0, description="Budget of the in-process derivative cache.")
     redis_body_bytes: int = Field(512 * 2**10, ge=0, description="Largest derivative kept in Redis.")
     redis_ttl_s: int = Field(24 * 3600, ge=1, description="How long Redis keeps a derivative.")
-    tenant_ttl_s: float = Field(5.0, ge=0.05, description="How long a tenant's keys and rules are used before they are read again.")
+    tenant_ttl_s: float = Field(
+        5.0, ge=0.05, description="How long a tenant's keys and rules are used before they are read again."
+    )
 
     source_bytes: int = Field(64 * 2**20, ge=1, description="Largest original.")
     source_pixels: int = Field(120_000_000, ge=1, description="Most pixels of one frame of an original.")
@@ -51,8 +68,13 @@ class Settings(BaseSettings):
     output_pixels: int = Field(50_000_000, ge=1, description="Most pixels of all frames of a derivative together.")
     avif_pixels: int = Field(8_000_000, ge=1, description="Most pixels of an AVIF derivative.")
 
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: console on a terminal, JSON elsewhere.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: console on a terminal, JSON elsewhere."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severity that is logged."
+    )
     log_requests: Literal["all", "work", "none"] = Field(
-        "work", description="`work` logs renders and refusals and leaves out hits and 304s; `all` logs every request."
+        "work",
+        description="`work` logs renders and refusals and leaves out hits and 304s; `all` logs every request.",
     )

@@ -175,7 +175,7 @@ class Unavailable(Refusal):
     code = "unavailable"
     title = "Temporarily unavailable"
     max_age_s = None
-    retry_after_s = 2
+    retry_after_s: ClassVar[int | None] = 2
 
 
 class Busy(Unavailable):

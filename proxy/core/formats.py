@@ -32,7 +32,8 @@ SNIFF_BYTES = 128
 def sniff(head: bytes) -> Format | None:
     """Tell the format from the first SNIFF_BYTES bytes; None when it is none of ours.
 
-    Names and declared media types are never believed. JPEG: ITU T.81 SOI and a marker. PNG: the eight bytes of W3C PNG §5.2.
+    Names and declared media types are never believed. JPEG: ITU T.81 SOI and a marker. PNG: the eight bytes of W3C PNG
+    §5.2.
     WebP: RIFF container, RFC 9649. GIF: either version. AVIF: an ISO base media `ftyp` box that carries an AV1 brand.
     """
     if head.startswith(b"\xff\xd8\xff"):

@@ -1,6 +1,7 @@
 """Sizes, boxes and turns, in whole pixels.
 
-Theory. A turn of a picture is an element of the dihedral group D4, and every one of the eight EXIF orientations, `rot`, `flip` and
+Theory. A turn of a picture is an element of the dihedral group D4, and every one of the eight EXIF orientations, `rot`,
+`flip` and
 `flop` is one. We write each as *mirror left-right first, then rotate clockwise by quarters*; composition and inverse
 are then two lines of arithmetic, and no table of 8 × 8 cases is needed anywhere.
 """
@@ -59,7 +60,7 @@ class Turn:
         return self if self.mirrored else Turn(mirrored=False, quarters=-self.quarters % 4)
 
     def of_size(self, size: Size) -> Size:
-        """The size of a picture after the turn."""
+        """Give the size of a picture after the turn."""
         return Size(size.height, size.width) if self.quarters % 2 else size
 
     def of_box(self, box: Box, within: Size) -> Box:
@@ -91,7 +92,7 @@ _EXIF = (
 
 
 def upright(orientation: int) -> Turn:
-    """Give the turn that sets a picture of EXIF orientation 1…8 upright (CIPA DC-008 §4.6.5); anything else is upright."""
+    """Give the turn that sets a picture of EXIF orientation 1…8 upright (CIPA DC-008 §4.6.5); other values mean 1."""
     return _EXIF[orientation - 1] if 1 <= orientation <= len(_EXIF) else _EXIF[0]
 
 

@@ -22,9 +22,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 def tenant_name(text: str) -> TenantName:
     """Check a tenant's name; ValueError says the rule."""
     if not TENANT.fullmatch(text):
-        raise ValueError(
-            f"{text[:40]!r} is no tenant name: 1–31 of a–z, 0–9 and -, the first a letter or a digit"
-        )
+        raise ValueError(f"{text[:40]!r} is no tenant name: 1–31 of a–z, 0–9 and -, the first a letter or a digit")
     return TenantName(text)
 
 

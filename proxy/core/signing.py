@@ -1,8 +1,9 @@
 """Seals: the signature at the end of a URL.
 
-`s = base64url(HMAC-SHA256(HMAC-SHA256(secret, "darkroom.url"), text))` without padding, where `text` is the raw path plus `?e={unix}` where
-there is one. itsdangerous makes the same seal (`Signer(secret, salt="darkroom.url", key_derivation="hmac", digest_method=sha256)`);
-the tests hold us to it. Comparison is of canonical text in constant time: base64 has several spellings of one digest, a seal has one.
+`s = base64url(HMAC-SHA256(HMAC-SHA256(secret, "darkroom.url"), text))` without padding, where `text` is the raw path
+plus `?e={unix}` where there is one. itsdangerous makes the same seal: `Signer(secret, salt="darkroom.url",
+key_derivation="hmac", digest_method=sha256).get_signature(text)`; the tests hold us to it. Comparison is of canonical
+text in constant time: base64 has several spellings of one digest, a seal has one.
 """
 
 import hmac

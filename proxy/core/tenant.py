@@ -1,6 +1,6 @@
 """A tenant as the delivery plane knows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proxy.core.limits import Limits
 from proxy.core.names import TenantName
@@ -13,4 +13,4 @@ class Tenant:
 
     name: TenantName
     keys: tuple[SigningKey, ...]
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
