@@ -1,12 +1,14 @@
 """The catalog's database: SQLite in the home folder, or PostgreSQL.
 
-Theory. SQLite has one writer at a time. A transaction that begins as a reader and then writes fails at once when another
-has written in between, whatever `busy_timeout` says; so a transaction that will write says so when it begins (`BEGIN
-IMMEDIATE`) and queues. Python's sqlite3 would begin transactions by guesswork: we turn that off (`isolation_level=None`)
-and begin them ourselves, which also makes DDL transactional. WAL lets readers go on beside the writer.
+Theory. SQLite has one writer at a time. A transaction that begins as a reader and then writes fails at once when
+another has written in between, whatever `busy_timeout` says; so a transaction that will write says so when it
+begins (`BEGIN IMMEDIATE`) and queues. Python's sqlite3 would begin transactions by guesswork: we turn that off
+(`isolation_level=None`) and begin them ourselves, which also makes DDL transactional. WAL lets readers go on beside
+the writer.
 
-On PostgreSQL a plain transaction is right for both; the pool is small, because only the catalog and the refreshing of
-tenants ever wait here. A ping before each checkout costs one round trip and saves a refusal after every failover.
+On PostgreSQL a plain transaction is right for both; the pool is small, because only the catalog and the refreshing
+of tenants ever wait here. A ping before each checkout costs one round trip and saves a refusal after every
+failover.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -133,9 +135,7 @@ def database_url(settings: Settings) -> URL:
     drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
     backend = drivers.get(url.get_backend_name())
     if backend is None:
-        raise ValueError(
-            "DARKROOM_DATABASE_URL begins with postgresql+asyncpg:// or sqlite+aiosqlite://, nothing else"
-        )
+        raise ValueError("DARKROOM_DATABASE_URL begins with postgresql+asyncpg:// or sqlite+aiosqlite://, nothing else")
     return url.set(drivername=backend)
 
 

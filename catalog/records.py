@@ -1,13 +1,13 @@
 """Records: the catalog's tables, the same on SQLite and PostgreSQL.
 
-Natural keys where nature has them: a tenant is its name, an original its tenant and SHA-256, a derivative its key. None of
-them ever changes, so no surrogate stands between a URL and its rows. Every row hangs below its tenant by a foreign key,
-and each foreign key is the beginning of an index. A `table=True` model validates nothing: values are checked before
-they come here, and no record leaves the plane.
+Natural keys where nature has them: a tenant is its name, an original its tenant and SHA-256, a derivative its key.
+None of them ever changes, so no surrogate stands between a URL and its rows. Every row hangs below its tenant by a
+foreign key, and each foreign key is the beginning of an index. A `table=True` model validates nothing: values are
+checked before they come here, and no record leaves the plane.
 """
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, DateTime, ForeignKeyConstraint, Index, MetaData, UniqueConstraint
 from sqlalchemy.engine import Dialect
@@ -39,13 +39,13 @@ class Moment(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Write in UTC; a naive time is a ValueError, because nobody knows what it means."""
         if value is not None and value.tzinfo is None:
             raise ValueError("a time without a zone")
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Read in UTC; SQLite has dropped the zone that was written."""
         if value is None:
             return None
@@ -119,8 +119,3 @@ class Derivative(Record, table=True):
     size_bytes: int
     render_ms: float
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
-
-
-def columns(record: SQLModel) -> dict[str, Any]:
-    """Give a record's values by column, for a statement that writes many at once."""
-    return record.model_dump()

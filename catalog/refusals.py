@@ -1,11 +1,11 @@
 """Refusals of the catalog, in the manner of `proxy.core.errors`; `str(refusal)` says why and what to do.
 
-    Refusal
-    ├── TenantExists 409
-    ├── TenantMissing 404
-    ├── KeyRefused 409           a secret too short or used before, the last key, no such key
-    └── Unavailable 503
-        └── NotMigrated 503      the database's schema is not this version's
+Refusal
+├── TenantExists 409
+├── TenantMissing 404
+├── KeyRefused 409           a secret too short or used before, the last key, no such key
+└── Unavailable 503
+    └── NotMigrated 503      the database's schema is not this version's
 """
 
 from typing import ClassVar

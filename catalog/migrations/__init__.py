@@ -1,7 +1,7 @@
 """The schema's history, inside the package: an installed wheel migrates without any file beside it.
 
-`HEAD` is the revision this version works with. Reading the revision that a database is at takes no Alembic, so a start
-that finds everything in order does not pay for importing it.
+`HEAD` is the revision this version works with. Reading the revision that a database is at takes no Alembic, so a
+start that finds everything in order does not pay for importing it.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Moving a database from revision to revision: one transaction, one process at a time.
 
-Both databases have transactional DDL, so a migration that fails leaves nothing behind. Two processes that migrate at once
-queue: on PostgreSQL for an advisory lock that the transaction's end releases, on SQLite for the write lock that
-`BEGIN IMMEDIATE` took. The second finds nothing left to do.
+Both databases have transactional DDL, so a migration that fails leaves nothing behind. Two processes that migrate
+at once queue: on PostgreSQL for an advisory lock that the transaction's end releases, on SQLite for the write lock
+that `BEGIN IMMEDIATE` took. The second finds nothing left to do.
 """
 
 from alembic import command
