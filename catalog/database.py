@@ -32,6 +32,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from catalog.migrations import ensure
+from catalog.refusals import Misconfigured
 from proxy.core.errors import Unavailable
 from proxy.settings import Settings
 
@@ -125,17 +126,19 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def database_url(settings: Settings) -> URL:
-    """Give the URL with its asynchronous driver; ValueError when it is none of the two databases."""
+    """Give the URL with its asynchronous driver; Misconfigured when it is none of the two databases."""
     if not settings.database_url:
         return make_url("sqlite+aiosqlite://").set(database=str(settings.home / "darkroom.db"))
     try:
         url = make_url(settings.database_url)
     except (ArgumentError, ValueError) as error:
-        raise ValueError("DARKROOM_DATABASE_URL is no URL; it looks like postgresql+asyncpg://…") from error
+        raise Misconfigured("DARKROOM_DATABASE_URL is no URL; it looks like postgresql+asyncpg://…") from error
     drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
     backend = drivers.get(url.get_backend_name())
     if backend is None:
-        raise ValueError("DARKROOM_DATABASE_URL begins with postgresql+asyncpg:// or sqlite+aiosqlite://, nothing else")
+        raise Misconfigured(
+            "DARKROOM_DATABASE_URL begins with postgresql+asyncpg:// or sqlite+aiosqlite://, nothing else"
+        )
     return url.set(drivername=backend)
 
 

@@ -4,6 +4,7 @@ Refusal
 ├── TenantExists 409
 ├── TenantMissing 404
 ├── KeyRefused 409           a secret too short or used before, the last key, no such key
+├── Misconfigured 500        a setting is wrong: for whoever runs this, never for a client
 └── Unavailable 503
     └── NotMigrated 503      the database's schema is not this version's
 """
@@ -45,3 +46,12 @@ class NotMigrated(Unavailable):
 
     code = "not-migrated"
     title = "Database not migrated"
+
+
+class Misconfigured(Refusal):
+    """A setting is not what it has to be; the sentence names it."""
+
+    status = 500
+    code = "misconfigured"
+    title = "Misconfigured"
+    max_age_s: ClassVar[int | None] = None

@@ -89,6 +89,14 @@ async def find_tenant(database: Database, name: TenantName) -> TenantSummary:
     return _summary(row)
 
 
+async def find_signer(database: Database, name: TenantName) -> KnownTenant:
+    """Find a tenant with the keys to sign in its name; TenantMissing when there is none of the name."""
+    tenant = await SqlTenants(database).find(name)
+    if tenant is None:
+        raise _missing(name)
+    return tenant
+
+
 async def create_key(database: Database, tenant: TenantName, secret: str | None = None) -> NewKey:
     """Add a key that signs from now on; TenantMissing, or KeyRefused for a poor or used secret or one key too many."""
     secret = _secret(secret)
