@@ -85,6 +85,22 @@ class Derivatives(Protocol):
         ...
 
 
+class Cache(Protocol):
+    """The stacked tiers as delivery uses them: looked into before the work, filled behind the reply."""
+
+    def peek(self, key: DerivativeKey) -> tuple[str, Derivative] | None:
+        """Give what this process's memory holds, and the tier's name, without waiting."""
+        ...
+
+    async def find(self, key: DerivativeKey) -> tuple[str, Derivative] | None:
+        """Give what the nearest tier holds, and the tier's name; a tier that is out is passed over."""
+        ...
+
+    def keep(self, key: DerivativeKey, derivative: Derivative) -> None:
+        """Keep in memory at once and in the other tiers behind the reply; returns at once and never fails."""
+        ...
+
+
 class Tenants(Protocol):
     """Who may ask: names to keys and rules."""
 

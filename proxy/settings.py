@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     )
 
     source_bytes: int = Field(64 * 2**20, ge=1, description="Largest original.")
-    source_pixels: int = Field(120_000_000, ge=1, description="Most pixels of one frame of an original.")
+    source_pixels: int = Field(300_000_000, ge=1, description="Most pixels of one frame of an original.")
     source_frames: int = Field(1_000, ge=1, description="Most frames of an original.")
     animation_pixels: int = Field(120_000_000, ge=1, description="Most pixels of all frames of an original together.")
     output_side: int = Field(8_192, ge=1, description="Longest side of a derivative.")

@@ -8,8 +8,8 @@ class Limits:
     """What an original may be and what may be made of it; bytes, pixels, frames."""
 
     source_bytes: int = 64 * 1024 * 1024
-    source_pixels: int = 120_000_000
-    """Of one frame."""
+    source_pixels: int = 300_000_000
+    """Of one frame; the JPEG decoder reduces such a picture while it reads, others run into the deadline first."""
     source_frames: int = 1_000
     animation_pixels: int = 120_000_000
     """Of all frames of the original together."""

@@ -180,7 +180,7 @@ def _check_output(asked: Format, final: Size, frames: int, limits: Limits) -> No
     side = min(limits.output_side, asked.largest_side)
     if final.longest > side:
         raise OverLimit(
-            f"The picture would be {final.width}×{final.height}; the longest side allowed is {side}: say a smaller w or h."
+            f"The picture would be {final.width}×{final.height}; the longest side is {side}: say a smaller w."
         )
     if final.pixels * frames > limits.output_pixels:
         raise OverLimit(f"The picture would have {final.pixels * frames} pixels; the limit is {limits.output_pixels}.")
@@ -198,7 +198,7 @@ def _check_work(base: Size, scaled: Size, limits: Limits) -> None:
 
 
 def _load_shrink(facts: Facts, scaled: Size) -> int:
-    """Let the JPEG decoder reduce, but leave the resize at least a factor of two: none at all costs visible sharpness."""
+    """Let the JPEG decoder reduce, but leave the resize a factor of two: none at all costs visible sharpness."""
     if facts.format is not JPEG:
         return 1
     room = min(facts.width // scaled.width, facts.height // scaled.height)

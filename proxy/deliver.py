@@ -1,0 +1,190 @@
+"""One picture, from link to derivative, in a straight line.
+
+    admit     who asks: tenant, expiry, seal
+    order     what for: recipe, client class, key, ETag
+    deliver   memory → flight → other tiers → original → facts → plan → slot → worker → reply, kept behind it
+
+Everything that can be decided without storage is decided by the first two.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from time import perf_counter, time
+
+from proxy.bounded import Passing, Recent
+from proxy.core import grammar
+from proxy.core.caching import derivative_key, etag
+from proxy.core.derivative import Derivative
+from proxy.core.errors import DeadlinePassed, Forbidden, NotAPicture, OverLimit, Refusal
+from proxy.core.facts import Facts
+from proxy.core.formats import Format
+from proxy.core.link import Link
+from proxy.core.names import DerivativeKey, Digest
+from proxy.core.negotiation import Client, client_class
+from proxy.core.plan import Plan
+from proxy.core.planner import plan_render
+from proxy.core.recipe import Recipe
+from proxy.core.signing import NO_KEY, verify
+from proxy.core.tenant import Tenant
+from proxy.flight import Flights
+from proxy.gate import Gate
+from proxy.notebook import Notebook
+from proxy.ports import Cache, Originals, Pixels, Rendered, Tenants
+
+_NEGATIVE_S = 60.0
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A link that has been believed: what is to be delivered, and under which names."""
+
+    tenant: Tenant
+    original: Digest
+    recipe: Recipe
+    client: Client | None
+    """Only where the recipe says `auto`."""
+    key: DerivativeKey
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A derivative, where it came from (a tier's name, or `render`), and what its stages took, in seconds."""
+
+    derivative: Derivative
+    tier: str
+    stages: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The rooms delivery works with."""
+
+    tenants: Tenants
+    cache: Cache
+    originals: Originals
+    pixels: Pixels
+    gate: Gate
+    fetching: asyncio.Semaphore
+    notebook: Notebook
+
+
+class Delivery:
+    """Delivers pictures; `deadline_s` is one request's time."""
+
+    def __init__(self, house: House, deadline_s: float, clock: Callable[[], float] = time) -> None:
+        self._house = house
+        self._deadline_s = deadline_s
+        self._clock = clock
+        self._flights: Flights[DerivativeKey, Delivered] = Flights()
+        self._facts: Recent[Digest, Facts] = Recent(_REMEMBERED)
+        self._refused: Passing[DerivativeKey, Refusal] = Passing(_REMEMBERED, _NEGATIVE_S)
+
+    async def admit(self, link: Link) -> Tenant:
+        """Believe the link or refuse with Forbidden; an unknown tenant costs what a wrong seal costs."""
+        tenant = await self._house.tenants.find(link.tenant)
+        keys = tenant.keys if tenant else (NO_KEY,)
+        sealed = verify(keys, link.sealed_text, link.seal or "")
+        expired = link.expires is not None and self._clock() >= link.expires
+        if tenant is None or not sealed or expired:
+            raise Forbidden
+        return tenant
+
+    def order(self, tenant: Tenant, link: Link, accept: str) -> Order:
+        """Read the recipe (RecipeFault), apply the tenant's rules, and name what is to be delivered."""
+        recipe, canonical = _parse(link.recipe)
+        if link.digest is None:
+            raise Forbidden
+        client = client_class(accept) if recipe.format == "auto" else None
+        key, tag = _names(self._house.pixels.generation, tenant.name, link.original, canonical, client)
+        return Order(tenant, link.digest, recipe, client, key, tag)
+
+    def at_hand(self, order: Order) -> tuple[str, Derivative] | None:
+        """Give the derivative and its tier's name from this process's memory, without waiting."""
+        return self._house.cache.peek(order.key)
+
+    async def deliver(self, order: Order) -> Delivered:
+        """Give the picture from the nearest tier, or make it; many who ask at once wait for one."""
+        refused = self._refused.get(order.key)
+        if refused is not None:
+            raise refused.with_traceback(None)  # raised again and again: its history must not grow
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await self._flights.join(order.key, partial(self._obtain, order))
+        except TimeoutError:
+            raise DeadlinePassed(f"The picture was not ready within {self._deadline_s:g} seconds.") from None
+        except (NotAPicture, OverLimit) as refusal:
+            self._refused.put(order.key, refusal)
+            raise
+
+    async def inspect(self, order: Order) -> tuple[Format, Derivative | None]:
+        """Tell what `deliver` would give, making no pixels: the format, and the derivative where a tier has it."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                found = await self._house.cache.find(order.key)
+                if found is not None:
+                    return found[1].format, found[1]
+                async with self._house.fetching:
+                    original = await self._house.originals.open(order.tenant.name, order.original)
+                with original:
+                    facts = self._facts.get(order.original) or await self._house.pixels.probe(original)
+                self._facts.put(order.original, facts)
+                return self._plan(order, facts).encoding.format, None
+        except TimeoutError:
+            raise DeadlinePassed(f"No answer within {self._deadline_s:g} seconds.") from None
+
+    async def _obtain(self, order: Order) -> Delivered:
+        begun = perf_counter()
+        found = await self._house.cache.find(order.key)
+        if found is not None:
+            return Delivered(found[1], found[0], (("tier", perf_counter() - begun),))
+        return await self._develop(order)
+
+    async def _develop(self, order: Order) -> Delivered:
+        begun = perf_counter()
+        async with self._house.fetching:
+            original = await self._house.originals.open(order.tenant.name, order.original)
+        fetched = perf_counter()
+        with original:
+            facts = self._facts.get(order.original)
+            if facts is not None:
+                self._plan(order, facts)  # what the limits refuse never waits for a slot
+            async with self._house.gate.slot(order.tenant.name):
+                admitted = perf_counter()
+                developed = await self._house.pixels.develop(original, facts, partial(self._plan, order))
+        self._facts.put(order.original, developed.facts)
+        self._house.cache.keep(order.key, developed.derivative)
+        self._house.notebook.note(
+            Rendered(
+                tenant=order.tenant.name,
+                original=order.original,
+                key=order.key,
+                recipe=str(order.recipe),
+                facts=developed.facts,
+                derivative_format=developed.derivative.format.name,
+                width=developed.derivative.width,
+                height=developed.derivative.height,
+                size_bytes=len(developed.derivative.body),
+                render_s=developed.render_s,
+            )
+        )
+        stages = (("fetch", fetched - begun), ("wait", admitted - fetched), ("render", developed.render_s))
+        return Delivered(developed.derivative, "render", stages)
+
+    def _plan(self, order: Order, facts: Facts) -> Plan:
+        return plan_render(order.recipe, facts, order.tenant.limits, order.client or "base")
+
+
+@lru_cache(maxsize=4_096)
+def _parse(text: str) -> tuple[Recipe, str]:
+    recipe = grammar.parse(text)
+    return recipe, str(recipe)
+
+
+@lru_cache(maxsize=16_384)
+def _names(*parts: str) -> tuple[DerivativeKey, str]:
+    generation, tenant, original, recipe, client = parts
+    return derivative_key(generation, tenant, original, recipe, client), etag(generation, original, recipe, client)  # type: ignore[arg-type]

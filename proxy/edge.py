@@ -1,0 +1,205 @@
+"""HTTP in and out: one ASGI callable for everything below `/t/`.
+
+The order of checks is the contract's: method → length → shape of path and query → seal → recipe → tenant's rules → 304
+→ caches → limits → capacity →
+deadline. Nothing is routed or decoded: the raw path is what was sealed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import lru_cache
+from os import urandom
+from time import perf_counter
+from typing import Any, TypeVar
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from proxy.core.caching import IMMUTABLE, matches, refusal_cache_control
+from proxy.core.errors import Broken, HeadersTooLarge, MethodNotAllowed, Refusal
+from proxy.core.link import Link, parse_target
+from proxy.deliver import Delivered, Delivery, Order
+from proxy.metrics import Metrics
+from proxy.problem import problem_body
+
+log = structlog.get_logger("darkroom.edge")
+
+Headers = list[tuple[bytes, bytes]]
+Value = TypeVar("Value")
+
+MAX_HEADER_BYTES = 16_384
+ALLOW = b"GET, HEAD, OPTIONS"
+
+_SAFE: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"timing-allow-origin", b"*"),
+]
+_CACHE_CONTROL = (b"cache-control", IMMUTABLE.encode())
+_VARY = (b"vary", b"Accept")
+
+
+class ClientLeft(Exception):  # noqa: N818 - nobody is told
+    """The connection closed before there was an answer."""
+
+
+class Edge:
+    """Answers GET, HEAD and OPTIONS for pictures; `logged` is which requests leave a line (all, work, none)."""
+
+    def __init__(self, delivery: Delivery, metrics: Metrics, logged: str) -> None:
+        self._delivery = delivery
+        self._metrics = metrics
+        self._logged = logged
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        begun = perf_counter()
+        request_id = urandom(8).hex()
+        identity = (b"x-request-id", request_id.encode())
+        tier, cause = "none", None
+        try:
+            status, headers, body, tier = await self._answer(scope, receive)
+        except ClientLeft:
+            self._metrics.answered(499, tier, 0)
+            return
+        except Refusal as refusal:
+            status, headers, body = _refused(refusal, request_id)
+            cause = refusal.code
+        except Exception:
+            log.exception("a request failed", request=request_id)
+            status, headers, body = _refused(Broken(), request_id)
+            cause = Broken.code
+        headers.append(identity)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        sent = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": sent})
+        self._metrics.answered(status, tier, len(sent))
+        if self._logged == "all" or (self._logged == "work" and (cause or tier == "render")):
+            _log(scope, request=request_id, status=status, tier=tier, cause=cause, ms=_ms(begun))
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Headers, bytes, str]:
+        """Walk the line for one request: (status, headers, body, tier)."""
+        method = scope["method"]
+        if method not in ("GET", "HEAD", "OPTIONS"):
+            raise MethodNotAllowed("Pictures are read with GET or HEAD.")
+        link, accept, if_none_match = _read(scope)
+        if method == "OPTIONS":
+            return 204, [(b"allow", ALLOW)], b"", "none"
+        order = self._delivery.order(await self._delivery.admit(link), link, accept)
+        if if_none_match and matches(if_none_match, order.etag):
+            return 304, _names(order), b"", "none"
+        at_hand = self._delivery.at_hand(order)
+        if at_hand is not None:
+            return _pictured(order, Delivered(at_hand[1], at_hand[0]))
+        if method == "HEAD":
+            return await self._inspected(order, receive)
+        delivered = await unless_client_leaves(receive, self._delivery.deliver(order))
+        self._metrics.staged(delivered.stages)
+        return _pictured(order, delivered)
+
+    async def _inspected(self, order: Order, receive: Receive) -> tuple[int, Headers, bytes, str]:
+        """Answer HEAD for a picture that no memory holds; its length is only told where a tier knows it."""
+        found = await unless_client_leaves(receive, self._delivery.inspect(order))
+        headers = [*_names(order), (b"content-type", found[0].media_type.encode()), *_SAFE]
+        if found[1] is not None:
+            headers.append((b"content-length", str(len(found[1].body)).encode()))
+        return 200, headers, b"", "none"
+
+
+def _read(scope: Scope) -> tuple[Link, str, str]:
+    """Give the link, Accept and If-None-Match; repeated fields are one list (RFC 9110 §5.3)."""
+    accept = if_none_match = b""
+    size = 0
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
+        if name == b"accept":
+            accept = accept + b"," + value if accept else value
+        elif name == b"if-none-match":
+            if_none_match = if_none_match + b"," + value if if_none_match else value
+    link = _link(scope["raw_path"], scope["query_string"])
+    if size > MAX_HEADER_BYTES:
+        raise HeadersTooLarge(f"The header fields are over {MAX_HEADER_BYTES} bytes.")
+    return link, accept.decode("latin-1"), if_none_match.decode("latin-1")
+
+
+@lru_cache(maxsize=4_096)
+def _link(raw_path: bytes, query: bytes) -> Link:
+    return parse_target(raw_path, query)
+
+
+def _names(order: Order) -> Headers:
+    """Give what a 200 and its 304 both carry (RFC 9110 §15.4.5)."""
+    headers = [
+        (b"etag", order.etag.encode()),
+        _CACHE_CONTROL,
+        (b"x-amz-meta-cache-tag", f"a-{order.tenant.name}-{order.original}, t-{order.tenant.name}".encode()),
+    ]
+    if order.client is not None:
+        headers.append(_VARY)
+    return headers
+
+
+def _pictured(order: Order, delivered: Delivered) -> tuple[int, Headers, bytes, str]:
+    derivative = delivered.derivative
+    headers = [
+        (b"content-type", derivative.format.media_type.encode()),
+        (b"content-length", str(len(derivative.body)).encode()),
+        *_names(order),
+        *_SAFE,
+        (b"server-timing", _server_timing(delivered).encode()),
+    ]
+    return 200, headers, derivative.body, delivered.tier
+
+
+def _server_timing(delivered: Delivered) -> str:
+    """Tell the tier and each stage in milliseconds (W3C Server Timing)."""
+    return ", ".join((f'tier;desc="{delivered.tier}"', *(f"{name};dur={1000 * s:.1f}" for name, s in delivered.stages)))
+
+
+def _refused(refusal: Refusal, request_id: str) -> tuple[int, Headers, bytes]:
+    body = problem_body(refusal, request_id)
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", refusal_cache_control(refusal.max_age_s).encode()),
+        *_SAFE,
+    ]
+    if refusal.retry_after_s is not None:
+        headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
+    if isinstance(refusal, MethodNotAllowed):
+        headers.append((b"allow", ALLOW))
+    return refusal.status, headers, body
+
+
+async def unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, Value]) -> Value:
+    """Await `work`; cancel it and raise ClientLeft when the client closes first."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_until_client_leaves(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientLeft
+    finally:
+        await _end((working, leaving))
+
+
+async def _until_client_leaves(receive: Callable[[], Awaitable[Any]]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _log(scope: Scope, **told: str | float | None) -> None:
+    """Log one line; never the query: seals are in it."""
+    log.info("answered", method=scope["method"], path=scope["raw_path"].decode("latin-1")[:2048], **told)
+
+
+def _ms(begun: float) -> float:
+    return round(1000 * (perf_counter() - begun), 1)

@@ -1,0 +1,68 @@
+"""Start libvips as a worker wants it: the right version, one thread, no cache, only the loaders that are allowed."""
+
+import os
+
+os.environ.setdefault("VIPS_CONCURRENCY", "1")  # read once, when libvips starts: parallelism comes from workers
+
+import pyvips
+
+OLDEST = (8, 18, 7)
+"""Older ones have known memory-safety faults in their loaders."""
+
+_LOADERS = (
+    "VipsForeignLoadJpeg",
+    "VipsForeignLoadPng",
+    "VipsForeignLoadWebp",
+    "VipsForeignLoadNsgif",
+    "VipsForeignLoadHeif",
+)
+
+
+class WrongLibvips(Exception):  # noqa: N818 - named for what it tells
+    """The libvips that was loaded is too old; the message says what to do."""
+
+
+def start() -> str:
+    """Check the version, set libvips up and block every loader but the allowed ones; give the version, as "8.18.7"."""
+    version = tuple(pyvips.version(part) for part in range(3))
+    told = ".".join(map(str, version))
+    if version < OLDEST:
+        raise WrongLibvips(
+            f"libvips {told} is loaded; Darkroom needs {'.'.join(map(str, OLDEST))} or newer. pyvips was probably "
+            "compiled against the system's libvips: install it again with "
+            "PKG_CONFIG_LIBDIR=/nonexistent pip install --force-reinstall --no-cache-dir 'pyvips[binary]'"
+        )
+    pyvips.cache_set_max(0)
+    pyvips.operation_block_set("VipsForeignLoad", True)  # noqa: FBT003 - pyvips' own signature
+    for loader in _LOADERS:
+        pyvips.operation_block_set(loader, False)  # noqa: FBT003 - as above
+    return told
+
+
+def codecs() -> dict[str, bool]:
+    """Tell which formats this libvips can both read and write."""
+    savers = {"jpeg": "jpegsave", "webp": "webpsave", "avif": "heifsave", "png": "pngsave", "gif": "gifsave"}
+    return {
+        name: _has(f"{saver}_buffer") and _has(f"{saver.replace('save', 'load')}_source")
+        for name, saver in savers.items()
+    }
+
+
+def _has(operation: str) -> bool:
+    return bool(pyvips.type_find("VipsOperation", operation))
+
+
+def warm_up() -> None:
+    """Encode and decode one small picture per format, and run the other operations once.
+
+    What is loaded lazily (profiles, encoder tables, threads' stacks) is loaded before the sandbox closes and before the
+    first request waits for it.
+    """
+    picture = (
+        pyvips.Image.black(64, 64, bands=4).linear(1, [200, 120, 40, 255]).cast("uchar").copy(interpretation="srgb")
+    )
+    for suffix in (".jpg", ".webp", ".avif", ".png", ".gif"):
+        body = picture.write_to_buffer(suffix, **({"effort": 0} if suffix == ".avif" else {}))
+        loaded = pyvips.Image.new_from_buffer(body, "", access="sequential")
+        loaded.resize(0.5).icc_transform("srgb", embedded=True, input_profile="srgb").copy_memory()
+    picture.premultiply().resize(0.4).unpremultiply().cast("uchar").smartcrop(8, 8, interesting="attention").avg()

@@ -1,0 +1,33 @@
+"""Read an original's header into Facts; no pixel is decoded."""
+
+from typing import Any
+
+import pyvips
+
+from proxy.core.facts import Facts
+from proxy.core.formats import AVIF
+from proxy.pixels.source import open_image, refusal, sniff_fd
+
+
+def probe(fd: int) -> Facts:
+    """Tell what the header says. NotAPicture for an unknown kind, Damaged when the header does not parse."""
+    source = sniff_fd(fd)
+    try:
+        image = open_image(fd, source)
+        frames = 1 if source is AVIF else max(1, _get(image, "n-pages", 1))  # several AVIF items are no animation
+        orientation = _get(image, "orientation", 1)
+        return Facts(
+            format=source,
+            width=image.width,
+            height=image.height,
+            orientation=orientation if orientation in range(1, 9) else 1,
+            frames=frames,
+            alpha=image.hasalpha(),
+            icc=image.get_typeof("icc-profile-data") != 0,
+        )
+    except pyvips.Error as error:
+        raise refusal(error) from error
+
+
+def _get(image: pyvips.Image, name: str, default: Any) -> Any:  # noqa: ANN401 - header fields have their own types
+    return image.get(name) if image.get_typeof(name) else default

@@ -1,0 +1,155 @@
+"""Render a plan: load, then the steps below for each frame, then encode.
+
+Each step takes the picture and the plan and gives the picture; sizes and places are the plan's, so no step computes
+any. Frames of an animation go
+through the steps one by one: a resize across the joint of two frames would let each bleed into the other.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyvips
+
+from proxy.core.derivative import Derivative
+from proxy.core.formats import GIF, JPEG, WEBP
+from proxy.core.geometry import Turn
+from proxy.core.plan import Plan
+from proxy.pixels.colour import to_srgb
+from proxy.pixels.encode import encode
+from proxy.pixels.source import open_image, refusal
+
+Step = Callable[[pyvips.Image, Plan], pyvips.Image]
+
+
+def render(fd: int, plan: Plan) -> Derivative:
+    """Develop one derivative from the original behind `fd`; Damaged when its pixels end early or do not decode."""
+    try:
+        film = _load(fd, plan)
+        picture = film.join([_develop(frame, plan) for frame in film.frames()])
+        return Derivative(encode(picture, plan.encoding), plan.encoding.format, plan.size.width, plan.size.height)
+    except pyvips.Error as error:
+        raise refusal(error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Film:
+    """The loaded frames, one below the other, as libvips holds an animation."""
+
+    image: pyvips.Image
+    count: int
+
+    def frames(self) -> list[pyvips.Image]:
+        if self.count == 1:
+            return [self.image]
+        height = self.image.height // self.count
+        return [self.image.crop(0, at * height, self.image.width, height) for at in range(self.count)]
+
+    def join(self, frames: list[pyvips.Image]) -> pyvips.Image:
+        """Put developed frames together again, with the animation's timing and loop."""
+        if self.count == 1:
+            return frames[0]
+        joined = pyvips.Image.arrayjoin(frames, across=1).copy()
+        joined.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
+        for name in ("delay", "loop"):
+            if self.image.get_typeof(name):
+                joined.set_type(self.image.get_typeof(name), name, self.image.get(name))
+        return joined
+
+
+def _load(fd: int, plan: Plan) -> _Film:
+    options: dict[str, int] = {}
+    if plan.source is JPEG:
+        options["shrink"] = plan.load_shrink
+    if plan.source in (GIF, WEBP):
+        options |= {"page": plan.first_frame, "n": plan.frames}
+    return _Film(open_image(fd, plan.source, **options), plan.frames)
+
+
+def _develop(frame: pyvips.Image, plan: Plan) -> pyvips.Image:
+    for step in STEPS:
+        frame = step(frame, plan)
+    # Frames are decoded in order from one forward-only source: finish each before the next one starts.
+    return frame.copy_memory() if plan.frames > 1 else frame
+
+
+def crop(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Keep the asked part of the stored picture (libvips `extract_area`)."""
+    if plan.crop is None:
+        return image
+    return image.crop(plan.crop.left, plan.crop.top, plan.crop.width, plan.crop.height)
+
+
+def resize(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Resize to the exact size (libvips `resize`, Lanczos3); alpha is premultiplied, so no hidden colour leaks."""
+    if (image.width, image.height) == (plan.scaled.width, plan.scaled.height):
+        return image
+    alpha, kind = image.hasalpha(), image.format
+    image = image.premultiply() if alpha else image
+    image = image.resize(plan.scaled.width / image.width, vscale=plan.scaled.height / image.height)
+    return image.unpremultiply().cast(kind) if alpha else image
+
+
+def colour(image: pyvips.Image, _: Plan) -> pyvips.Image:
+    """Bring the few pixels that are left to sRGB, 8 bits."""
+    return to_srgb(image)
+
+
+def turn(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Set upright and rotate (libvips `fliphor`, `rot`)."""
+    if plan.turn == Turn() and plan.interest is None:
+        return image
+    image = image.copy_memory()  # what follows reads out of order; the source only runs forward
+    image = image.fliphor() if plan.turn.mirrored else image
+    return image.rot(f"d{plan.turn.quarters * 90}") if plan.turn.quarters else image
+
+
+def cut(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Keep the cover crop (libvips `extract_area`; `smartcrop` finds the place by attention or entropy)."""
+    if plan.cut is None:
+        return image
+    if plan.interest is None:
+        return image.crop(plan.cut.left, plan.cut.top, plan.cut.width, plan.cut.height)
+    interesting = "attention" if plan.interest == "smart" else "entropy"
+    return image.smartcrop(plan.cut.width, plan.cut.height, interesting=interesting)
+
+
+def flatten(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Lay transparent pixels over the background (libvips `flatten`; `composite2` where that is itself clear)."""
+    if plan.background is None or not image.hasalpha():
+        return image
+    paint = [plan.background.red, plan.background.green, plan.background.blue]
+    if plan.background.alpha == 255:  # noqa: PLR2004 - opaque
+        return image.flatten(background=paint if image.bands > 2 else [_luma(paint)])  # noqa: PLR2004 - grey with alpha
+    image = image.colourspace("srgb")
+    return (
+        image.new_from_image([*paint, plan.background.alpha])
+        .copy(interpretation="srgb")
+        .composite2(image, "over")
+        .cast("uchar")
+    )
+
+
+def _luma(paint: list[int]) -> int:
+    return round(0.2126 * paint[0] + 0.7152 * paint[1] + 0.0722 * paint[2])
+
+
+def canvas(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Lay the picture on its canvas (libvips `embed`); the canvas is clear where no background is."""
+    if plan.canvas is None:
+        return image
+    paint = plan.background
+    image = image.colourspace("srgb")
+    if paint is None or paint.alpha < 255:  # noqa: PLR2004 - opaque
+        image = image if image.hasalpha() else image.addalpha()
+    ground = [0, 0, 0, 0] if paint is None else [paint.red, paint.green, paint.blue, paint.alpha]
+    return image.embed(
+        plan.canvas.left,
+        plan.canvas.top,
+        plan.canvas.width,
+        plan.canvas.height,
+        extend="background",
+        background=ground[: image.bands],
+    )
+
+
+STEPS: tuple[Step, ...] = (crop, resize, colour, turn, cut, flatten, canvas)

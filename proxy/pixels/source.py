@@ -1,0 +1,43 @@
+"""Open an original with the one loader its magic bytes call for."""
+
+import os
+from typing import Any
+
+import pyvips
+
+from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
+from proxy.core.formats import AVIF, GIF, JPEG, PNG, SNIFF_BYTES, WEBP, Format, sniff
+
+_LOADERS = {
+    JPEG: "jpegload_source",
+    PNG: "pngload_source",
+    WEBP: "webpload_source",
+    GIF: "gifload_source",
+    AVIF: "heifload_source",
+}
+
+
+def sniff_fd(fd: int) -> Format:
+    """Tell the format from the first bytes; NotAPicture when it is none that is allowed."""
+    found = sniff(os.pread(fd, SNIFF_BYTES, 0))
+    if found is None:
+        raise NotAPicture("The original is none of the picture formats allowed here: JPEG, PNG, WebP, GIF, AVIF.")
+    return found
+
+
+def open_image(fd: int, source: Format, **options: Any) -> pyvips.Image:  # noqa: ANN401 - libvips' own options
+    """Open lazily, for one pass from top to bottom; a truncated or damaged picture is an error, not a grey half."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    stream = pyvips.Source.new_from_descriptor(fd)
+    return pyvips.Operation.call(_LOADERS[source], stream, access="sequential", fail_on="truncated", **options)
+
+
+def refusal(error: pyvips.Error) -> Refusal:
+    """Translate a libvips error into ours, with its last line made fit for the public."""
+    detail = " ".join(str(error.detail or error).split())
+    if "out of memory" in detail or "unable to allocate" in detail:
+        return OverLimit("The original needs more memory than a worker may use.")
+    public = "".join(
+        letter for letter in detail if letter.isascii() and letter.isprintable() and letter not in "<>&\"'\\"
+    )
+    return Damaged(f"The original does not decode: {public[:120]}")
