@@ -92,8 +92,8 @@ def translated() -> Iterator[None]:
     except _OURS:
         raise
     except (DBAPIError, PoolTimeout, PostgresError, AsyncpgInterfaceError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
-        raise Unavailable(f"The database does not answer: {reason[:200]}") from error
+        # The sentence is public: addresses and accounts stay in the cause, which logs and the command line tell.
+        raise Unavailable("The database does not answer.") from error
 
 
 @asynccontextmanager

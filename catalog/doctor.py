@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -60,7 +60,7 @@ async def _bounded(name: str, check: Callable[[Settings], Awaitable[Finding]], s
     except NotMigrated as refusal:
         return Finding(name, "fail", str(refusal), "Run darkroom migrate.")
     except Refusal as refusal:
-        return Finding(name, "fail", str(refusal), _ADVICE[name])
+        return Finding(name, "fail", f"{refusal} {refusal.__cause__ or ''}".strip(), _ADVICE[name])
     except Exception as error:  # noqa: BLE001 - whatever is broken is what the doctor was asked about
         return Finding(name, "fail", f"{type(error).__name__}: {error}", _ADVICE[name])
 
@@ -81,41 +81,48 @@ async def _clock(settings: Settings) -> Finding:
     year = datetime.now(UTC).year
     if not FIRST_YEAR <= year <= LAST_YEAR:
         return Finding("clock", "fail", f"It is the year {year} here.", _ADVICE["clock"])
-    skews_s = {name: skew_s for name, ask in _CLOCKS.items() if (skew_s := await _skew_s(ask, settings)) is not None}
+    skews_s = {name: skew_s for name, ask in _CLOCKS.items() if (skew_s := await _known(ask(settings))) is not None}
     told = ", ".join(f"{name} is {skew_s:+.1f} s ahead" for name, skew_s in skews_s.items())
     if any(abs(skew_s) > SKEW_S for skew_s in skews_s.values()):
         return Finding("clock", "fail", told + ".", _ADVICE["clock"])
     return Finding("clock", "ok", told or f"The year {year}; no other clock to compare with")
 
 
-async def _skew_s(ask: Callable[[Settings], Awaitable[float | None]], settings: Settings) -> float | None:
-    """Tell how far ahead their clock is, taking theirs for the middle of the question and the answer.
-
-    None where there is none, and where it does not answer: the check of that backend says so.
-    """
-    before = time.time()
+async def _known(asked: Awaitable[float | None]) -> float | None:
+    """Give the answer, or None where the other does not answer: the check of that backend says so."""
     try:
-        theirs = await ask(settings)
+        return await asked
     except (Refusal, RedisError, OSError):
         return None
-    return None if theirs is None else theirs - (before + time.time()) / 2
 
 
-async def _database_time(settings: Settings) -> float | None:
+async def _postgresql_ahead_s(settings: Settings) -> float | None:
     async with connect_database(settings) as database:
         if database.embedded:
             return None
-        await database.ping()  # the first question pays for connecting
         async with database.reading() as session:
-            return float(await session.scalar(text("SELECT extract(epoch FROM clock_timestamp())")))
+            await session.connection()  # not to be measured
+            return await _ahead_s(session.scalar(text("SELECT extract(epoch FROM clock_timestamp())")))
 
 
-async def _redis_time(settings: Settings) -> float | None:
+async def _redis_ahead_s(settings: Settings) -> float | None:
     if not settings.redis_url:
         return None
     async with _redis(settings) as redis:
-        seconds, microseconds = await redis.time()
-        return float(seconds) + float(microseconds) / 1e6
+        await redis.ping()  # connects, which is not to be measured
+
+        async def read() -> float:
+            seconds, microseconds = await redis.time()
+            return float(seconds) + float(microseconds) / 1e6
+
+        return await _ahead_s(read())
+
+
+async def _ahead_s(theirs: Awaitable[Any]) -> float:
+    """Tell how far ahead their clock is, taking theirs for the middle of the question and the answer."""
+    before = time.time()
+    moment = float(await theirs)
+    return moment - (before + time.time()) / 2
 
 
 async def _libvips(settings: Settings) -> Finding:
@@ -155,7 +162,7 @@ def _redis(settings: Settings) -> Redis:
     return Redis.from_url(settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)
 
 
-_CLOCKS = {"PostgreSQL": _database_time, "Redis": _redis_time}
+_CLOCKS = {"PostgreSQL": _postgresql_ahead_s, "Redis": _redis_ahead_s}
 _CHECKS = {
     "settings": _settings,
     "clock": _clock,

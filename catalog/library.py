@@ -154,4 +154,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"There is no room for an upload in {tempfile.gettempdir()}: {error.strerror}.") from error
+        raise Unavailable("There is no room for an upload.") from error

@@ -2,7 +2,7 @@
 
 import typer
 
-from catalog.cli.shell import AsJson, Exit, ending, read_settings, run, say, say_json
+from catalog.cli.shell import AsJson, Exit, ending, read_settings, run, say_json, say_table
 
 
 def register(app: typer.Typer) -> None:
@@ -11,13 +11,18 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check settings, clock, libvips, sandbox, store, cache and database; exit code 1 when one of them fails."""
+    """Check that everything is in order.
+
+    Settings, clock, libvips, sandbox, store, cache and database; each line says what to do when it is wrong. The exit
+    code is 1 when one of them fails.
+    """
     from catalog.doctor import examine
 
     findings = run(examine(read_settings()))
-    for one in findings:
-        if as_json:
+    if as_json:
+        for one in findings:
             say_json(check=one.check, state=one.state, told=one.told, advice=one.advice)
-        else:
-            say(f"{one.state:4}  {one.check:8}  {one.told}" + (f"\n{'':16}→ {one.advice}" if one.advice else ""))
+    else:
+        advised = ((one, f"{one.told}\n→ {one.advice}" if one.advice else one.told) for one in findings)
+        say_table(*((one.state, one.check, told) for one, told in advised))
     raise typer.Exit(Exit.REFUSED if any(one.state == "fail" for one in findings) else Exit.FINE)

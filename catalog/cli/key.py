@@ -4,15 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json
+from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json, say_table
 from proxy.core.names import TenantName
 
 if TYPE_CHECKING:
     from catalog.tenants import Key
 
-app = typer.Typer(
-    help="Rotate a tenant's keys: the newest signs, all that are not retired verify.", no_args_is_help=True
-)
+app = typer.Typer(help="Rotate a tenant's keys.", no_args_is_help=True)
 
 
 @app.command(epilog=ending("darkroom key add acme"))
@@ -50,10 +48,7 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database:
             return await list_keys(database, TenantName(tenant))
 
-    keys = run(work())
-    signing = next((one for one in keys if one.retired_at is None), None)
-    for one in keys:
-        _tell(one, "retired" if one.retired_at else "signs" if one is signing else "verifies", as_json=as_json)
+    _tell(run(work()), as_json=as_json)
 
 
 @app.command(epilog=ending("darkroom key retire acme 1"))
@@ -78,9 +73,16 @@ def retire(
         say(f"Key {key} of tenant {tenant} is retired.")
 
 
-def _tell(one: "Key", state: str, *, as_json: bool) -> None:
-    created = one.created_at.isoformat(timespec="seconds")
+def _tell(keys: "list[Key]", *, as_json: bool) -> None:
+    signing = next((one for one in keys if one.retired_at is None), None)
+    states = ("retired" if one.retired_at else "signs" if one is signing else "verifies" for one in keys)
+    rows = [(one.id, one.fingerprint, state, _date(one)) for one, state in zip(keys, states, strict=True)]
     if as_json:
-        say_json(id=one.id, fingerprint=one.fingerprint, state=state, created=created)
+        for key, fingerprint, state, created in rows:
+            say_json(id=key, fingerprint=fingerprint, state=state, created=created)
     else:
-        say(f"{one.id:>6}  {one.fingerprint}  {state:8}  created {created}")
+        say_table(*((key, mark, state, f"created {created}") for key, mark, state, created in rows))
+
+
+def _date(one: "Key") -> str:
+    return one.created_at.isoformat(timespec="seconds")

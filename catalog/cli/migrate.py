@@ -16,7 +16,10 @@ def register(app: typer.Typer) -> None:
 
 
 def migrate(*, as_json: AsJson = False) -> None:
-    """Bring the database's tables to this version. Safe to repeat, and to run from several machines at once."""
+    """Bring the database to this version.
+
+    Safe to repeat, and to run from several machines at once.
+    """
     from catalog.database import MIGRATION_TIMEOUT_S, connect_database
     from catalog.migrations import upgrade
 

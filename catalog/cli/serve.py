@@ -29,7 +29,10 @@ def serve(
         typer.Option(min=0, max=65_535, help="Port to listen on, 0 for a free one; DARKROOM_PORT if left out."),
     ] = None,
 ) -> None:
-    """Serve pictures until SIGTERM or SIGINT; then running requests are finished first."""
+    """Serve pictures.
+
+    SIGTERM or SIGINT ends it; requests under way are finished first.
+    """
     settings = read_settings(host=host, port=port)
     run(_look_at_database(settings))
     raise typer.Exit(_serve(settings, _listen(settings)))
@@ -57,9 +60,9 @@ def _listen(settings: "Settings") -> socket.socket:
 
 def _serve(settings: "Settings", listening: socket.socket) -> Exit:
     import uvicorn
-    from proxy.app import create_app
 
     from catalog.cli.listener import Listener
+    from proxy.app import create_app
 
     config = uvicorn.Config(
         create_app(settings),

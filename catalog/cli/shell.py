@@ -19,6 +19,9 @@ Result = TypeVar("Result")
 EXIT_CODES = "Exit codes: 0 fine, 1 something was refused or failed, 2 usage or settings, 3 a backend is unavailable."
 
 
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "signs": "green", "retired": "dim"}
+
+
 class Exit(IntEnum):
     """How a process ends."""
 
@@ -72,6 +75,19 @@ def say(line: str) -> None:
     typer.echo(line)
 
 
+def say_table(*rows: tuple[object, ...]) -> None:
+    """Print rows for people in columns that are never cut; the states among the cells are coloured on a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(str(cell), style=STYLES.get(str(cell), "")) for cell in row))
+    console.print(table, width=10_000, crop=False)
+
+
 def say_json(**members: object) -> None:
     """Print one object on one line."""
     typer.echo(json.dumps(members, ensure_ascii=False))
@@ -85,11 +101,19 @@ def say_error(line: str) -> None:
 def complain(refusal: Refusal, about: str = "darkroom") -> None:
     """Say what was refused, why, and for a recipe where the fault is and what would be right."""
     say_error(f"{about}: {refusal.title}: {refusal}")
+    if refusal.__cause__ is not None:
+        say_error(f"    {one_line(refusal.__cause__)}")
     if isinstance(refusal, RecipeFault):
         for line in refusal.underlined.splitlines():
             say_error(f"    {line}")
         if refusal.right is not None:
             say_error(f"right: {refusal.right}")
+
+
+def one_line(error: BaseException) -> str:
+    """Give what a foreign error says, in one line."""
+    said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return " ".join(said.split())[:300]
 
 
 def exit_code(refusal: Refusal) -> Exit:

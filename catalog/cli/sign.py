@@ -37,7 +37,10 @@ def sign(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Seal a path with its tenant's newest key and print the URL."""
+    """Seal a path, print the URL.
+
+    The tenant's newest key seals it. What is wrong with the path or the recipe is said instead.
+    """
     from catalog.links import mint_url, read_path
 
     link = read_path(path, expires)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json
+from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json, say_table
 from proxy.core.names import TenantName
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ def list_(*, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database:
             return await list_tenants(database)
 
-    for one in run(work()):
-        _tell(one, as_json=as_json)
+    _tell(run(work()), as_json=as_json)
 
 
 @app.command(epilog=ending("darkroom tenant show acme"))
@@ -62,12 +61,13 @@ def show(name: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database:
             return await find_tenant(database, TenantName(name))
 
-    _tell(run(work()), as_json=as_json)
+    _tell([run(work())], as_json=as_json)
 
 
-def _tell(one: "TenantSummary", *, as_json: bool) -> None:
-    created = one.created_at.isoformat(timespec="seconds")
+def _tell(tenants: "list[TenantSummary]", *, as_json: bool) -> None:
+    rows = [(one.name, one.created_at.isoformat(timespec="seconds"), one.keys, one.originals) for one in tenants]
     if as_json:
-        say_json(tenant=one.name, created=created, keys=one.keys, originals=one.originals)
+        for name, created, keys, originals in rows:
+            say_json(tenant=name, created=created, keys=keys, originals=originals)
     else:
-        say(f"{one.name:31}  created {created}  keys {one.keys}  originals {one.originals}")
+        say_table(*((name, f"created {created}", f"keys {k}", f"originals {o}") for name, created, k, o in rows))

@@ -19,7 +19,7 @@ from catalog.cli.shell import (
     say_error,
     say_json,
 )
-from proxy.core.errors import Refusal
+from proxy.core.errors import Damaged, NotAPicture, OverLimit, Poisonous, Refusal
 from proxy.core.names import TenantName
 
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 RECIPE = "w640-webp"
 """Of the URL that is printed, so that there is something to look at."""
+
+ADVICE: dict[type[Refusal], str] = {
+    Damaged: "Export it again from where it came from.",
+    NotAPicture: "Convert it to one of these formats first.",
+    Poisonous: "Export it again, in another format if need be.",
+    OverLimit: "Make it smaller, or raise the limit: DARKROOM_SOURCE_BYTES, _PIXELS, _FRAMES, DARKROOM_ANIMATION_PIXELS.",
+}
+"""What to do about a file, the narrower refusals first."""
 
 
 def register(app: typer.Typer) -> None:
@@ -46,9 +54,10 @@ def upload(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Keep pictures as originals; print the name of each and a signed URL. The same bytes twice are one original.
+    """Keep pictures; print their names and URLs.
 
-    A file that is refused is told on standard error and does not stop the others.
+    The same bytes twice are one original. A file that is refused is told on standard error, and does not stop the
+    others.
     """
     raise typer.Exit(run(_upload_all(read_settings(), TenantName(tenant), files, as_json=as_json)))
 
@@ -71,6 +80,8 @@ async def _upload_one(library: "Library", signer: "Tenant", path: Path, base_url
         _tell(path, await library.upload(signer.name, read_file(path), path.name), signer, base_url, as_json=as_json)
     except Refusal as refusal:
         complain(refusal, about=str(path))
+        if advice := next((told for kind, told in ADVICE.items() if isinstance(refusal, kind)), None):
+            say_error(f"    {advice}")
         return exit_code(refusal)
     except OSError as error:
         say_error(f"{path}: Not read: {error.strerror}: name a file that can be read.")
