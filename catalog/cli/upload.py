@@ -36,7 +36,7 @@ ADVICE: dict[type[Refusal], str] = {
     Damaged: "Export it again from where it came from.",
     NotAPicture: "Convert it to one of these formats first.",
     Poisonous: "Export it again, in another format if need be.",
-    OverLimit: "Make it smaller, or raise the limit: DARKROOM_SOURCE_BYTES, _PIXELS, _FRAMES, DARKROOM_ANIMATION_PIXELS.",
+    OverLimit: "Make it smaller, or raise DARKROOM_SOURCE_BYTES, _PIXELS, _FRAMES, DARKROOM_ANIMATION_PIXELS.",
 }
 """What to do about a file, the narrower refusals first."""
 
