@@ -18,4 +18,4 @@ def probe(fd: int) -> Facts:
         image = pyvips.Image.new_from_source(pyvips.Source.new_from_descriptor(fd), "")
     except pyvips.Error as error:
         raise Damaged("The original's header cannot be read.") from error
-    return Facts(kind, image.width, image.height, alpha=image.hasalpha())
+    return Facts(kind, image.width, image.height, alpha=bool(image.hasalpha()))
