@@ -1,1 +1,1 @@
-"""The pixel room: sandboxed workers that decode, render and encode. Only boot, probe and render know libvips."""
+"""The pixel room: sandboxed workers that decode, render and encode; boot, probe and render know libvips."""
