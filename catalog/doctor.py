@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from proxy.pixels.pool import open_pool
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -25,6 +24,7 @@ from proxy.core.errors import Refusal
 from proxy.core.formats import FORMATS
 from proxy.core.limits import HARD_CAPS
 from proxy.pixels import sandbox
+from proxy.pixels.pool import open_pool
 from proxy.settings import Settings
 
 DEADLINE_S = 15.0

@@ -128,9 +128,8 @@ def exit_code(refusal: Refusal) -> Exit:
 
 def expected(error: Exception) -> Exit | None:
     """Tell how a process ends that met an error which is a sentence for the operator; None for any other."""
-    from proxy.pixels.process import NoWorker
-
     from proxy.backends import SettingError
+    from proxy.pixels.process import NoWorker
 
     if isinstance(error, SettingError):
         return Exit.USAGE

@@ -92,12 +92,11 @@ async def _upload_one(library: "Library", signer: "Tenant", path: Path, base_url
 @asynccontextmanager
 async def _open_library(settings: "Settings", tenant: TenantName) -> "AsyncIterator[tuple[Library, Tenant]]":
     """Open all that an upload needs: the database, the store, and one worker to look at the file."""
-    from proxy.pixels.pool import open_pool
-
     from catalog.database import open_database
     from catalog.library import Library
     from catalog.tenants import find_signer, limits_of
     from proxy.backends import open_backends
+    from proxy.pixels.pool import open_pool
 
     alone = settings.model_copy(update={"workers": 1})
     async with open_database(settings) as database:

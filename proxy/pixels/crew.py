@@ -81,7 +81,7 @@ class Crew:
                 while self.up or self._starting or self._reaping:
                     await asyncio.sleep(_CLOSE_STEP_S)
         except TimeoutError:
-            _LOG.error("Pixel workers were killed and do not end.")  # noqa: TRY400 - the kernel's doing
+            _LOG.error("Pixel workers were killed and do not end.")
 
     async def take(self) -> Process:
         """Give a free worker, waiting while several are being replaced; Unavailable when that takes too long."""

@@ -75,9 +75,7 @@ class Pool:
 
         return await self._twice(original, work)
 
-    async def develop(
-        self, original: OpenOriginal, facts: Facts | None, plan: Callable[[Facts], Plan]
-    ) -> Developed:
+    async def develop(self, original: OpenOriginal, facts: Facts | None, plan: Callable[[Facts], Plan]) -> Developed:
         """Render `plan(facts)`, as the port promises."""
 
         async def work(worker: Process, fd: int) -> Developed:

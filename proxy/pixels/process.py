@@ -74,9 +74,7 @@ class Process:
         try:
             return wire.read_hello(await self._listen())
         except wire.WorkerDied as died:
-            why = self.last_words() or (
-                f"It is not ready after {deadline_s:g} s." if self.ended else str(died)
-            )
+            why = self.last_words() or (f"It is not ready after {deadline_s:g} s." if self.ended else str(died))
             raise NoWorker(f"A pixel worker does not start: {why}") from died
         finally:
             self.relax()

@@ -179,9 +179,7 @@ async def listen(loop: AbstractEventLoop, theirs: socket.socket, most_body_bytes
     return Message(header, bytes(body))
 
 
-async def _fill(
-    loop: AbstractEventLoop, theirs: socket.socket, view: memoryview, filled: int, wanted: int
-) -> int:
+async def _fill(loop: AbstractEventLoop, theirs: socket.socket, view: memoryview, filled: int, wanted: int) -> int:
     """Receive into `view` from `filled` on until at least `wanted` bytes are there; give how many are."""
     while filled < wanted:
         try:
