@@ -116,7 +116,9 @@ class S3Originals:
         try:
             seen = sha256()
             size_bytes = 0
-            async with response["Body"] as body:
+            # entering it gives aiohttp's response, which checks no length
+            body = response["Body"]
+            async with body:
                 async for chunk in body.iter_chunks(_CHUNK_BYTES):
                     size_bytes += len(chunk)
                     self._limit(size_bytes)
@@ -173,7 +175,8 @@ class S3Derivatives:
     async def _fetch(self, response: "GetObjectOutputTypeDef") -> Derivative | None:
         if response["ContentLength"] > self._max_bytes:
             return None
-        async with response["Body"] as stream:
+        stream = response["Body"]
+        async with stream:
             body = await stream.read()
         labels = response["Metadata"]
         if sha256(body).hexdigest() != labels.get("sha256"):

@@ -41,8 +41,9 @@ class Cutter:
     def cut(self) -> None:
         """Reset the open connections; new ones are welcome."""
         for writer in list(self._open):
-            # without lingering a close is a reset (RST), socket(7)
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            # without lingering a close is a reset (RST), socket(7); who has closed already is past both
+            with suppress(OSError):
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             writer.transport.abort()
 
     def cut_after(self, answer_bytes: int) -> None:
