@@ -10,15 +10,15 @@ from os import urandom
 from typing import Any
 
 import structlog
-from catalog.database import Database, open_database
-from catalog.ledger import SqlRecords
-from catalog.tenants import SqlTenants, limits_of
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from catalog.database import Database, open_database
+from catalog.ledger import SqlRecords
+from catalog.tenants import SqlTenants, limits_of
 from proxy import logs
 from proxy.backends import Backends, open_backends
 from proxy.core.errors import Nowhere, Unavailable

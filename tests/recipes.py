@@ -25,7 +25,7 @@ def _crops(draw: st.DrawFn, side: int) -> Crop:
     parts = [Fraction(number, 10_000) for number in (left, top, width, height)]
     if all(part.denominator == 1 for part in parts):
         return Crop(Fraction(1, 2), Fraction(0), Fraction(1, 2), Fraction(1), relative=True)
-    return Crop(*parts, relative=True)
+    return Crop(parts[0], parts[1], parts[2], parts[3], relative=True)
 
 
 @st.composite

@@ -17,6 +17,7 @@ Generation = NewType("Generation", str)
 
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
+DERIVATIVE_KEY = re.compile(rf"{TENANT.pattern}/{DIGEST.pattern}/{DIGEST.pattern}")
 
 
 def tenant_name(text: str) -> TenantName:
@@ -31,3 +32,10 @@ def digest_name(text: str) -> Digest:
     if not DIGEST.fullmatch(text):
         raise ValueError(f"{text[:70]!r} is no original: 64 lower-case hex digits of a SHA-256")
     return Digest(text)
+
+
+def derivative_key(text: str) -> DerivativeKey:
+    """Check a derivative's key; ValueError says the rule."""
+    if not DERIVATIVE_KEY.fullmatch(text):
+        raise ValueError(f"{text[:170]!r} is no derivative key: tenant, original and 64 hex digits, joined by /")
+    return DerivativeKey(text)

@@ -33,7 +33,9 @@ def test_a_problem_document_tells_what_rfc_9457_asks() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["w" * 1000, "-".join(["crop0.1111_0.1111_0.1111_0.1111"] * 30), "x" * 1024, "webp-" + "w1-" * 300])
+@pytest.mark.parametrize(
+    "text", ["w" * 1000, "-".join(["crop0.1111_0.1111_0.1111_0.1111"] * 30), "x" * 1024, "webp-" + "w1-" * 300]
+)
 def test_a_problem_document_stays_within_a_kibibyte(text: str) -> None:
     with pytest.raises(RecipeFault) as refused:
         parse(text)

@@ -20,7 +20,9 @@ def moved(turn: Turn, point: tuple[int, int], within: Size) -> tuple[int, int]:
 
 
 @given(turns, turns, sizes, st.data())
-def test_turning_twice_is_turning_by_the_composition(first: Turn, second: Turn, size: Size, data: st.DataObject) -> None:
+def test_turning_twice_is_turning_by_the_composition(
+    first: Turn, second: Turn, size: Size, data: st.DataObject
+) -> None:
     point = data.draw(st.integers(0, size.width - 1)), data.draw(st.integers(0, size.height - 1))
     twice = moved(second, moved(first, point, size), first.of_size(size))
     assert moved(first.then(second), point, size) == twice

@@ -27,13 +27,13 @@ def test_the_published_vectors_hold(text: str, seal: str) -> None:
 
 @given(st.text(min_size=1), st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=80))
 def test_itsdangerous_makes_the_same_seal(secret: str, text: str) -> None:
-    signer = itsdangerous.Signer(
-        secret.encode(), salt="darkroom.url", key_derivation="hmac", digest_method=sha256
-    )
+    signer = itsdangerous.Signer(secret.encode(), salt="darkroom.url", key_derivation="hmac", digest_method=sha256)
     assert SigningKey.derive(secret).seal(text) == signer.get_signature(text).decode()
 
 
-@pytest.mark.parametrize("wrong", ["", "=", "é", VECTORS[0][1] + "=", VECTORS[0][1][:-1], VECTORS[1][1], VECTORS[0][1][:-1] + "t"])
+@pytest.mark.parametrize(
+    "wrong", ["", "=", "é", VECTORS[0][1] + "=", VECTORS[0][1][:-1], VECTORS[1][1], VECTORS[0][1][:-1] + "t"]
+)
 def test_any_other_text_is_no_seal(wrong: str) -> None:
     """The last one decodes to the same 32 bytes: base64url has four spellings of a digest's last character."""
     assert not verify([KEY], VECTORS[0][0], wrong)

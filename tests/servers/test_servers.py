@@ -1,0 +1,147 @@
+"""The servers of the tests are what they are taken for, and are gone when the tests are."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests.servers.cutter import Cutter, open_cutter
+from tests.servers.redis import OwnRedis
+
+LONG_S = 60.0
+
+
+async def test_a_database_is_empty_and_speaks_postgresql(database_url: str) -> None:
+    engine = create_async_engine(database_url)
+    async with engine.connect() as connection:
+        tables = await connection.scalar(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
+        version = await connection.scalar(text("SELECT version()"))
+    await engine.dispose()
+    assert tables == 0
+    assert version.startswith("PostgreSQL")
+
+
+async def test_a_stalled_redis_is_silent_until_it_is_resumed(own_redis: OwnRedis) -> None:
+    async with Redis.from_url(own_redis.url, socket_timeout=0.2, retry=None) as redis:
+        own_redis.stall()
+        with pytest.raises(RedisTimeoutError):
+            await redis.ping()
+        own_redis.resume()
+        assert await redis.ping()
+
+
+async def test_a_killed_redis_refuses_until_it_is_started(own_redis: OwnRedis) -> None:
+    own_redis.kill()
+    async with Redis.from_url(own_redis.url, retry=None) as redis:
+        with pytest.raises(RedisConnectionError):
+            await redis.ping()
+        own_redis.start()
+        assert await redis.ping()
+
+
+async def _serve_ten_bytes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"0123456789")
+    writer.close()
+
+
+@pytest.fixture
+async def cutter() -> AsyncIterator[Cutter]:
+    async with (
+        await asyncio.start_server(_serve_ten_bytes, "127.0.0.1", 0) as server,
+        open_cutter(*server.sockets[0].getsockname()[:2]) as cutter,
+    ):
+        yield cutter
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the loop run until something has happened; the test's time-out bounds it."""
+    while not true():  # noqa: ASYNC110 - polls what has no event
+        await asyncio.sleep(0.01)
+
+
+async def _ask(cutter: Cutter) -> bytes:
+    reader, writer = await asyncio.open_connection(cutter.host, cutter.port)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_a_cutter_forwards_what_the_server_says(cutter: Cutter) -> None:
+    assert await _ask(cutter) == b"0123456789"
+
+
+async def test_a_cutter_ends_an_answer_after_so_many_bytes(cutter: Cutter) -> None:
+    cutter.cut_after(4)
+    assert await _ask(cutter) == b"0123"
+
+
+async def test_a_cutter_refuses_until_it_is_restored(cutter: Cutter) -> None:
+    await cutter.refuse()
+    with pytest.raises(ConnectionRefusedError):
+        await _ask(cutter)
+    await cutter.restore()
+    assert await _ask(cutter) == b"0123456789"
+
+
+async def test_a_stalled_cutter_accepts_and_says_nothing_until_it_is_cut(cutter: Cutter) -> None:
+    cutter.stall()
+    asking = asyncio.ensure_future(_ask(cutter))
+    await until(lambda: cutter.connections > 0)
+    assert not asking.done()
+    cutter.cut()
+    with pytest.raises(ConnectionResetError):
+        await asking
+
+
+_HOLD = """
+import sys, tempfile, pathlib
+from tests.servers.together import Servers
+with Servers() as servers:
+    servers.start(["database_server", "redis_server", "s3_server"])
+    for name in ["database_server", "redis_server", "s3_server"]:
+        servers.find(name)
+    print(servers.folder, *(process.pid for process, _ in servers.processes._running), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_no_server_outlives_its_tests(end: signal.Signals) -> None:
+    """Whether pytest is interrupted or killed, all processes that it started end."""
+    command = [sys.executable, "-c", _HOLD]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as holder:
+        assert holder.stdout
+        folder, *pids = holder.stdout.readline().split()
+        holder.send_signal(end)
+        holder.wait(LONG_S)
+    assert len(pids) > 3
+    # who is killed cannot tidy up
+    shutil.rmtree(folder, ignore_errors=True)
+    for pid in map(int, pids):
+        _await_end(pid)
+
+
+def _await_end(pid: int) -> None:
+    """Wait for a process that is not our child; the test's time-out bounds it."""
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        if "Z" in Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1]:
+            return
