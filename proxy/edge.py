@@ -15,27 +15,19 @@ from typing import Any, TypeVar
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from proxy.core.caching import IMMUTABLE, matches, refusal_cache_control
+from proxy.core.caching import IMMUTABLE, matches
 from proxy.core.errors import Broken, HeadersTooLarge, MethodNotAllowed, Refusal
 from proxy.core.link import Link, parse_target
 from proxy.deliver import Delivered, Delivery, Order
 from proxy.metrics import Metrics
-from proxy.problem import problem_body
+from proxy.problem import ALLOW, SAFE_HEADERS, Headers, problem_answer
 
 log = structlog.get_logger("darkroom.edge")
 
-Headers = list[tuple[bytes, bytes]]
 Value = TypeVar("Value")
 
 MAX_HEADER_BYTES = 16_384
-ALLOW = b"GET, HEAD, OPTIONS"
 
-_SAFE: Headers = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; sandbox"),
-    (b"cross-origin-resource-policy", b"cross-origin"),
-    (b"timing-allow-origin", b"*"),
-]
 _CACHE_CONTROL = (b"cache-control", IMMUTABLE.encode())
 _VARY = (b"vary", b"Accept")
 
@@ -64,11 +56,11 @@ class Edge:
             self._metrics.answered(499, tier, 0)
             return
         except Refusal as refusal:
-            status, headers, body = _refused(refusal, request_id)
+            status, headers, body = problem_answer(refusal, request_id)
             cause = refusal.code
         except Exception:
             log.exception("a request failed", request=request_id)
-            status, headers, body = _refused(Broken(), request_id)
+            status, headers, body = problem_answer(Broken(), request_id)
             cause = Broken.code
         headers.append(identity)
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -101,7 +93,7 @@ class Edge:
     async def _inspected(self, order: Order, receive: Receive) -> tuple[int, Headers, bytes, str]:
         """Answer HEAD for a picture that no memory holds; its length is only told where a tier knows it."""
         found = await unless_client_leaves(receive, self._delivery.inspect(order))
-        headers = [*_names(order), (b"content-type", found[0].media_type.encode()), *_SAFE]
+        headers = [*_names(order), (b"content-type", found[0].media_type.encode()), *SAFE_HEADERS]
         if found[1] is not None:
             headers.append((b"content-length", str(len(found[1].body)).encode()))
         return 200, headers, b"", "none"
@@ -146,7 +138,7 @@ def _pictured(order: Order, delivered: Delivered) -> tuple[int, Headers, bytes, 
         (b"content-type", derivative.format.media_type.encode()),
         (b"content-length", str(len(derivative.body)).encode()),
         *_names(order),
-        *_SAFE,
+        *SAFE_HEADERS,
         (b"server-timing", _server_timing(delivered).encode()),
     ]
     return 200, headers, derivative.body, delivered.tier
@@ -155,21 +147,6 @@ def _pictured(order: Order, delivered: Delivered) -> tuple[int, Headers, bytes, 
 def _server_timing(delivered: Delivered) -> str:
     """Tell the tier and each stage in milliseconds (W3C Server Timing)."""
     return ", ".join((f'tier;desc="{delivered.tier}"', *(f"{name};dur={1000 * s:.1f}" for name, s in delivered.stages)))
-
-
-def _refused(refusal: Refusal, request_id: str) -> tuple[int, Headers, bytes]:
-    body = problem_body(refusal, request_id)
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", refusal_cache_control(refusal.max_age_s).encode()),
-        *_SAFE,
-    ]
-    if refusal.retry_after_s is not None:
-        headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
-    if isinstance(refusal, MethodNotAllowed):
-        headers.append((b"allow", ALLOW))
-    return refusal.status, headers, body
 
 
 async def unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, Value]) -> Value:

@@ -1,8 +1,21 @@
 """Refusals as `application/problem+json` (RFC 9457), at most 1 KiB, never an echo of markup."""
 
 import json
+from typing import Final
 
-from proxy.core.errors import Refusal
+from proxy.core.caching import refusal_cache_control
+from proxy.core.errors import MethodNotAllowed, Refusal
+
+Headers = list[tuple[bytes, bytes]]
+
+SAFE_HEADERS: Final[Headers] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"timing-allow-origin", b"*"),
+]
+"""On every answer: whatever it holds, it is a picture or a word about one, and never a document that acts."""
+ALLOW: Final = b"GET, HEAD, OPTIONS"
 
 MAX_BYTES = 1_024
 
@@ -25,3 +38,19 @@ def problem_body(refusal: Refusal, request_id: str) -> bytes:
         told.pop(spare, None)
         body = json.dumps(told, ensure_ascii=False).encode()
     return body
+
+
+def problem_answer(refusal: Refusal, request_id: str) -> tuple[int, Headers, bytes]:
+    """Give the whole answer: status, headers, body."""
+    body = problem_body(refusal, request_id)
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", refusal_cache_control(refusal.max_age_s).encode()),
+        *SAFE_HEADERS,
+    ]
+    if refusal.retry_after_s is not None:
+        headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
+    if isinstance(refusal, MethodNotAllowed):
+        headers.append((b"allow", ALLOW))
+    return refusal.status, headers, body

@@ -1,1 +1,1 @@
-"""The tests: a package, because others install one of this name too, and the nearer one must win."""
+"""Tests mirror the rooms; see CONTRIBUTING.md."""

@@ -76,6 +76,11 @@ class Tiers:
         found = await self.find(key)
         return found[1] if found else None
 
+    def keep(self, key: DerivativeKey, derivative: Derivative) -> None:
+        """Put into the tiers that need not be awaited."""
+        for tier in self._instant:
+            tier.keep(key, derivative)
+
     async def put(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Put into every tier at once; Unavailable when no durable tier took it."""
         failures = await asyncio.gather(*(self._put(tier, key, derivative) for tier in self._tiers))
@@ -123,8 +128,7 @@ class Tiers:
         return None
 
     def _promote(self, key: DerivativeKey, derivative: Derivative, faster: Sequence[Derivatives]) -> None:
-        for tier in self._instant:
-            tier.keep(key, derivative)
+        self.keep(key, derivative)
         if faster and key not in self._behind and len(self._behind) < _BEHIND:
             task = asyncio.create_task(self._copy(key, derivative, faster))
             self._behind[key] = task

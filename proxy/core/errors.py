@@ -5,6 +5,7 @@
     │   └── RecipeFault 400      the fault underlined, the right spelling said
     ├── Forbidden 403            seal missing, wrong or expired; tenant unknown (the same body for all)
     ├── NotFound 404             a valid seal, no such original
+    ├── Nowhere 404              a path that is none of ours
     ├── MethodNotAllowed 405
     ├── TargetTooLong 414
     ├── NotAPicture 415          unknown kind, or a kind that is not allowed
@@ -100,6 +101,14 @@ class NotFound(Refusal):
     code = "original-missing"
     title = "No such original"
     max_age_s = 30
+
+
+class Nowhere(Refusal):
+    """No picture and no page is at this path."""
+
+    status = 404
+    code = "nowhere"
+    title = "Nothing here"
 
 
 class MethodNotAllowed(Refusal):

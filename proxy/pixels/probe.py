@@ -22,7 +22,7 @@ def probe(fd: int) -> Facts:
             height=image.height,
             orientation=orientation if orientation in range(1, 9) else 1,
             frames=frames,
-            alpha=image.hasalpha(),
+            alpha=bool(image.hasalpha()),
             icc=image.get_typeof("icc-profile-data") != 0,
         )
     except pyvips.Error as error:

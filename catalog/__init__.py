@@ -1,0 +1,1 @@
+"""The management plane: who owns which original, and the `darkroom` command."""

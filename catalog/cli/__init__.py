@@ -1,0 +1,48 @@
+"""The `darkroom` command: one file a noun, and `main`, where everything expected that goes wrong becomes a sentence.
+
+Exit codes: 0 fine; 1 something was refused or failed; 2 usage or settings; 3 a backend does not answer.
+
+Starting must be quick, because scripts call this in loops: SQLModel, Alembic and the S3 client together take seconds
+to import. So the files of this folder import at their top only what costs little, and the rest inside the command that
+needs it.
+"""
+
+import sys
+
+import typer
+
+from catalog.cli import doctor, key, migrate, serve, sign, tenant, upload
+from catalog.cli.shell import EXIT_CODES, complain, exit_code, expected, say_error
+from proxy.core.errors import Refusal
+
+app = typer.Typer(
+    name="darkroom",
+    help="Darkroom keeps originals and develops pictures from them on the fly.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: Rich's takes three times as long to start
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+serve.register(app)
+upload.register(app)
+sign.register(app)
+app.add_typer(tenant.app, name="tenant")
+app.add_typer(key.app, name="key")
+migrate.register(app)
+doctor.register(app)
+
+
+def main() -> None:
+    """Run the command line; the process's exit code is the answer."""
+    try:
+        app()
+    except Refusal as refusal:
+        complain(refusal)
+        sys.exit(exit_code(refusal))
+    except Exception as error:
+        if (code := expected(error)) is None:
+            raise
+        say_error(f"darkroom: {error}")
+        sys.exit(code)

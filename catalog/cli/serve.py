@@ -1,0 +1,88 @@
+"""`darkroom serve`: the server, one process of it."""
+
+import signal
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog.cli.shell import Exit, ending, read_settings, run, say_error
+
+if TYPE_CHECKING:
+    from proxy.settings import Settings
+
+BACKLOG = 2_048
+"""Connections the kernel keeps before they are accepted; it cuts this to net.core.somaxconn."""
+KEEP_ALIVE_S = 75
+"""Longer than a CDN keeps an idle connection (CloudFront: 60 s at most), so that it never meets a closed one."""
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command into the program."""
+    app.command(epilog=ending("darkroom serve", "darkroom serve --host 0.0.0.0 --port 8080"))(serve)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; DARKROOM_HOST if left out.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Port to listen on, 0 for a free one; DARKROOM_PORT if left out."),
+    ] = None,
+) -> None:
+    """Serve pictures.
+
+    SIGTERM or SIGINT ends it; requests under way are finished first.
+    """
+    settings = read_settings(host=host, port=port)
+    run(_look_at_database(settings))
+    raise typer.Exit(_serve(settings, _listen(settings)))
+
+
+async def _look_at_database(settings: "Settings") -> None:
+    """Refuse in a sentence, before anything starts, what would otherwise fail in the middle of starting."""
+    from catalog.database import open_database
+
+    async with open_database(settings):
+        pass
+
+
+def _listen(settings: "Settings") -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        say_error(
+            f"{settings.host} port {settings.port} cannot be listened on ({error.strerror}): "
+            "choose others with --host and --port."
+        )
+        raise typer.Exit(Exit.REFUSED) from None
+
+
+def _serve(settings: "Settings", listening: socket.socket) -> Exit:
+    import uvicorn
+
+    from catalog.cli.listener import Listener
+    from proxy.app import create_app
+
+    config = uvicorn.Config(
+        create_app(settings),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=round(settings.drain_s),
+    )
+    server = Listener(config)
+    # uvicorn drains, then raises the signal again for whoever was there before: to have stopped as told is fine.
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: None)
+    with listening:
+        server.run(sockets=[listening])
+    return Exit.FINE if server.started else Exit.UNAVAILABLE

@@ -1,0 +1,136 @@
+"""What all commands share: reading settings, speaking to people and to scripts, and exit codes."""
+
+import json
+from enum import IntEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from proxy.core.errors import DeadlinePassed, RecipeFault, Refusal, Unavailable
+from proxy.core.names import tenant_name
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from proxy.settings import Settings
+
+Result = TypeVar("Result")
+
+EXIT_CODES = "Exit codes: 0 fine, 1 something was refused or failed, 2 usage or settings, 3 a backend is unavailable."
+
+
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "signs": "green", "retired": "dim"}
+
+
+class Exit(IntEnum):
+    """How a process ends."""
+
+    FINE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNAVAILABLE = 3
+
+
+def read_tenant(text: str) -> str:
+    """Check a tenant's name as an argument."""
+    try:
+        return tenant_name(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
+TenantArgument = Annotated[str, typer.Argument(metavar="TENANT", parser=read_tenant, help="The tenant's name.")]
+
+
+def ending(*examples: str) -> str:
+    """Give a help text's end: examples, and the exit codes."""
+    return "\n\n".join([*(f"Example: {one}" for one in examples), EXIT_CODES])
+
+
+def read_settings(**chosen: object) -> "Settings":
+    """Read the settings from the environment, some of them overruled on the command line; exits with USAGE."""
+    from pydantic import ValidationError
+
+    from proxy.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in chosen.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        for fault in error.errors():
+            name = "_".join(["DARKROOM", *map(str, fault["loc"])]).upper()
+            say_error(f"{name}: {fault['msg']}; docs/settings.md tells what it may be.")
+        raise typer.Exit(Exit.USAGE) from None
+
+
+def run(work: "Coroutine[Any, Any, Result]") -> Result:
+    """Run a command's asynchronous part to its end."""
+    import asyncio
+
+    return asyncio.run(work)
+
+
+def say(line: str) -> None:
+    """Print a line for people; never wrapped, so that what is copied from it is whole."""
+    typer.echo(line)
+
+
+def say_table(*rows: tuple[object, ...]) -> None:
+    """Print rows for people in columns that are never cut; the states among the cells are coloured on a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(str(cell), style=STYLES.get(str(cell), "")) for cell in row))
+    console.print(table, width=10_000, crop=False)
+
+
+def say_json(**members: object) -> None:
+    """Print one object on one line."""
+    typer.echo(json.dumps(members, ensure_ascii=False))
+
+
+def say_error(line: str) -> None:
+    """Print a line to standard error."""
+    typer.echo(line, err=True)
+
+
+def complain(refusal: Refusal, about: str = "darkroom") -> None:
+    """Say what was refused, why, and for a recipe where the fault is and what would be right."""
+    say_error(f"{about}: {refusal.title}: {refusal}")
+    if refusal.__cause__ is not None:
+        say_error(f"    {one_line(refusal.__cause__)}")
+    if isinstance(refusal, RecipeFault):
+        for line in refusal.underlined.splitlines():
+            say_error(f"    {line}")
+        if refusal.right is not None:
+            say_error(f"right: {refusal.right}")
+
+
+def one_line(error: BaseException) -> str:
+    """Give what a foreign error says, in one line."""
+    said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return " ".join(said.split())[:300]
+
+
+def exit_code(refusal: Refusal) -> Exit:
+    """Tell how a process ends that met this refusal."""
+    from catalog.refusals import Misconfigured
+
+    if isinstance(refusal, Misconfigured):
+        return Exit.USAGE
+    out = isinstance(refusal, Unavailable) and not isinstance(refusal, DeadlinePassed)
+    return Exit.UNAVAILABLE if out else Exit.REFUSED
+
+
+def expected(error: Exception) -> Exit | None:
+    """Tell how a process ends that met an error which is a sentence for the operator; None for any other."""
+    from proxy.backends import SettingError
+    from proxy.pixels.process import NoWorker
+
+    if isinstance(error, SettingError):
+        return Exit.USAGE
+    return Exit.UNAVAILABLE if isinstance(error, NoWorker) else None

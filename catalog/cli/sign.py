@@ -1,0 +1,60 @@
+"""`darkroom sign`: a path becomes a URL that is honoured."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from catalog.cli.shell import AsJson, ending, read_settings, run, say, say_json
+
+
+def register(app: typer.Typer) -> None:
+    """Put the command into the program."""
+    app.command(
+        epilog=ending(
+            "darkroom sign /t/acme/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08/w320-h180-webp",
+            "darkroom sign PATH --expires 7d",
+        )
+    )(sign)
+
+
+def read_expires(text: str) -> int:
+    """Check a moment as an option."""
+    from catalog.links import read_expiry
+
+    try:
+        return read_expiry(text, int(time.time()))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def sign(
+    path: Annotated[str, typer.Argument(help="/t/{tenant}/{original}/{recipe}, as in a URL.")],
+    expires: Annotated[
+        int | None,
+        typer.Option(parser=read_expires, metavar="WHEN", help="How long it is good: 30m, 1h, 7d, or a Unix time."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Seal a path, print the URL.
+
+    The tenant's newest key seals it. What is wrong with the path or the recipe is said instead.
+    """
+    from catalog.links import mint_url, read_path
+
+    link = read_path(path, expires)
+    settings = read_settings()
+
+    from catalog.database import open_database
+    from catalog.tenants import find_signer
+
+    async def work() -> str:
+        async with open_database(settings) as database:
+            return mint_url(settings.base_url, await find_signer(database, link.tenant), link)
+
+    url = run(work())
+    if as_json:
+        say_json(url=url)
+    else:
+        say(url)

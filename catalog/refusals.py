@@ -1,0 +1,57 @@
+"""Refusals of the catalog, in the manner of `proxy.core.errors`; `str(refusal)` says why and what to do.
+
+Refusal
+├── TenantExists 409
+├── TenantMissing 404
+├── KeyRefused 409           a secret too short or used before, the last key, no such key
+├── Misconfigured 500        a setting is wrong: for whoever runs this, never for a client
+└── Unavailable 503
+    └── NotMigrated 503      the database's schema is not this version's
+"""
+
+from typing import ClassVar
+
+from proxy.core.errors import Refusal, Unavailable
+
+
+class TenantExists(Refusal):
+    """The name is taken."""
+
+    status = 409
+    code = "tenant-exists"
+    title = "Tenant exists"
+    max_age_s: ClassVar[int | None] = None
+
+
+class TenantMissing(Refusal):
+    """No tenant has this name."""
+
+    status = 404
+    code = "tenant-missing"
+    title = "No such tenant"
+    max_age_s: ClassVar[int | None] = None
+
+
+class KeyRefused(Refusal):
+    """The tenant's keys stay as they are."""
+
+    status = 409
+    code = "key-refused"
+    title = "Key refused"
+    max_age_s: ClassVar[int | None] = None
+
+
+class NotMigrated(Unavailable):
+    """The database answers, and its tables are not the ones this version works with."""
+
+    code = "not-migrated"
+    title = "Database not migrated"
+
+
+class Misconfigured(Refusal):
+    """A setting is not what it has to be; the sentence names it."""
+
+    status = 500
+    code = "misconfigured"
+    title = "Misconfigured"
+    max_age_s: ClassVar[int | None] = None

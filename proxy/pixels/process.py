@@ -1,0 +1,176 @@
+"""The parent's end of one worker process: start it, ask it, end it. All of it belongs to one event loop.
+
+There is one way to stop waiting for a worker, and that is to kill it: its socket then ends, and whoever
+listens gets WorkerDied. No half-read answer is ever left on a socket that somebody else goes on using.
+"""
+
+import asyncio
+import logging
+import os
+import resource
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.core.derivative import Derivative
+from proxy.core.facts import Facts
+from proxy.core.plan import Plan
+from proxy.pixels import wire
+from proxy.pixels.sandbox import Ceilings
+
+_LOG = logging.getLogger("darkroom.pixels")
+
+WORKER = (sys.executable, "-I", "-m", "proxy.pixels.worker")
+
+_ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    # Each thread would else reserve an arena of its own, and return little of it.
+    "MALLOC_ARENA_MAX": "2",
+    "VIPS_CONCURRENCY": "1",
+    # There is no disc behind the walls: libvips must never choose a temporary file.
+    "VIPS_DISC_THRESHOLD": "1000g",
+}
+"""All a worker inherits; no secret of the server's is in it."""
+
+_COMPLAINT_BYTES = 4_096
+_SOCKET_BYTES = 4 * 2**20
+"""Asked for; the kernel gives what net.core.wmem_max allows, and every doubling halves our wake-ups."""
+_FIRST_REAP_S, _LAST_REAP_S = 0.002, 0.5
+
+
+class NoWorker(Exception):  # noqa: N818 - a sentence for the operator
+    """A worker does not start; its own last words say why."""
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """One worker: its process, our end of its socket, and the pipe that holds its last complaints."""
+
+    popen: subprocess.Popen[bytes]
+    theirs: socket.socket
+    complaints: int
+    jobs: int = 0
+    ended: str | None = None
+    """Why it was killed or given up; None while it serves."""
+    owes: bool = False
+    """An answer is outstanding."""
+    _timer: asyncio.TimerHandle | None = None
+
+    @property
+    def rss_bytes(self) -> int:
+        """Resident memory, as the kernel tells it (proc_pid_statm(5)); 0 where it doesn't."""
+        try:
+            pages = Path(f"/proc/{self.popen.pid}/statm").read_bytes().split()[1]
+            return int(pages) * resource.getpagesize()
+        except (OSError, IndexError):
+            return 0
+
+    async def greet(self, deadline_s: float) -> wire.Hello:
+        """Wait for its first words; NoWorker when there are none, or others."""
+        self.expire(deadline_s, "start")
+        try:
+            return wire.read_hello(await self._listen())
+        except wire.WorkerDied as died:
+            why = self.last_words() or (f"It is not ready after {deadline_s:g} s." if self.ended else str(died))
+            raise NoWorker(f"A pixel worker does not start: {why}") from died
+        finally:
+            self.relax()
+
+    def expire(self, after_s: float, why: str) -> None:
+        """Have it killed after a while, unless it is relaxed before; the last call counts."""
+        self.relax()
+        self._timer = asyncio.get_running_loop().call_later(after_s, self.kill, why)
+
+    def relax(self) -> None:
+        """Take the last `expire` back."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def probe(self, fd: int) -> Facts:
+        """Let it read a header; refuses as the port's `probe`, WorkerDied when it dies of it."""
+        return wire.read_facts(await self._ask(wire.PROBE, fd))
+
+    async def render(self, fd: int, plan: Plan) -> tuple[Derivative, float]:
+        """Let it render; give the derivative and its own seconds. Refuses and dies like `probe`."""
+        return wire.read_picture(await self._ask(wire.ask_render(plan), fd, wire.most_bytes(plan)), plan)
+
+    async def _ask(self, request: bytes, fd: int, most_body_bytes: int = 0) -> wire.Message:
+        self.last_words()
+        self.owes = True
+        wire.ask(self.theirs, request, fd)
+        message = await self._listen(most_body_bytes)
+        self.owes = False
+        return message
+
+    async def _listen(self, most_body_bytes: int = 0) -> wire.Message:
+        return await wire.listen(asyncio.get_running_loop(), self.theirs, most_body_bytes)
+
+    def last_words(self) -> str:
+        """Take what it wrote to stderr since it was last asked; at most what the pipe holds."""
+        try:
+            return os.read(self.complaints, _COMPLAINT_BYTES).decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
+
+    def kill(self, why: str) -> None:
+        """End it at once, whatever it does; the first reason stays."""
+        if self.ended is None:
+            self.ended = why
+            self.popen.kill()
+            # A process in uninterruptible sleep dies later: who listens need not wait for that.
+            self.theirs.shutdown(socket.SHUT_RDWR)
+
+    async def reap(self) -> None:
+        """Wait until the killed process is gone, then close what was ours of it."""
+        pause_s = _FIRST_REAP_S
+        while self.popen.poll() is None:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LAST_REAP_S)
+        if words := self.last_words():
+            _LOG.warning("A pixel worker's last words: %s", words)
+        self.theirs.close()
+        os.close(self.complaints)
+
+
+def start(command: tuple[str, ...], ceilings: Ceilings) -> Process:
+    """Start a worker, without waiting for what it says; NoWorker when the system has no more of something.
+
+    Takes about a millisecond: exec by vfork(2), whatever our own size. Called from the loop's own thread, for
+    PR_SET_PDEATHSIG kills the worker when the *thread* that started it ends.
+    """
+    try:
+        return _exec(command, ceilings)
+    except OSError as error:
+        raise NoWorker(f"A pixel worker does not start: {error.strerror}.") from error
+
+
+def _exec(command: tuple[str, ...], ceilings: Ceilings) -> Process:
+    with ExitStack() as undo:
+        theirs, ours = socket.socketpair()
+        undo.callback(theirs.close)
+        with ours:
+            for end in (theirs, ours):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+            theirs.settimeout(0)
+            complaints, stderr = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            undo.callback(os.close, complaints)
+            arguments = (ours.fileno(), os.getpid(), ceilings.memory_bytes, ceilings.cpu_s)
+            try:
+                popen = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                    [*command, *map(str, arguments)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    pass_fds=(ours.fileno(),),
+                    env=_ENVIRONMENT,
+                    cwd="/",
+                    start_new_session=True,  # a terminal's Ctrl-C is the server's to handle
+                )
+            finally:
+                os.close(stderr)
+        undo.pop_all()
+        return Process(popen, theirs, complaints)

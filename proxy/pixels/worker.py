@@ -1,0 +1,77 @@
+"""One worker: a process that closes itself, then probes and renders what it is handed.
+
+    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S
+
+It is exec'd, never forked after use, with an environment of its own and no descriptor but its socket. It
+keeps nothing between two requests. Whatever it didn't foresee ends it, with a traceback on stderr: the pool
+has others, and a process in an unknown state is worth less than a fresh one.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from proxy.core.errors import Refusal
+from proxy.core.plan import Plan
+from proxy.pixels import boot, probe, render, sandbox, wire
+
+_NICENESS = 5
+"""The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""
+_OUT_OF_MEMORY_SCORE = "500"
+"""When the machine's memory ends, the kernel takes a worker and not the server (proc_pid_oom_score_adj(5))."""
+
+
+def main() -> None:
+    """Run one worker, from its arguments to the end of its socket."""
+    fd, parent_pid, memory_bytes, cpu_s = map(int, sys.argv[1:])
+    sandbox.attach(parent_pid)
+    os.nice(_NICENESS)
+    with contextlib.suppress(OSError):  # no /proc: the server then dies as likely as we
+        Path("/proc/self/oom_score_adj").write_text(_OUT_OF_MEMORY_SCORE, encoding="ascii")
+    with socket.socket(fileno=fd) as ours:
+        try:
+            libvips = boot.start()
+        except boot.WrongLibvips as wrong:
+            raise SystemExit(str(wrong)) from None
+        walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s))
+        # Behind the walls: a wall that pixels cannot do without shows here, before any request.
+        boot.warm_up()
+        wire.say(ours, hello(libvips, walls))
+        serve(ours)
+
+
+def hello(libvips: str, walls: sandbox.Walls) -> dict[str, Any]:
+    """Give the header of the first message; no Landlock is ABI 0."""
+    return {"hello": {"libvips": libvips, "landlock": walls.landlock or 0, "seccomp": walls.seccomp}}
+
+
+def serve(ours: socket.socket) -> None:
+    """Answer requests, one after the other, until the pool hangs up."""
+    while (request := wire.await_request(ours)) is not None:
+        header, fd = request
+        try:
+            told, body = _answer(header, fd)
+        except Refusal as refused:
+            told, body = wire.refusal(refused), b""
+        finally:
+            os.close(fd)
+        wire.say(ours, told, body)
+
+
+def _answer(header: dict[str, Any], fd: int) -> tuple[dict[str, Any], bytes]:
+    os.lseek(fd, 0, os.SEEK_SET)
+    if "probe" in header:
+        return {"facts": probe.probe(fd).to_dict()}, b""
+    plan = Plan.from_dict(header["render"])
+    began = time.perf_counter()
+    made = render.render(fd, plan)
+    told = {"format": made.format.name, "width": made.width, "height": made.height}
+    return {"picture": told | {"render_s": time.perf_counter() - began}}, made.body
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Keys, ETags and conditional requests are functions of the URL, the client's class and the generation."""
+
+import pytest
+
+from proxy.core.caching import derivative_key, etag, matches, refusal_cache_control
+from proxy.core.names import Generation, TenantName
+
+G, H = Generation("1-8.18.7"), "a" * 64
+TAG = etag(G, H, "w320-webp", None)
+
+
+def test_an_etag_is_strong_and_quoted() -> None:
+    assert TAG.startswith('"')
+    assert TAG.endswith('"')
+    assert len(TAG) == 34
+
+
+def test_every_part_that_shapes_the_bytes_shapes_the_names() -> None:
+    others = [
+        etag(Generation("1-8.18.8"), H, "w320-webp", None),
+        etag(G, "b" * 64, "w320-webp", None),
+        etag(G, H, "w321-webp", None),
+        etag(G, H, "w320-webp", "avif"),
+    ]
+    assert len({TAG, *others}) == 5
+
+
+def test_two_tenants_share_an_etag_and_no_key() -> None:
+    one, two = (derivative_key(G, TenantName(name), H, "auto", "webp") for name in ("acme", "bolt"))
+    assert one != two
+    assert one.split("/")[2] == two.split("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("header", "fits"),
+    [
+        (TAG, True),
+        (f"W/{TAG}", True),
+        (f'"other", {TAG}', True),
+        (f'"other",W/{TAG} , "third"', True),
+        ('"other"', False),
+        (TAG.strip('"'), False),
+        (TAG[:-2] + '"', False),
+        ("*", False),
+        ("", False),
+    ],
+)
+def test_if_none_match_is_compared_weakly(header: str, fits: bool) -> None:
+    """RFC 9110 §13.1.2 and §8.8.3.2."""
+    assert matches(header, TAG) is fits
+
+
+def test_a_refusal_without_lifetime_is_not_stored() -> None:
+    assert refusal_cache_control(None) == "no-store"
+    assert refusal_cache_control(30) == "public, max-age=30"

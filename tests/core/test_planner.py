@@ -1,0 +1,232 @@
+"""The planner's table: sizes and boxes worked out by hand, limits told with their numbers."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.core.errors import OverLimit
+from proxy.core.facts import Facts
+from proxy.core.formats import AVIF, FORMATS, GIF, JPEG, PNG, WEBP
+from proxy.core.geometry import Box, Size, Turn
+from proxy.core.grammar import parse
+from proxy.core.limits import Limits
+from proxy.core.plan import Colour, Plan
+from proxy.core.planner import check_source, plan_render
+from proxy.core.recipe import Recipe
+from tests.recipes import recipes
+
+PHOTO = Facts(JPEG, 3000, 2000)
+LIMITS = Limits()
+
+
+def planned(recipe: str, facts: Facts = PHOTO, limits: Limits = LIMITS) -> Plan:
+    return plan_render(parse(recipe), facts, limits)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "size"),
+    [
+        ("jpeg", (3000, 2000)),
+        ("w300", (300, 200)),
+        ("h300", (450, 300)),
+        ("w301", (301, 201)),
+        ("w300-h300", (300, 300)),
+        ("w300-h300-inside", (300, 200)),
+        ("w300-h300-outside", (450, 300)),
+        ("w300-h300-contain", (300, 300)),
+        ("w300-h300-fill", (300, 300)),
+        ("w300-ar1_1", (300, 300)),
+        ("h300-ar16_9", (533, 300)),
+        ("w300-dpr2", (600, 400)),
+        ("w101-dpr1.5", (152, 101)),
+        ("w6000", (3000, 2000)),
+        ("w6000-up", (6000, 4000)),
+        ("w6000-h1000", (3000, 1000)),
+        ("w6000-h6000", (3000, 2000)),
+        ("w6000-h1000-inside", (1500, 1000)),
+        ("w6000-h1000-outside", (3000, 2000)),
+        ("w6000-h1000-fill", (3000, 1000)),
+        ("w6000-h3000-contain", (6000, 3000)),
+        ("w6000-h1000-up", (6000, 1000)),
+        ("rot90-w300", (300, 450)),
+        ("rot180-w300", (300, 200)),
+        ("crop0_0_1000_1000-w300", (300, 300)),
+        ("crop0.5_0_0.5_1-w300", (300, 400)),
+        ("crop0_0_1000_500-rot90", (500, 1000)),
+        ("w1-h8000-inside", (1, 1)),
+    ],
+)
+def test_the_size_of_a_3000_by_2000_photograph(recipe: str, size: tuple[int, int]) -> None:
+    assert planned(recipe).size == Size(*size)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_orientation_is_applied_before_anything_is_asked(orientation: int) -> None:
+    facts = Facts(JPEG, 3000, 2000, orientation=orientation)
+    upright = (200, 300) if orientation >= 5 else (300, 200)
+    assert planned("w300" if orientation < 5 else "w200", facts).size == Size(*upright)
+    assert planned("w300-h300", facts).size == Size(300, 300)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "cut"),
+    [
+        ("w300-h100", Box(0, 50, 300, 100)),
+        ("w100-h100", Box(25, 0, 100, 100)),
+        ("w100-h100-gw", Box(0, 0, 100, 100)),
+        ("w100-h100-ge", Box(50, 0, 100, 100)),
+        ("w300-h100-gn", Box(0, 0, 300, 100)),
+        ("w300-h100-gs", Box(0, 100, 300, 100)),
+        ("w100-h100-gnw", Box(0, 0, 100, 100)),
+        ("w100-h100-gse", Box(50, 0, 100, 100)),
+        ("w100-h100-fp0_0.5", Box(0, 0, 100, 100)),
+        ("w100-h100-fp1_0.5", Box(50, 0, 100, 100)),
+        ("w100-h100-fp0.5_0.5", Box(25, 0, 100, 100)),
+        ("w100-h100-fp0.4_0", Box(10, 0, 100, 100)),
+    ],
+)
+def test_a_cover_crop_keeps_what_gravity_says(recipe: str, cut: Box) -> None:
+    assert planned(recipe).cut == cut
+
+
+def test_smart_and_entropy_leave_the_place_to_the_pixels() -> None:
+    assert planned("w100-h100-gsmart").interest == "smart"
+    assert planned("w100-h100-gentropy").interest == "entropy"
+    assert planned("w300-h200-gsmart").interest is None
+
+
+def test_contain_centres_on_its_canvas() -> None:
+    assert planned("w300-h301-contain").canvas == Box(0, 50, 300, 301)
+    assert planned("w300-h300-contain").background == Colour(255, 255, 255)
+    assert planned("w300-h300-contain-webp").background is None
+    assert planned("w300-h300-contain-bg11223344-webp").background == Colour(0x11, 0x22, 0x33, 0x44)
+    assert planned("w300-h300-contain-bg11223344-jpeg").background == Colour(0x11, 0x22, 0x33)
+
+
+def test_the_jpeg_decoder_leaves_a_factor_of_two() -> None:
+    shrinks = {side: planned(f"w{side}").load_shrink for side in (187, 188, 375, 376, 750, 751, 3000)}
+    assert shrinks == {187: 8, 188: 4, 375: 4, 376: 2, 750: 2, 751: 1, 3000: 1}
+    assert planned("w187-webp", Facts(PNG, 3000, 2000)).load_shrink == 1
+    assert planned("crop0_0_3000_1999-w100").load_shrink == 1
+
+
+def test_a_crop_is_found_again_in_the_stored_orientation() -> None:
+    """Orientation 6 is stored lying: the viewer's top left 100×200 is the stored bottom left 200×100."""
+    plan = planned("crop0_0_100_200", Facts(JPEG, 3000, 2000, orientation=6))
+    assert plan.crop == Box(0, 1900, 200, 100)
+    assert plan.turn == Turn(quarters=1)
+    assert plan.size == Size(100, 200)
+
+
+def test_rot_flip_and_flop_follow_the_orientation() -> None:
+    assert planned("rot90-w10", Facts(JPEG, 30, 20, orientation=6)).turn == Turn(quarters=2)
+    assert planned("flop-w10", Facts(JPEG, 30, 20, orientation=2)).turn == Turn()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "source", "output", "first", "frames"),
+    [
+        ("w10", GIF, GIF, 0, 7),
+        ("w10-webp", GIF, WEBP, 0, 7),
+        ("w10-gif", WEBP, GIF, 0, 7),
+        ("w10-jpeg", GIF, JPEG, 0, 1),
+        ("still-w10", GIF, GIF, 0, 1),
+        ("frame3-w10", GIF, GIF, 2, 1),
+        ("frame7-w10-png", GIF, PNG, 6, 1),
+        ("w10-auto", GIF, GIF, 0, 7),
+        ("still-w10-auto", GIF, JPEG, 0, 1),
+    ],
+)
+def test_animated_in_animated_out(recipe: str, source: object, output: object, first: int, frames: int) -> None:
+    plan = planned(recipe, Facts(source, 100, 50, frames=7))  # type: ignore[arg-type]
+    assert (plan.encoding.format, plan.first_frame, plan.frames) == (output, first, frames)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "facts", "limits", "number"),
+    [
+        ("w10", Facts(PNG, 1000, 1000), Limits(source_pixels=999_999), "1000000"),
+        ("w10", Facts(GIF, 10, 10, frames=11), Limits(source_frames=10), "11 frames"),
+        ("w10", Facts(GIF, 100, 100, frames=11), Limits(animation_pixels=100_000), "110000"),
+        ("frame4", Facts(GIF, 10, 10, frames=3), LIMITS, "has 3"),
+        ("crop0_0_11_10", Facts(PNG, 10, 10), LIMITS, "10×10"),
+        ("w5000-up-dpr2", PHOTO, LIMITS, "8192"),
+        ("jpeg", Facts(PNG, 9000, 10), LIMITS, "8192"),
+        ("w8000-h8000-up", PHOTO, LIMITS, "50000000"),
+        ("w4000-h3000-up-avif", PHOTO, LIMITS, "8000000"),
+        ("w10-h8192-up", Facts(PNG, 8000, 10), LIMITS, "on the way"),
+        ("w100", Facts(GIF, 100, 100, frames=50), Limits(output_pixels=499_999), "500000"),
+    ],
+)
+def test_over_a_limit_the_number_is_told(recipe: str, facts: Facts, limits: Limits, number: str) -> None:
+    with pytest.raises(OverLimit, match=number):
+        plan_render(parse(recipe), facts, limits)
+
+
+def test_auto_leaves_avif_where_its_budget_ends() -> None:
+    plan = plan_render(parse("auto"), Facts(JPEG, 4000, 3000), LIMITS, "avif")
+    assert plan.encoding.format is WEBP
+    assert plan_render(parse("w400-auto"), Facts(JPEG, 4000, 3000), LIMITS, "avif").encoding.format is AVIF
+
+
+facts_in_reach = st.builds(
+    Facts,
+    format=st.sampled_from([one for one in FORMATS.values() if one is not AVIF]),
+    width=st.integers(1, 5_000),
+    height=st.integers(1, 5_000),
+    orientation=st.integers(1, 8),
+    frames=st.integers(1, 12),
+    alpha=st.booleans(),
+)
+
+
+@given(recipes(), facts_in_reach, st.sampled_from(["avif", "webp", "base"]))
+def test_any_recipe_on_any_original_is_planned_within_the_limits_or_refused(
+    recipe: Recipe, facts: Facts, client: str
+) -> None:
+    try:
+        plan = plan_render(recipe, facts, LIMITS, client)  # type: ignore[arg-type]
+    except OverLimit:
+        return
+    assert plan.size.longest <= LIMITS.output_side
+    assert plan.size.pixels * plan.frames <= LIMITS.output_pixels
+    assert plan.first_frame + plan.frames <= facts.frames
+    turned = plan.turn.of_size(plan.scaled)
+    if plan.crop:
+        assert plan.crop.left >= 0
+        assert plan.crop.left + plan.crop.width <= facts.width
+        assert plan.crop.top + plan.crop.height <= facts.height
+    if plan.cut:
+        assert plan.cut.left + plan.cut.width <= turned.width
+        assert plan.cut.top + plan.cut.height <= turned.height
+        assert plan.cut.left >= 0
+        assert plan.cut.top >= 0
+    if plan.canvas:
+        assert plan.canvas.left + turned.width <= plan.canvas.width
+        assert plan.canvas.top + turned.height <= plan.canvas.height
+    if not recipe.up:
+        base = Size(plan.crop.width, plan.crop.height) if plan.crop else facts.stored
+        assert plan.scaled.width <= base.width
+        assert plan.scaled.height <= base.height
+
+
+@given(recipes(), facts_in_reach)
+def test_a_plan_survives_the_way_to_the_worker(recipe: Recipe, facts: Facts) -> None:
+    try:
+        plan = plan_render(recipe, facts, LIMITS)
+    except OverLimit:
+        return
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+@given(facts_in_reach)
+def test_facts_survive_the_way_from_the_worker(facts: Facts) -> None:
+    assert Facts.from_dict(json.loads(json.dumps(facts.to_dict()))) == facts
+
+
+def test_an_upload_is_held_to_the_same_limits() -> None:
+    check_source(PHOTO, LIMITS)
+    with pytest.raises(OverLimit):
+        check_source(Facts(PNG, 65_536, 65_536), LIMITS)
