@@ -38,7 +38,7 @@ async def got(tier: MemoryDerivatives | RedisDerivatives) -> None:
 async def test_a_put_reaches_every_tier(
     memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
 ) -> None:
-    tiers: "list[Derivatives]" = [memory_derivatives, redis_derivatives, file_derivatives]
+    tiers: list[Derivatives] = [memory_derivatives, redis_derivatives, file_derivatives]
     await Tiers(tiers).put(key("one"), PICTURE)
     for tier in tiers:
         assert await tier.get(key("one")) == PICTURE
@@ -131,3 +131,14 @@ async def test_a_ping_reports_each_tier_and_fails_for_the_durable_alone(
     with pytest.raises(Unavailable):
         await Tiers([file_derivatives, redis]).ping()
     await redis.close()
+
+
+async def test_tiers_are_made_of_tiers(
+    memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
+) -> None:
+    inner = Tiers([memory_derivatives, file_derivatives])
+    outer = Tiers([redis_derivatives, inner])
+    await inner.put(key("one"), PICTURE)
+    assert await outer.find(key("one")) == ("tiers", PICTURE)
+    await got(redis_derivatives)
+    await outer.close()
