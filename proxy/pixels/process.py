@@ -35,6 +35,8 @@ _ENVIRONMENT = {
 }
 """All a worker inherits; no secret of the server's is in it."""
 
+_PIPE_BYTES = 65_536
+"""What a pipe holds (pipe(7)). It never blocks the worker: what is too much is lost."""
 _COMPLAINT_BYTES = 4_096
 _SOCKET_BYTES = 4 * 2**20
 """Asked for; the kernel gives what net.core.wmem_max allows, and every doubling halves our wake-ups."""
@@ -112,11 +114,13 @@ class Process:
         return await wire.listen(asyncio.get_running_loop(), self.theirs, most_body_bytes)
 
     def last_words(self) -> str:
-        """Take what it wrote to stderr since it was last asked; at most what the pipe holds."""
+        """Take the end of what it wrote to stderr since it was last asked, as one line fit for a log."""
         try:
-            return os.read(self.complaints, _COMPLAINT_BYTES).decode("utf-8", "replace").strip()
+            text = os.read(self.complaints, _PIPE_BYTES)[-_COMPLAINT_BYTES:].decode("utf-8", "replace")
         except OSError:
             return ""
+        line = " | ".join(text.strip().splitlines())
+        return "".join(one for one in line if one.isprintable())
 
     def kill(self, why: str) -> None:
         """End it at once, whatever it does; the first reason stays."""
