@@ -19,7 +19,7 @@ PIXEL_CODE = 1
 """Counted up whenever the same plan gives other bytes."""
 CLOSED = "The pixel room is closing."
 _START_DEADLINE_S = 30.0
-_CLOSE_DEADLINE_S, _CLOSE_STEP_S = 5.0, 0.002
+_CLOSE_DEADLINE_S = 5.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 10.0
 
 
@@ -34,17 +34,18 @@ class Crew:
         self.closing = False
         self._settings = settings
         self._command = command
-        # Never reached by honest work, which the deadline and `worker_jobs` end: it is for a parent that is stuck.
+        # Honest work never gets there: the deadline and `worker_jobs` end it. For a parent that is stuck.
         cpu_s = int(settings.worker_jobs * settings.render_deadline_s) + 60
         self._ceilings = Ceilings(settings.worker_memory_bytes, cpu_s)
         self._arrival = asyncio.Event()
+        self._departure = asyncio.Event()
         self._failures = 0
         """Workers that died or didn't start, since a visit has last succeeded."""
         self._starting: set[asyncio.Task[None]] = set()
         self._reaping: set[asyncio.Task[None]] = set()
 
     async def open(self) -> tuple[Generation, Walls]:
-        """Start all at once and tell what they are; NoWorker when one doesn't start or lacks a required wall."""
+        """Start all and tell what they are; NoWorker when one doesn't start or lacks a required wall."""
         starts = (self._started() for _ in range(self.size + 1))
         started = await asyncio.gather(*starts, return_exceptions=True)
         greeted = [one for one in started if not isinstance(one, BaseException)]
@@ -78,13 +79,16 @@ class Crew:
             worker.kill("closing")
         try:
             async with asyncio.timeout(_CLOSE_DEADLINE_S):
-                while self.up or self._starting or self._reaping:
-                    await asyncio.sleep(_CLOSE_STEP_S)
+                while self.up:
+                    self._departure.clear()
+                    await self._departure.wait()
+                while ends := self._starting | self._reaping:
+                    await asyncio.wait(ends)
         except TimeoutError:
             _LOG.error("Pixel workers were killed and do not end.")
 
     async def take(self) -> Process:
-        """Give a free worker, waiting while several are being replaced; Unavailable when that takes too long."""
+        """Give a free worker, waiting while several are replaced; Unavailable when that takes too long."""
         if worker := self._find_idle():
             return worker
         try:
@@ -133,6 +137,7 @@ class Crew:
     def _replace(self, worker: Process, why: str) -> None:
         """End a worker that nobody uses any more, and start another behind."""
         self.up.discard(worker)
+        self._departure.set()
         self._bury(worker, why)
         if self.closing:
             return

@@ -150,7 +150,7 @@ def _told(worker: Process, died: WorkerDied) -> Exception:
 async def open_pool(settings: Settings, command: tuple[str, ...] = WORKER) -> AsyncIterator[Pool]:
     """Start the workers and the spare, and end them all at the end; visits then end with Unavailable.
 
-    NoWorker when one doesn't start; its sentence says why: a wrong libvips, a wall that `sandbox=require` misses.
+    NoWorker when one doesn't start, and why: a wrong libvips, a wall that `sandbox=require` misses.
     """
     crew = Crew(settings, command)
     try:

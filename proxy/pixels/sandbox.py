@@ -135,7 +135,7 @@ def _landlock_abi() -> int | None:
 
 
 def _close_landlock(abi: int) -> None:
-    """Handle every right, grant none. An older kernel takes our longer structure if the rest of it is zero."""
+    """Handle every right, grant none. An older kernel takes our longer structure if the rest is zero."""
     rights = _FILE_RIGHTS[max(known for known in _FILE_RIGHTS if known <= abi)]
     tcp = _TCP_RIGHTS if abi >= _TCP_ABI else 0
     scopes = _SCOPES if abi >= _SCOPE_ABI else 0

@@ -22,7 +22,7 @@ from proxy.pixels import boot, probe, render, sandbox, wire
 _NICENESS = 5
 """The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""
 _OUT_OF_MEMORY_SCORE = "500"
-"""When the machine's memory ends, the kernel takes a worker and not the server (proc_pid_oom_score_adj(5))."""
+"""When memory ends, the kernel takes a worker and not the server (proc_pid_oom_score_adj(5))."""
 
 
 def main() -> None:
@@ -40,13 +40,8 @@ def main() -> None:
         walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s))
         # Behind the walls: a wall that pixels cannot do without shows here, before any request.
         boot.warm_up()
-        wire.say(ours, hello(libvips, walls))
+        wire.say(ours, wire.hello(libvips, walls))
         serve(ours)
-
-
-def hello(libvips: str, walls: sandbox.Walls) -> dict[str, Any]:
-    """Give the header of the first message; no Landlock is ABI 0."""
-    return {"hello": {"libvips": libvips, "landlock": walls.landlock or 0, "seccomp": walls.seccomp}}
 
 
 def serve(ours: socket.socket) -> None:
