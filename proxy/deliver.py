@@ -48,6 +48,8 @@ class Order:
     """Only where the recipe says `auto`."""
     key: DerivativeKey
     etag: str
+    lifetime_s: int | None
+    """What is left of a link that expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ class Delivery:
             raise Forbidden
         client = client_class(accept) if recipe.format == "auto" else None
         key, tag = _names(self._house.pixels.generation, tenant.name, link.original, canonical, client)
-        return Order(tenant, link.digest, recipe, client, key, tag)
+        lifetime_s = None if link.expires is None else link.expires - int(self._clock())
+        return Order(tenant, link.digest, recipe, client, key, tag, lifetime_s)
 
     def at_hand(self, order: Order) -> tuple[str, Derivative] | None:
         """Give the derivative and its tier's name from this process's memory, without waiting."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from proxy.core.caching import IMMUTABLE, matches
+from proxy.core.caching import cache_control, matches
 from proxy.core.errors import Broken, HeadersTooLarge, MethodNotAllowed, Refusal
 from proxy.core.link import Link, parse_target
 from proxy.deliver import Delivered, Delivery, Order
@@ -28,7 +28,6 @@ Value = TypeVar("Value")
 
 MAX_HEADER_BYTES = 16_384
 
-_CACHE_CONTROL = (b"cache-control", IMMUTABLE.encode())
 _VARY = (b"vary", b"Accept")
 
 
@@ -124,7 +123,7 @@ def _names(order: Order) -> Headers:
     """Give what a 200 and its 304 both carry (RFC 9110 §15.4.5)."""
     headers = [
         (b"etag", order.etag.encode()),
-        _CACHE_CONTROL,
+        (b"cache-control", cache_control(order.lifetime_s).encode()),
         (b"x-amz-meta-cache-tag", f"a-{order.tenant.name}-{order.original}, t-{order.tenant.name}".encode()),
     ]
     if order.client is not None:

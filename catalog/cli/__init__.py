@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from catalog.cli import doctor, key, migrate, serve, sign, tenant, upload
+from catalog.cli import demo, doctor, key, migrate, serve, sign, tenant, upload
 from catalog.cli.shell import EXIT_CODES, complain, exit_code, expected, say_error
 from proxy.core.errors import Refusal
 
@@ -32,6 +32,7 @@ app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
 migrate.register(app)
 doctor.register(app)
+demo.register(app)
 
 
 def main() -> None:

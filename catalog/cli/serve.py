@@ -35,7 +35,7 @@ def serve(
     """
     settings = read_settings(host=host, port=port)
     run(_look_at_database(settings))
-    raise typer.Exit(_serve(settings, _listen(settings)))
+    raise typer.Exit(serve_on(settings, listen(settings)))
 
 
 async def _look_at_database(settings: "Settings") -> None:
@@ -46,7 +46,8 @@ async def _look_at_database(settings: "Settings") -> None:
         pass
 
 
-def _listen(settings: "Settings") -> socket.socket:
+def listen(settings: "Settings") -> socket.socket:
+    """Take the address and port of the settings; exits with a sentence where they are not to be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
@@ -58,7 +59,8 @@ def _listen(settings: "Settings") -> socket.socket:
         raise typer.Exit(Exit.REFUSED) from None
 
 
-def _serve(settings: "Settings", listening: socket.socket) -> Exit:
+def serve_on(settings: "Settings", listening: socket.socket) -> Exit:
+    """Serve on a socket until told to stop."""
     import uvicorn
 
     from catalog.cli.listener import Listener

@@ -19,6 +19,8 @@ Result = TypeVar("Result")
 EXIT_CODES = "Exit codes: 0 fine, 1 something was refused or failed, 2 usage or settings, 3 a backend is unavailable."
 
 
+WIDEST = 10_000
+"""Columns of a table: more than any line needs, so that none is cut, whatever the terminal's width."""
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "signs": "green", "retired": "dim"}
 
 
@@ -81,11 +83,11 @@ def say_table(*rows: tuple[object, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=WIDEST)
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(str(cell), style=STYLES.get(str(cell), "")) for cell in row))
-    console.print(table, width=10_000, crop=False)
+    console.print(table, crop=False)
 
 
 def say_json(**members: object) -> None:

@@ -64,7 +64,10 @@ def upload(
 
 async def _upload_all(settings: "Settings", tenant: TenantName, files: list[Path], *, as_json: bool) -> Exit:
     code = Exit.FINE
-    async with _open_library(settings, tenant) as (library, signer):
+    from catalog.tenants import find_signer
+
+    async with open_library(settings) as library:
+        signer = await find_signer(library.database, tenant)
         for path in files:
             ending_of_one = await _upload_one(library, signer, path, settings.base_url, as_json=as_json)
             code = max(code, ending_of_one)
@@ -90,19 +93,17 @@ async def _upload_one(library: "Library", signer: "Tenant", path: Path, base_url
 
 
 @asynccontextmanager
-async def _open_library(settings: "Settings", tenant: TenantName) -> "AsyncIterator[tuple[Library, Tenant]]":
+async def open_library(settings: "Settings") -> "AsyncIterator[Library]":
     """Open all that an upload needs: the database, the store, and one worker to look at the file."""
     from catalog.database import open_database
     from catalog.library import Library
-    from catalog.tenants import find_signer, limits_of
+    from catalog.tenants import limits_of
     from proxy.backends import open_backends
     from proxy.pixels.pool import open_pool
 
     alone = settings.model_copy(update={"workers": 1})
-    async with open_database(settings) as database:
-        signer = await find_signer(database, tenant)
-        async with open_backends(settings) as backends, open_pool(alone) as pixels:
-            yield Library(database, backends.originals, pixels, limits_of(settings)), signer
+    async with open_database(settings) as database, open_backends(settings) as backends, open_pool(alone) as pixels:
+        yield Library(database, backends.originals, pixels, limits_of(settings))
 
 
 def _tell(path: Path, kept: "Uploaded", signer: "Tenant", base_url: str, *, as_json: bool) -> None:

@@ -9,8 +9,14 @@ from typing import Final
 from proxy.core.names import DerivativeKey, Generation, TenantName
 from proxy.core.negotiation import Client
 
-IMMUTABLE: Final = "public, max-age=31536000, immutable"
+YEAR_S: Final = 31_536_000
+IMMUTABLE: Final = f"public, max-age={YEAR_S}, immutable"
 """For a URL that names content: it never changes its meaning."""
+
+
+def cache_control(lifetime_s: int | None) -> str:
+    """Give the Cache-Control of a picture that is named by content; a link that expires is not kept beyond its end."""
+    return IMMUTABLE if lifetime_s is None else f"public, max-age={max(0, min(lifetime_s, YEAR_S))}, immutable"
 
 
 def derivative_key(

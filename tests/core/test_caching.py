@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.core.caching import derivative_key, etag, matches, refusal_cache_control
+from proxy.core.caching import cache_control, derivative_key, etag, matches, refusal_cache_control
 from proxy.core.names import Generation, TenantName
 
 G, H = Generation("1-8.18.7"), "a" * 64
@@ -48,6 +48,11 @@ def test_two_tenants_share_an_etag_and_no_key() -> None:
 def test_if_none_match_is_compared_weakly(header: str, fits: bool) -> None:
     """RFC 9110 §13.1.2 and §8.8.3.2."""
     assert matches(header, TAG) is fits
+
+
+@pytest.mark.parametrize(("left", "told"), [(None, 31_536_000), (90, 90), (0, 0), (-5, 0), (10**9, 31_536_000)])
+def test_a_picture_is_kept_for_a_year_or_until_its_link_ends(left: int | None, told: int) -> None:
+    assert cache_control(left) == f"public, max-age={told}, immutable"
 
 
 def test_a_refusal_without_lifetime_is_not_stored() -> None:
