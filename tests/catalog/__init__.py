@@ -1,0 +1,1 @@
+"""Tests of the management plane and its command."""

@@ -42,11 +42,14 @@ async def test_foreign_keys_hold(database: Database) -> None:
 
 
 async def test_a_failed_block_leaves_nothing(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def fail() -> None:
         async with database.writing() as session:
             session.add(Tenant(name="acme"))
             await session.flush()
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
     async with database.reading() as session:
         assert (await session.scalars(select(Tenant))).all() == []
 

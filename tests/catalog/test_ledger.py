@@ -92,7 +92,7 @@ async def test_a_batch_of_unknown_tenants_alone_and_an_empty_one_write_nothing(r
 
 async def test_a_batch_is_whole_or_not_at_all(records: SqlRecords) -> None:
     """A value no database takes, in the last row, leaves none of the others."""
-    with pytest.raises(Exception, match="(?i)null"):
+    with pytest.raises(Exception, match=r"(?i)null"):
         await records.record([rendered("a"), rendered("b"), replace(rendered("c"), recipe=None)])  # type: ignore[arg-type]
     assert await _derivatives(records.database) == []
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 import pyvips
-from proxy.backends import open_backends
-from proxy.pixels.pool import Pool, open_pool
 from sqlmodel import select
 
 from catalog.database import Database
@@ -18,11 +16,13 @@ from catalog.library import CHUNK_BYTES, Library, bounded, read_file
 from catalog.records import FILE_NAME_LENGTH, Original
 from catalog.refusals import TenantMissing
 from catalog.tenants import create_tenant
+from proxy.backends import open_backends
 from proxy.core.errors import NotAPicture, NotFound, OverLimit, Refusal
 from proxy.core.facts import Facts
 from proxy.core.formats import JPEG
 from proxy.core.limits import Limits
 from proxy.core.names import DerivativeKey, Digest, TenantName
+from proxy.pixels.pool import Pool, open_pool
 from proxy.ports import Rendered
 from proxy.settings import Settings
 
@@ -170,17 +170,24 @@ async def test_pixels_and_frames_over_the_limit_are_refused_by_number(library: L
 
 
 async def test_a_tenant_that_is_missing_is_told_before_anything_is_read(library: Library) -> None:
-    async def never() -> AsyncIterator[bytes]:
-        raise AssertionError("read")
-        yield b""
+    read = []
+
+    async def watched() -> AsyncIterator[bytes]:
+        read.append("something")
+        yield picture()
 
     with pytest.raises(TenantMissing):
-        await library.upload(TenantName("nobody"), never())
+        await library.upload(TenantName("nobody"), watched())
+    assert read == []
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_a_client_that_leaves_leaves_nothing(library: Library) -> None:
     """No record, no original, no descriptor."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = _descriptors()
 
     async def halting() -> AsyncIterator[bytes]:
         yield picture()[:100]
@@ -193,7 +200,7 @@ async def test_a_client_that_leaves_leaves_nothing(library: Library) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert await _records(library) == []
-    assert len(os.listdir("/proc/self/fd")) <= before + 1  # a connection may have been opened
+    assert _descriptors() <= before + 1  # a connection may have been opened
 
 
 async def test_a_file_is_read_in_chunks(tmp_path: Path) -> None:

@@ -1,0 +1,363 @@
+"""The `darkroom` command as a process, in a home folder of its own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import pyvips
+
+from catalog.cli.shell import Exit
+
+DARKROOM = Path(sys.executable).with_name("darkroom")
+SECRET = "correct-horse-battery-staple"
+DIGEST = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+PATH = f"/t/acme/{DIGEST}/w320-h180-webp"
+SEAL = "OeCAFYkyrny7KpySP1JiPLb_guz-lQ4lj32Sx93vxRs"
+DEADLINE_S = 60
+
+
+class Shell:
+    """Runs the command with settings of its own, nothing of ours in its environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {"DARKROOM_HOME": str(folder / "home"), "DARKROOM_BASE_URL": "https://img.example"}
+
+    def __call__(
+        self, *words: str | Path, code: int = Exit.FINE, **settings: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run it to its end, hold its exit code, and hold that no traceback was shown."""
+        done = subprocess.run(
+            [DARKROOM, *words],
+            env={**self.environment, **settings},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        assert done.returncode == code, done
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def objects(self, *words: str | Path, code: int = Exit.FINE) -> list[dict[str, object]]:
+        """Run it with `--json` and read what it says, one object a line."""
+        return [json.loads(line) for line in self(*words, "--json", code=code).stdout.splitlines()]
+
+
+@pytest.fixture
+def darkroom(tmp_path: Path) -> Shell:
+    """Give the command, in an empty folder."""
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def acme(darkroom: Shell) -> Shell:
+    """Give the command, with a tenant whose secret is known."""
+    darkroom("tenant", "create", "acme", "--secret", SECRET)
+    return darkroom
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """Give a photo that lies on its side."""
+    image = pyvips.Image.black(64, 48, bands=3).copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    path = tmp_path / "a photo.jpg"
+    path.write_bytes(image.jpegsave_buffer())
+    return path
+
+
+COMMANDS = [
+    [],
+    ["serve"],
+    ["upload"],
+    ["sign"],
+    ["migrate"],
+    ["doctor"],
+    ["tenant"],
+    ["tenant", "create"],
+    ["tenant", "list"],
+    ["tenant", "show"],
+    ["key"],
+    ["key", "add"],
+    ["key", "list"],
+    ["key", "retire"],
+]
+
+
+def test_every_command_has_help_with_an_example_and_its_exit_codes(darkroom: Shell) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        helps = list(threads.map(lambda words: darkroom(*words, "--help").stdout, COMMANDS))
+    for words, told in zip(COMMANDS, helps, strict=True):
+        groups = {(), ("tenant",), ("key",)}
+        assert ("Example: darkroom " + " ".join(words) in told) == (tuple(words) not in groups), words
+        assert "Exit codes: 0 fine" in told or words in (["tenant"], ["key"]), words
+
+
+def test_help_imports_nothing_that_is_slow() -> None:
+    """Starting stays quick: the database, S3, libvips and the web framework are for the commands that use them."""
+    code = "import sys, catalog.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
+    slow = {"sqlalchemy", "sqlmodel", "alembic", "pydantic", "aioboto3", "pyvips", "starlette", "uvicorn", "redis"}
+    assert slow & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["tenant", "create"],
+        ["tenant", "create", "Bad Name"],
+        ["upload", "x.jpg"],
+        ["upload", "x.jpg", "--tenant", "-"],
+        ["sign", PATH, "--expires", "tomorrow"],
+        ["sign", PATH, "--expires", "1000000000"],
+        ["key", "retire", "acme", "one"],
+        ["key", "retire", "acme", "0"],
+        ["serve", "--port", "65536"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_a_sentence(darkroom: Shell, words: list[str]) -> None:
+    assert "Error: " in darkroom(*words, code=Exit.USAGE).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DARKROOM_PORT", "many"),
+        ("DARKROOM_DATABASE_URL", "mysql://x"),
+        ("DARKROOM_STORE_URL", "ftp://x"),
+    ],
+)
+def test_a_wrong_setting_is_exit_code_2_and_named(acme: Shell, photo: Path, name: str, value: str) -> None:
+    done = acme("upload", photo, "--tenant", "acme", code=Exit.USAGE, **{name: value})
+    assert name in done.stderr
+
+
+def test_a_database_that_is_out_is_exit_code_3(darkroom: Shell) -> None:
+    done = darkroom(
+        "tenant", "list", code=Exit.UNAVAILABLE, DARKROOM_DATABASE_URL="postgresql+asyncpg://x@127.0.0.1:1/x"
+    )
+    assert "The database does not answer." in done.stderr
+
+
+def test_a_postgresql_asks_to_be_migrated_and_then_works(darkroom: Shell, database_url: str) -> None:
+    darkroom.environment["DARKROOM_DATABASE_URL"] = database_url
+    assert "run darkroom migrate" in darkroom("tenant", "list", code=Exit.UNAVAILABLE).stderr
+    assert "from empty to revision" in darkroom("migrate").stdout
+    assert "already" in darkroom("migrate").stdout
+    darkroom("tenant", "create", "acme")
+    assert darkroom("tenant", "list").stdout.startswith("acme ")
+
+
+def test_a_tenant_is_created_with_a_secret_of_its_own(darkroom: Shell) -> None:
+    [made] = darkroom.objects("tenant", "create", "acme")
+    assert set(made) == {"tenant", "secret"}
+    assert made["tenant"] == "acme"
+    assert darkroom("tenant", "create", "other").stdout.splitlines()[-1] != made["secret"]
+
+
+def test_a_tenant_is_created_with_a_secret_that_was_given(darkroom: Shell) -> None:
+    assert darkroom.objects("tenant", "create", "acme", "--secret", SECRET) == [{"tenant": "acme", "secret": SECRET}]
+
+
+def test_a_tenant_is_created_once(acme: Shell) -> None:
+    assert "There is a tenant acme already" in acme("tenant", "create", "acme", code=Exit.REFUSED).stderr
+
+
+def test_processes_that_begin_an_installation_at_once_all_succeed(darkroom: Shell) -> None:
+    """Each of them finds no database and makes it."""
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda number: darkroom("tenant", "create", f"t{number}"), range(4)))
+    assert [one["tenant"] for one in darkroom.objects("tenant", "list")] == ["t0", "t1", "t2", "t3"]
+
+
+def test_tenants_are_shown(acme: Shell) -> None:
+    [shown] = acme.objects("tenant", "show", "acme")
+    assert {name: shown[name] for name in ("tenant", "keys", "originals")} == {
+        "tenant": "acme",
+        "keys": 1,
+        "originals": 0,
+    }
+    assert acme.objects("tenant", "list") == [shown]
+    assert "There is no tenant nobody" in acme("tenant", "show", "nobody", code=Exit.REFUSED).stderr
+
+
+def test_keys_are_rotated(acme: Shell) -> None:
+    """The new one signs, the old one is retired, the last one stays; no list tells a secret."""
+    [added] = acme.objects("key", "add", "acme", "--secret", "a-second-secret-of-acme")
+    assert set(added) == {"tenant", "id", "secret"}
+    listed = acme("key", "list", "acme").stdout
+    assert re.findall(r"\b(signs|verifies|retired)\b", listed) == ["signs", "verifies"]
+    [signing, verifying] = acme.objects("key", "list", "acme")
+    assert (signing["id"], signing["state"], verifying["state"]) == (added["id"], "signs", "verifies")
+    assert set(signing) == {"id", "fingerprint", "state", "created"}
+    assert SECRET not in listed
+    assert SEAL not in acme("sign", PATH).stdout
+    acme("key", "retire", "acme", str(verifying["id"]))
+    assert [one["state"] for one in acme.objects("key", "list", "acme")] == ["signs", "retired"]
+    assert "the last one" in acme("key", "retire", "acme", str(signing["id"]), code=Exit.REFUSED).stderr
+
+
+def test_a_path_is_sealed(acme: Shell) -> None:
+    url = f"https://img.example{PATH}?s={SEAL}"
+    assert acme("sign", PATH).stdout == url + "\n"
+    assert acme.objects("sign", PATH) == [{"url": url}]
+
+
+def test_a_path_is_sealed_for_a_while(acme: Shell) -> None:
+    before = int(time.time())
+    url = str(acme.objects("sign", PATH, "--expires", "1h")[0]["url"])
+    found = re.fullmatch(rf"https://img\.example{PATH}\?e=(\d+)&s=[\w-]{{43}}", url)
+    assert found is not None
+    assert before + 3600 <= int(found[1]) <= int(time.time()) + 3600
+    sealed = acme("sign", PATH, "--expires", "4102444800").stdout
+    assert "?e=4102444800&s=" in sealed
+
+
+def test_a_recipe_that_is_wrong_is_underlined_and_the_right_spelling_said(acme: Shell) -> None:
+    done = acme("sign", f"/t/acme/{DIGEST}/h180-w320-webp", code=Exit.REFUSED)
+    assert done.stdout == ""
+    assert re.search(r"^    h180-w320-webp\n    \^+$", done.stderr, re.MULTILINE)
+    assert "right: w320-h180-webp" in done.stderr
+
+
+def test_an_upload_is_an_original_with_a_url(acme: Shell, photo: Path) -> None:
+    digest = sha256(photo.read_bytes()).hexdigest()
+    [kept] = acme.objects("upload", photo, "--tenant", "acme")
+    url = str(kept.pop("url"))
+    assert kept == {
+        "original": digest,
+        "bytes": photo.stat().st_size,
+        "media_type": "image/jpeg",
+        "width": 48,
+        "height": 64,
+    }
+    assert acme("sign", urlsplit(url).path).stdout == url + "\n"
+    told = acme("upload", photo, "--tenant", "acme").stdout
+    assert digest in told
+    assert url in told
+    assert acme.objects("tenant", "show", "acme")[0]["originals"] == 1
+
+
+def test_a_bad_file_does_not_stop_the_others(acme: Shell, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "half.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    files: list[str | Path] = ["notes.txt", photo, "missing.jpg", ".", "empty.jpg", "half.png", photo]
+    done = acme("upload", *files, "--tenant", "acme", "--json", code=Exit.REFUSED)
+    assert len(done.stdout.splitlines()) == 2
+    for refused in ("notes.txt", "missing.jpg", ".", "empty.jpg", "half.png"):
+        assert re.search(rf"^{re.escape(refused)}: .", done.stderr, re.MULTILINE), done.stderr
+
+
+def test_a_file_over_the_limit_is_told_the_limit_and_how_to_raise_it(acme: Shell, photo: Path) -> None:
+    done = acme("upload", photo, "--tenant", "acme", code=Exit.REFUSED, DARKROOM_SOURCE_BYTES="100")
+    assert "100" in done.stderr
+    assert "DARKROOM_SOURCE_BYTES" in done.stderr
+
+
+def test_an_upload_for_nobody_is_refused(darkroom: Shell, photo: Path) -> None:
+    assert "tenant create nobody" in darkroom("upload", photo, "--tenant", "nobody", code=Exit.REFUSED).stderr
+
+
+def test_a_doctor_finds_a_new_installation_in_order(darkroom: Shell) -> None:
+    findings = darkroom.objects("doctor")
+    assert [one["check"] for one in findings] == [
+        "settings",
+        "clock",
+        "libvips",
+        "sandbox",
+        "store",
+        "cache",
+        "database",
+    ]
+    assert {one["state"] for one in findings} <= {"ok", "warn"}
+    assert "8." in str(findings[2]["told"])
+
+
+def test_a_doctor_says_what_is_wrong_and_what_to_do(darkroom: Shell) -> None:
+    done = darkroom(
+        "doctor",
+        code=Exit.REFUSED,
+        DARKROOM_REDIS_URL="redis://127.0.0.1:1",
+        DARKROOM_DATABASE_URL="postgresql+asyncpg://x@127.0.0.1:1/x",
+        DARKROOM_STORE_URL="s3://bucket/prefix",
+        DARKROOM_S3_ENDPOINT_URL="http://127.0.0.1:1",
+        DARKROOM_S3_ACCESS_KEY_ID="key",
+        DARKROOM_S3_SECRET_ACCESS_KEY="a-secret-nobody-sees",
+        DARKROOM_HOEM="/typo",
+    )
+    lines = (line.split() for line in done.stdout.splitlines() if not line.startswith(" "))
+    states = {words[1]: words[0] for words in lines}
+    assert {name: states[name] for name in ("settings", "store", "cache", "database")} == {
+        "settings": "warn",
+        "store": "fail",
+        "cache": "fail",
+        "database": "fail",
+    }
+    assert "DARKROOM_HOEM" in done.stdout
+    assert done.stdout.count("→") >= 4
+    assert "a-secret-nobody-sees" not in done.stdout
+
+
+@pytest.fixture
+def server(acme: Shell) -> Iterator["subprocess.Popen[str]"]:
+    """Give `darkroom serve` on a port of the kernel's choice."""
+    process = subprocess.Popen(
+        [DARKROOM, "serve", "--port", "0"],
+        env={**os.environ, **acme.environment},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.wait()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+def _address(server: "subprocess.Popen[str]") -> str:
+    """Wait for the line that tells where it listens; the test's own deadline ends a server that never does."""
+    assert server.stderr is not None
+    for line in server.stderr:
+        if found := re.search(r"listening on (http://[0-9.]+:[0-9]+)", line):
+            return found[1]
+    raise AssertionError("it ended before it listened")
+
+
+def test_a_server_says_where_it_listens_serves_what_was_uploaded_and_stops_as_told(
+    acme: Shell, photo: Path, server: "subprocess.Popen[str]"
+) -> None:
+    address = _address(server)
+    [kept] = acme.objects("upload", photo, "--tenant", "acme")
+    url = str(kept["url"]).replace("https://img.example", address)
+    with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:
+        assert (answer.status, answer.headers["content-type"]) == (200, "image/webp")
+        assert answer.headers["server"] is None
+        assert answer.headers["date"] is not None
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(DEADLINE_S) == 0
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(acme: Shell, server: "subprocess.Popen[str]") -> None:
+    port = _address(server).rpartition(":")[2]
+    assert "--port" in acme("serve", "--port", port, code=Exit.REFUSED).stderr
+
+
+def test_a_server_without_its_database_refuses_to_start(darkroom: Shell, database_url: str) -> None:
+    done = darkroom("serve", "--port", "0", code=Exit.UNAVAILABLE, DARKROOM_DATABASE_URL=database_url)
+    assert "run darkroom migrate" in done.stderr
