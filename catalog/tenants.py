@@ -202,7 +202,7 @@ def _summaries() -> Select[str, datetime, int, int]:
 
 
 def _summary(row: Row[str, datetime, int, int]) -> TenantSummary:
-    name, created_at, keys, originals = row.tuple()
+    name, created_at, keys, originals = row
     return TenantSummary(TenantName(name), created_at, keys, originals)
 
 

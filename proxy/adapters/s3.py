@@ -9,6 +9,7 @@ the store is out.
 """
 
 import asyncio
+import errno
 import fcntl
 import io
 import os
@@ -123,7 +124,7 @@ class S3Originals:
                     size_bytes += len(chunk)
                     self._limit(size_bytes)
                     seen.update(chunk)
-                    os.write(fd, chunk)
+                    _append(fd, chunk)
             _match(seen.hexdigest(), digest)
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
             os.lseek(fd, 0, os.SEEK_SET)
@@ -264,6 +265,12 @@ class _Bucket:
             self._breaker.failed()
             raise Unavailable("The picture store does not answer.") from error
         self._breaker.succeeded()
+
+
+def _append(fd: int, chunk: bytes) -> None:
+    """Write to a memory file; all or an error, as a limit on memory cuts a write short first."""
+    if os.write(fd, chunk) < len(chunk):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _match(seen: str, digest: Digest) -> None:

@@ -47,8 +47,9 @@ class Tiers:
         self, tiers: Sequence[Derivatives], *, durable: int = 1, skipped: Callable[[str], None] | None = None
     ) -> None:
         self._tiers = tuple(tiers)
-        self._instant = tuple(tier for tier in tiers if isinstance(tier, Instant))
-        self._awaited = tuple(tier for tier in tiers if not isinstance(tier, Instant))
+        # stacked tiers have the instant verbs as well, for the instant ones among theirs alone
+        self._instant = tuple(tier for tier in tiers if isinstance(tier, Instant) and tier.name != self.name)
+        self._awaited = tuple(tier for tier in tiers if tier not in self._instant)
         self._durable = {tier.name for tier in self._tiers[-durable:]}
         self._skipped = skipped
         self._out: set[str] = set()

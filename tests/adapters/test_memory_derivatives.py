@@ -1,0 +1,52 @@
+"""The memory tier's budget."""
+
+from proxy.adapters.memory import MemoryDerivatives
+from proxy.core.derivative import Derivative
+from proxy.core.formats import WEBP
+from tests.adapters.samples import PICTURE, key
+
+BUDGET_BYTES = 64 * 2**10
+
+
+def picture(size_bytes: int) -> Derivative:
+    return Derivative(bytes(size_bytes), WEBP, 1, 1)
+
+
+async def test_the_budget_is_never_exceeded() -> None:
+    memory = MemoryDerivatives(BUDGET_BYTES)
+    for number in range(500):
+        await memory.put(key(str(number)), picture(number * 31 % 7000))
+        assert memory.used_bytes <= BUDGET_BYTES
+
+
+async def test_the_least_recently_used_goes_first() -> None:
+    memory = MemoryDerivatives(BUDGET_BYTES)
+    for number in range(9):
+        await memory.put(key(str(number)), picture(6_000))
+    await memory.get(key("0"))
+    await memory.put(key("9"), picture(6_000))
+    await memory.put(key("10"), picture(6_000))
+    assert await memory.get(key("0")) is not None
+    assert await memory.get(key("1")) is None
+
+
+async def test_a_body_over_an_eighth_of_the_budget_is_declined_and_drops_nothing() -> None:
+    memory = MemoryDerivatives(BUDGET_BYTES)
+    await memory.put(key("small"), PICTURE)
+    await memory.put(key("large"), picture(BUDGET_BYTES // 8))
+    assert await memory.get(key("large")) is None
+    assert await memory.get(key("small")) == PICTURE
+
+
+async def test_many_tiny_bodies_cost_more_than_their_bytes() -> None:
+    memory = MemoryDerivatives(BUDGET_BYTES)
+    for number in range(10_000):
+        await memory.put(key(str(number)), picture(0))
+    kept = [number for number in range(10_000) if memory.peek(key(str(number)))]
+    assert 0 < len(kept) <= BUDGET_BYTES // 400
+
+
+async def test_no_budget_keeps_nothing() -> None:
+    memory = MemoryDerivatives(0)
+    await memory.put(key("one"), picture(0))
+    assert memory.used_bytes == 0

@@ -1,0 +1,176 @@
+"""Tenants, keys and their rotation, on both databases."""
+
+import asyncio
+
+import pytest
+from sqlmodel import func, select
+
+from catalog.database import Database
+from catalog.records import Secret, Tenant
+from catalog.refusals import KeyRefused, TenantExists, TenantMissing
+from catalog.tenants import (
+    MOST_KEYS,
+    NewKey,
+    SqlTenants,
+    create_key,
+    create_tenant,
+    find_signer,
+    find_tenant,
+    limits_of,
+    list_keys,
+    list_tenants,
+    retire_key,
+)
+from proxy.core.limits import HARD_CAPS, Limits
+from proxy.core.names import TenantName
+from proxy.core.signing import SigningKey, verify
+from proxy.settings import Settings
+
+ACME = TenantName("acme")
+SECRET = "correct-horse-battery-staple"
+
+
+async def test_a_tenant_begins_with_a_key_that_seals_as_the_contract_says(database: Database) -> None:
+    await create_tenant(database, ACME, SECRET)
+    known = await SqlTenants(database, Limits(source_bytes=5)).find(ACME)
+    assert known is not None
+    assert known.limits.source_bytes == 5
+    path = "/t/acme/7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed/w320-h180-webp"
+    assert [key.seal(path) for key in known.keys] == ["OeCAFYkyrny7KpySP1JiPLb_guz-lQ4lj32Sx93vxRs"]
+
+
+async def test_made_secrets_are_long_and_differ(database: Database) -> None:
+    made = [await create_tenant(database, TenantName(name)) for name in ("one", "two")]
+    assert made[0].secret != made[1].secret
+    assert min(len(one.secret) for one in made) >= 43
+
+
+async def test_a_new_key_hides_its_secret_in_repr(database: Database) -> None:
+    made = await create_tenant(database, ACME, SECRET)
+    assert SECRET not in repr(made)
+    assert SECRET not in repr(Secret(tenant="acme", secret=SECRET))
+
+
+async def test_of_eight_who_create_one_tenant_one_does(database: Database) -> None:
+    answers = await asyncio.gather(*(create_tenant(database, ACME) for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(one, NewKey) for one in answers) == 1
+    assert sum(isinstance(one, TenantExists) for one in answers) == 7
+    async with database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Tenant)) == 1
+        assert await session.scalar(select(func.count()).select_from(Secret)) == 1
+
+
+async def test_tenants_are_listed_by_name_with_what_they_have(database: Database) -> None:
+    for name in ("zoo", "acme"):
+        await create_tenant(database, TenantName(name))
+    await create_key(database, ACME)
+    assert [(one.name, one.keys, one.originals) for one in await list_tenants(database)] == [
+        ("acme", 2, 0),
+        ("zoo", 1, 0),
+    ]
+    assert (await find_tenant(database, ACME)).keys == 2
+
+
+async def test_an_unknown_tenant_is_missing_everywhere(database: Database) -> None:
+    assert await SqlTenants(database).find(ACME) is None
+    for asked in (
+        find_tenant(database, ACME),
+        find_signer(database, ACME),
+        create_key(database, ACME),
+        list_keys(database, ACME),
+        retire_key(database, ACME, 1),
+    ):
+        with pytest.raises(TenantMissing, match="darkroom tenant create acme"):
+            await asked
+
+
+async def test_rotation_the_newest_signs_and_all_that_are_not_retired_verify(database: Database) -> None:
+    first = await create_tenant(database, ACME)
+    second = await create_key(database, ACME)
+    third = await create_key(database, ACME)
+    await retire_key(database, ACME, second.id)
+    known = await find_signer(database, ACME)
+    assert known.keys[0].seal("text") == SigningKey.derive(third.secret).seal("text")
+    honoured = [
+        verify(known.keys, "text", SigningKey.derive(one.secret).seal("text")) for one in (first, second, third)
+    ]
+    assert honoured == [True, False, True]
+
+
+async def test_keys_are_listed_newest_first_without_their_secrets(database: Database) -> None:
+    first = await create_tenant(database, ACME, SECRET)
+    second = await create_key(database, ACME)
+    await retire_key(database, ACME, first.id)
+    listed = await list_keys(database, ACME)
+    assert [(one.id, one.retired_at is None) for one in listed] == [(second.id, True), (first.id, False)]
+    # sha256sum of the secret, its first eight digits
+    assert listed[1].fingerprint == "87cbebfe"
+    assert SECRET not in repr(listed)
+
+
+async def test_the_last_key_stays(database: Database) -> None:
+    only = await create_tenant(database, ACME)
+    with pytest.raises(KeyRefused, match="last one"):
+        await retire_key(database, ACME, only.id)
+    assert len((await find_signer(database, ACME)).keys) == 1
+
+
+async def test_two_who_retire_the_last_two_keys_leave_one(database: Database) -> None:
+    keys = [(await create_tenant(database, ACME)).id, (await create_key(database, ACME)).id]
+    answers = await asyncio.gather(*(retire_key(database, ACME, key) for key in keys), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in answers) == ["KeyRefused", "NoneType"]
+
+
+async def test_a_key_is_retired_once_and_by_its_own_tenant(database: Database) -> None:
+    first = await create_tenant(database, ACME)
+    await create_key(database, ACME)
+    other = await create_tenant(database, TenantName("other"))
+    await create_key(database, TenantName("other"))
+    await retire_key(database, ACME, first.id)
+    for key in (first.id, other.id, 999_999):
+        with pytest.raises(KeyRefused, match=f"no key {key}"):
+            await retire_key(database, ACME, key)
+
+
+async def test_keys_that_verify_are_bounded_also_for_many_who_add_at_once(database: Database) -> None:
+    await create_tenant(database, ACME)
+    answers = await asyncio.gather(*(create_key(database, ACME) for _ in range(MOST_KEYS + 2)), return_exceptions=True)
+    assert sum(isinstance(one, KeyRefused) for one in answers) == 3
+    assert len((await find_signer(database, ACME)).keys) == MOST_KEYS
+
+
+@pytest.mark.parametrize("poor", ["", "fifteen-letters", "x" * 257, "sixteen letters\n", "nul\0nul\0nul\0nul\0"])
+async def test_a_poor_secret_is_refused_and_nothing_written(database: Database, poor: str) -> None:
+    with pytest.raises(KeyRefused, match="16 to 256 printable"):
+        await create_tenant(database, ACME, poor)
+    assert await list_tenants(database) == []
+
+
+async def test_a_secret_is_not_used_twice_by_one_tenant(database: Database) -> None:
+    """A retired secret has been given up for a reason; other tenants' secrets are nobody's business."""
+    first = await create_tenant(database, ACME, SECRET)
+    await create_key(database, ACME)
+    await retire_key(database, ACME, first.id)
+    with pytest.raises(KeyRefused, match="before"):
+        await create_key(database, ACME, SECRET)
+    assert (await create_tenant(database, TenantName("other"), SECRET)).secret == SECRET
+
+
+@pytest.mark.parametrize("secret", ["x" * 16, "ü" * 256, "日本語の秘密の言葉は長いほうがよい", "sixteen letters!"])
+async def test_any_printable_secret_of_the_right_length_will_do(database: Database, secret: str) -> None:
+    await create_tenant(database, ACME, secret)
+    assert (await find_signer(database, ACME)).keys[0].seal("x") == SigningKey.derive(secret).seal("x")
+
+
+def test_limits_come_from_the_settings_and_never_pass_the_hard_caps() -> None:
+    limits = limits_of(Settings(source_bytes=10**12, source_pixels=5))
+    assert limits.source_bytes == HARD_CAPS.source_bytes
+    assert limits.source_pixels == 5
+
+
+def test_default_settings_are_the_default_limits() -> None:
+    assert limits_of(Settings()) == Limits()
+
+
+async def test_ping_returns_when_the_database_answers(database: Database) -> None:
+    await SqlTenants(database).ping()

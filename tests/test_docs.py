@@ -1,0 +1,119 @@
+"""Documentation is tested: its tables are complete, its examples run."""
+
+import json
+import re
+import shutil
+import subprocess
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+from pydantic import SecretStr
+
+from proxy.core.errors import Refusal
+from proxy.core.grammar import parse
+from proxy.core.options import ROWS
+from proxy.metrics import Metrics
+from proxy.settings import Settings
+from tests.core.test_errors import every
+from tests.core.test_signing import SECRET, VECTORS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def rows(page: str) -> list[list[str]]:
+    """Give the cells of every table row of a page."""
+    lines = (DOCS / page).read_text().splitlines()
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")]
+
+
+def ticked(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+def test_every_option_has_a_row_and_an_example_that_parses() -> None:
+    told = {ticked(row[0])[0]: row for row in rows("recipes.md") if row[0].startswith("`")}
+    for option in ROWS:
+        row = told[option.usage]
+        examples = ticked(row[1])
+        assert examples, option.usage
+        for example in examples:
+            assert option.field in {one.field for one in ROWS}
+            assert str(parse(example)) == example
+
+
+def test_every_setting_has_a_row_with_its_default_and_meaning() -> None:
+    told = {ticked(row[0])[0]: row for row in rows("settings.md") if row[0].startswith("`")}
+    assert set(told) == {f"DARKROOM_{name.upper()}" for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+        row = told[f"DARKROOM_{name.upper()}"]
+        assert row[1].strip("`–") == str(default)
+        assert row[2].rstrip(" |") == field.description
+
+
+def test_every_code_has_a_row_with_its_status_and_lifetime() -> None:
+    told = {ticked(row[0])[0]: row for row in rows("answers.md") if len(row) == 4 and row[0].startswith("`")}
+    kinds = {kind.code: kind for kind in every(Refusal) if kind.__module__ == "proxy.core.errors"}
+    assert set(told) == set(kinds)
+    for code, kind in kinds.items():
+        assert told[code][1] == str(kind.status)
+        assert told[code][2] == ("no" if kind.max_age_s is None else f"{kind.max_age_s} s")
+
+
+def test_every_metric_has_a_row() -> None:
+    metrics = Metrics()
+    metrics.answered(200, "memory", 1)
+    metrics.staged((("render", 0.1),))
+    metrics.skipped("redis")
+    shown = re.findall(r"^# TYPE (darkroom_\w+)", generate_latest(metrics.registry).decode(), re.MULTILINE)
+    watched = re.findall(r'metrics\.watch\("(\w+)"', (ROOT / "proxy" / "app.py").read_text())
+    names = {name for name in (*shown, *watched) if not name.endswith("_created")}
+    told = {ticked(row[0])[0] for row in rows("operations.md") if row[0].startswith("`darkroom_")}
+    assert told == names
+
+
+def code(page: Path, language: str) -> str:
+    return "\n".join(re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL))
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "signing.md"])
+def test_the_python_recipes_make_the_published_seals(page: Path) -> None:
+    told: dict[str, object] = {}
+    exec(code(page, "python"), told)
+    for name in ("sign", "sign_too"):
+        if name in told:
+            assert told[name](SECRET, VECTORS[0][0]) == f"{VECTORS[0][0]}?s={VECTORS[0][1]}"  # type: ignore[operator]
+
+
+def test_the_signing_page_has_every_vector() -> None:
+    page = (DOCS / "signing.md").read_text()
+    assert all(seal in page for _, seal in VECTORS)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_the_javascript_recipe_makes_the_published_seals() -> None:
+    path, expires = VECTORS[1][0].split("?e=")
+    program = (
+        code(DOCS / "signing.md", "js")
+        + f"""
+        const [secret, path, expires] = {json.dumps([SECRET, path, int(expires)])};
+        console.log(JSON.stringify([sign(secret, path), sign(secret, path, expires)]));"""
+    )
+    done = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True, timeout=30)
+    assert json.loads(done.stdout) == [f"{path}?s={VECTORS[0][1]}", f"{path}?e={expires}&s={VECTORS[1][1]}"]
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *DOCS.glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_no_other_distribution_owns_our_import_names() -> None:
+    """`proxy` and `catalog` are generic names: another distribution that installs one would win or lose by chance."""
+    owners = packages_distributions()
+    assert set(owners.get("proxy", ["darkroom"])) == {"darkroom"}
+    assert set(owners.get("catalog", ["darkroom"])) == {"darkroom"}
