@@ -1,0 +1,182 @@
+"""Miss: distinct cold URLs over HTTP, against the bare libvips loop doing the same work on the same cores.
+
+URLs are told apart by what changes no pixel: the focal point's last digits move a cover crop by less than the rounding
+takes away, and the height of an `inside` box is not what limits a wide picture. Everything is as in production: seals,
+hashing, limits, sandbox, the memory and disk tiers filled behind the reply, a line logged for each render.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from benchmarks import servers
+from benchmarks.client import Load, load
+from benchmarks.pictures import Original
+from benchmarks.rounds import Spread, interleave, ratio
+from proxy.core.limits import Limits
+from proxy.core.plan import Plan
+from proxy.core.planner import plan_render
+from proxy.core.recipe import Focus, Recipe
+
+FORMATS = ("jpeg", "webp", "avif", "png")
+CONNECTIONS_A_CORE = 2
+_SHAPES = ("320×180 cover", "800 inside")
+_FIRST_HEIGHT = 900
+_FOCUS_STEPS = 10_000
+_TOLERANCE = 0.02
+
+
+class NotTheSame(Exception):  # noqa: N818 - named for what it tells
+    """The two sides made pictures that differ in more than rounding: they cannot be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One kind of work."""
+
+    original: Original
+    shape: str
+    format: str
+
+    def recipe(self, number: int) -> Recipe:
+        """Give the recipe that does this work under a spelling of its own."""
+        if self.shape == _SHAPES[0]:
+            focus = Focus(Fraction(1, 2), Fraction(1, 2) + Fraction(number % 50, 100 * _FOCUS_STEPS))
+            focus = replace(focus, x=Fraction(number // 50, _FOCUS_STEPS))
+            return Recipe(width=320, height=180, focus=focus, format=self.format)
+        return Recipe(width=800, height=_FIRST_HEIGHT + number, fit="inside", format=self.format)
+
+    @property
+    def plan(self) -> Plan:
+        """What the server does, as exact integers."""
+        return plan_render(self.recipe(0), self.original.facts, Limits())
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """One case's figures: pictures a second."""
+
+    original: str
+    shape: str
+    format: str
+    darkroom_s: Spread
+    bare_s: Spread
+    ratio: Spread
+    client_share: float
+    """The load generator's CPU time, as a share of all that the cores had to give."""
+
+
+def cases(originals: Sequence[Original], *, quick: bool) -> list[Case]:
+    """Give all cases; for a quick look one of each format and original."""
+    shapes = _SHAPES[1:] if quick else _SHAPES
+    return [Case(original, shape, kind) for original in originals for shape in shapes for kind in FORMATS]
+
+
+def measure(folder: Path, originals: Sequence[Original], rounds: int, seconds: float, *, quick: bool) -> Iterator[Miss]:
+    """Measure case by case; a round of each side takes about `seconds`."""
+    home = folder / "miss"
+    home.mkdir()
+    files = [home / f"{original.name}.jpg" for original in originals]
+    for file, original in zip(files, originals, strict=True):
+        file.write_bytes(original.body)
+    servers.set_up_tenant(home)
+    names = dict(zip((one.name for one in originals), servers.upload(home, files), strict=True))
+    with servers.darkroom(home) as ours, _bare_loop() as bare:
+        for case in cases(originals, quick=quick):
+            name, file = names[case.original.name], home / f"{case.original.name}.jpg"
+            yield _Race(case, name, file, ours.port, bare).run(rounds, seconds)
+
+
+Bare = Callable[[dict[str, Any]], dict[str, float]]
+
+
+@contextmanager
+def _bare_loop() -> Iterator[Bare]:
+    """Start the bare loop, one thread a core, and give the way to ask it."""
+    command = [sys.executable, "-m", "benchmarks.bare", str(cores())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        asked, told = process.stdin, process.stdout
+        if asked is None or told is None:
+            raise NotTheSame("The bare loop has no pipes.")
+
+        def ask(job: dict[str, Any]) -> dict[str, float]:
+            print(json.dumps(job), file=asked, flush=True)
+            answer: dict[str, float] = json.loads(told.readline())
+            return answer
+
+        yield ask
+        asked.close()
+
+
+class _Race:
+    """One case, both sides, round after round; no URL is asked for twice."""
+
+    def __init__(self, case: Case, name: str, file: Path, port: int, bare: Bare) -> None:
+        self._case = case
+        self._name = name
+        self._file = file
+        self._port = port
+        self._bare = bare
+        self._numbers = count()
+        self._loads: list[Load] = []
+
+    def run(self, rounds: int, seconds: float) -> Miss:
+        """Warm both sides, see that they do the same, then interleave."""
+        once = 2 * cores()
+        warm = self._run_bare(once)
+        self._compare(warm["bytes"], self._run_ours(once).body_bytes)
+        number = max(4 * cores(), round(seconds * once / self._run_bare(once)["seconds"]))
+        self._loads.clear()
+        rates = interleave(
+            rounds,
+            {
+                "darkroom": lambda: number / self._run_ours(number).seconds,
+                "bare": lambda: number / self._run_bare(number)["seconds"],
+            },
+        )
+        spent_s, lasted_s = sum(one.cost_s for one in self._loads), sum(one.seconds for one in self._loads)
+        return Miss(
+            self._case.original.name,
+            self._case.shape,
+            self._case.format,
+            Spread.of(rates["darkroom"]),
+            Spread.of(rates["bare"]),
+            ratio(rates["darkroom"], rates["bare"]),
+            spent_s / (lasted_s * cores()),
+        )
+
+    def _run_ours(self, number: int) -> Load:
+        recipes = (str(self._case.recipe(next(self._numbers))) for _ in range(number))
+        done = load(self._port, [servers.sealed(self._name, one) for one in recipes], CONNECTIONS_A_CORE * cores())
+        self._loads.append(done)
+        return done
+
+    def _run_bare(self, number: int) -> dict[str, float]:
+        plan = self._case.plan
+        return self._bare(
+            {
+                "file": str(self._file),
+                "width": plan.size.width,
+                "height": plan.size.height,
+                "crop": plan.cut is not None,
+                "encoding": [plan.encoding.format.name, plan.encoding.quality, plan.encoding.effort],
+                "count": number,
+            }
+        )
+
+    def _compare(self, bare_bytes: float, our_bytes: float) -> None:
+        if abs(our_bytes / bare_bytes - 1) > _TOLERANCE:
+            raise NotTheSame(f"{self._case}: {our_bytes} bytes by Darkroom, {bare_bytes} by the bare loop")
+
+
+def cores() -> int:
+    """Give the cores this process may use: pixel workers, and threads of the bare loop."""
+    return len(os.sched_getaffinity(0))

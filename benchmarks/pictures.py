@@ -1,0 +1,56 @@
+"""Originals to measure with: a 6 and a 24 megapixel JPEG, Q 90, without metadata.
+
+Made from photographs where there is a folder of them, else from a drawn scene. Photographs are cut to 3:2 and joined,
+two by two, so that the 24 megapixels have a photograph's detail and are not a small one blown up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyvips
+
+from proxy.core.facts import Facts
+from proxy.core.formats import JPEG
+from proxy.pixels import scenes
+
+_SIDES = {"6 MP": (3000, 2000), "24 MP": (6000, 4000)}
+_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """One original's bytes and what its header says."""
+
+    name: str
+    body: bytes = field(repr=False)
+    facts: Facts
+
+
+def make_originals(folder: Path | None) -> tuple[str, list[Original]]:
+    """Make both originals; also tell what they were made of."""
+    photographs = sorted(folder.glob("*.png")) if folder and folder.is_dir() else []
+    if len(photographs) >= 4:
+        told = f"photographs ({len(photographs)} of {folder and folder.name})"
+        return told, [_from_photographs(name, photographs) for name in _SIDES]
+    return "drawn scenes (proxy.pixels.scenes.dunes)", [_drawn(name) for name in _SIDES]
+
+
+def _from_photographs(name: str, photographs: Sequence[Path]) -> Original:
+    width, height = _SIDES[name]
+    joined = pyvips.Image.arrayjoin([_tile(path, width // 2, height // 2) for path in photographs[:4]], across=2)
+    return _original(name, joined.jpegsave_buffer(Q=_QUALITY, keep="none"))
+
+
+def _tile(path: Path, width: int, height: int) -> Any:  # noqa: ANN401 - pyvips has no types
+    return pyvips.Image.thumbnail(str(path), width, height=height, crop="centre").copy_memory()
+
+
+def _drawn(name: str) -> Original:
+    picture = pyvips.Image.new_from_buffer(scenes.dunes(*_SIDES[name]), "")
+    return _original(name, picture.jpegsave_buffer(Q=_QUALITY, keep="none"))
+
+
+def _original(name: str, body: bytes) -> Original:
+    return Original(name, body, Facts(JPEG, *_SIDES[name]))

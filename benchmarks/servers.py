@@ -1,0 +1,172 @@
+"""The servers that are measured, each a process of its own, all ended when the block ends."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Self
+
+from benchmarks import client
+from proxy.core.signing import SigningKey
+
+TENANT = "bench"
+_SECRET = "correct-horse-battery-staple"
+_KEY = SigningKey.derive(_SECRET)
+_START_S, _STOP_S = 60.0, 20.0
+_DARKROOM = str(Path(sys.executable).with_name("darkroom"))
+
+_NGINX = """
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_timeout 75s;
+    keepalive_requests 1000000000;
+    default_type image/webp;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{ listen 127.0.0.1:{port}; root {folder}/www; }}
+}}
+"""
+
+
+class Missing(Exception):  # noqa: N818 - a sentence for whoever measures
+    """A program that is measured against is not installed."""
+
+
+def require(*programs: str) -> None:
+    """Refuse, with the line that installs them, when programs are missing."""
+    missing = [one for one in programs if shutil.which(one) is None]
+    if missing:
+        raise Missing(f"{' and '.join(missing)} missing: apt-get install -y --no-install-recommends nginx-light wrk")
+
+
+@dataclass
+class Server:
+    """A process that listens on a port of 127.0.0.1; `pid` is the one that does the work."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def pid(self) -> int:
+        """The process itself; nginx's one worker."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
+        return int(children.split()[0]) if self.process.args[0] == "nginx" else self.process.pid  # type: ignore[index]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def darkroom(home: Path, **settings: str) -> Server:
+    """Start `darkroom serve` on an embedded home; settings are named as in the environment, in small letters."""
+    port = _free_port()
+    return _start([_DARKROOM, "serve", "--port", str(port)], port, home / "serve.log", _environment(home, settings))
+
+
+def nginx(folder: Path, target: str, body: bytes) -> Server:
+    """Start nginx with one worker and the bytes as a static file under the target's path."""
+    file = folder / "www" / target.partition("?")[0].lstrip("/")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(body)
+    for one in (folder, *folder.parents):  # the worker is another user
+        with suppress(PermissionError):
+            one.chmod(one.stat().st_mode | 0o011)
+    port = _free_port()
+    configuration = folder / "nginx.conf"
+    configuration.write_text(_NGINX.format(folder=folder, port=port), encoding="utf-8")
+    return _start(["nginx", "-p", str(folder), "-c", str(configuration)], port, folder / "nginx.out", os.environ)
+
+
+def trivial(folder: Path, body: bytes) -> Server:
+    """Start the least that this HTTP server can do: `benchmarks.trivial` with the bytes."""
+    file, port = folder / "trivial.webp", _free_port()
+    file.write_bytes(body)
+    command = [sys.executable, "-m", "benchmarks.trivial", str(port), str(file)]
+    return _start(command, port, folder / "trivial.log", os.environ)
+
+
+def set_up_tenant(home: Path) -> None:
+    """Make the tenant that all is measured as."""
+    _run(home, "tenant", "create", TENANT, "--secret", _SECRET)
+
+
+def upload(home: Path, files: Sequence[Path]) -> list[str]:
+    """Keep originals; give their names."""
+    lines = _run(home, "upload", *map(str, files), "--tenant", TENANT, "--json").splitlines()
+    return [json.loads(line)["original"] for line in lines]
+
+
+def sealed(original: str, recipe: str) -> str:
+    """Give the target of a sealed URL."""
+    path = f"/t/{TENANT}/{original}/{recipe}"
+    return f"{path}?s={_KEY.seal(path)}"
+
+
+def _run(home: Path, *arguments: str) -> str:
+    done = subprocess.run([_DARKROOM, *arguments], env=_environment(home, {}), check=True, stdout=subprocess.PIPE)
+    return done.stdout.decode()
+
+
+def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    foreign = {name: value for name, value in os.environ.items() if not name.startswith("DARKROOM_")}
+    ours: dict[str, Any] = {"home": home, "log_format": "json", **settings}
+    return foreign | {f"DARKROOM_{name.upper()}": str(value) for name, value in ours.items()}
+
+
+def _start(command: list[str], port: int, log: Path, environment: Mapping[str, str]) -> Server:
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(environment)
+        )
+    deadline = monotonic() + _START_S
+    while not _listens(port):
+        if process.poll() is not None or monotonic() > deadline:
+            process.kill()
+            raise Missing(f"{command[0]} does not start:\n{log.read_text(errors='replace')[-2000:]}")
+        sleep(0.02)
+    return Server(process, port)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def warm(port: int, targets: Sequence[str]) -> list[bytes]:
+    """Get each target once."""
+    return [client.get(port, target) for target in targets]

@@ -1,0 +1,91 @@
+"""The figures as people read them, on a terminal or as Markdown."""
+
+from collections.abc import Mapping, Sequence
+from statistics import geometric_mean, median
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.hit import CONNECTIONS, Hit
+from benchmarks.memory import Held
+from benchmarks.miss import Miss
+
+_MIB = 2**20
+_HIT = ("server", "requests/s", "CPU µs/request", "Darkroom ÷ it")
+_MISS = ("original", "derivative", "format", "Darkroom/s", "bare loop/s", "Darkroom ÷ bare", "client's CPU")
+
+
+class Printer:
+    """Prints titles and tables, as Markdown where that is asked for."""
+
+    def __init__(self, *, markdown: bool) -> None:
+        self._markdown = markdown
+        self._console = Console(width=None if Console().is_terminal else 120, highlight=False)
+
+    def machine(self, told: Mapping[str, str]) -> None:
+        """Print what was measured on."""
+        self._line(" · ".join(f"{name} {value}" for name, value in told.items()))
+
+    def hit(self, body_bytes: int, rounds: int, rows: Sequence[Hit]) -> None:
+        """Print the hits; CPU time for a request is rounded to tenths."""
+        self._table(
+            f"Hit: {body_bytes} bytes of WebP, wrk -t1 -c{CONNECTIONS}, {rounds} rounds",
+            _HIT,
+            [(one.server, one.requests_s.told(0), one.cpu_us.told(1), one.ours_to_it.told()) for one in rows],
+        )
+
+    def miss(self, rounds: int, rows: Sequence[Miss]) -> None:
+        """Print the misses, and their geometric mean."""
+        self._table(
+            f"Miss: distinct cold URLs over HTTP, against the bare libvips loop, {rounds} rounds",
+            _MISS,
+            [
+                (
+                    one.original,
+                    one.shape,
+                    one.format,
+                    one.darkroom_s.told(1),
+                    one.bare_s.told(1),
+                    one.ratio.told(),
+                    f"{one.client_share:.1%}",
+                )
+                for one in rows
+            ],
+        )
+        ratios = [one.ratio.median for one in rows]
+        mean, worst = geometric_mean(ratios), min(ratios)
+        self._line(f"All misses: geometric mean {mean:.3f}, median {median(ratios):.3f}, worst {worst:.3f} (goal 0.95)")
+
+    def memory(self, held: Held) -> None:
+        """Print what server and workers held together."""
+        parts = " ".join(f"{one / _MIB:.0f}" for one in held.parts_pss)
+        self._table(
+            f"Memory: server and workers, {held.requests} one-off 320×180 JPEGs of a 24 MP JPEG, in MiB",
+            ("idle PSS", "peak PSS", "sum of peak RSS", "highest PSS in each tenth of the run"),
+            [
+                (
+                    f"{held.idle_pss / _MIB:.0f}",
+                    f"{held.peak_pss / _MIB:.0f}",
+                    f"{held.peak_rss / _MIB:.0f}",
+                    parts,
+                )
+            ],
+        )
+
+    def _line(self, text: str) -> None:
+        if self._markdown:
+            print(f"\n{text}")
+        else:
+            self._console.print(text)
+
+    def _table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        if self._markdown:
+            print(f"\n**{title}**\n")
+            for row in (columns, ["---"] * len(columns), *rows):
+                print(f"| {' | '.join(row)} |")
+            return
+        table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE)
+        for row in rows:
+            table.add_row(*row)
+        self._console.print(table)
