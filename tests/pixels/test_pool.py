@@ -55,9 +55,7 @@ def png(tmp_path_factory: pytest.TempPathFactory) -> Path:
     header = struct.pack("!IIBBBBB", 16, 16, 8, 2, 0, 0, 0)
     rows = zlib.compress(b"".join(b"\0" + bytes(48) for _ in range(16)))
     path = tmp_path_factory.mktemp("originals") / "black.png"
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
     return path
 
 
@@ -384,7 +382,7 @@ async def test_a_worker_inherits_nothing(pools: Pools, monkeypatch: pytest.Monke
     """No secret of the environment, no folder, no descriptor but its own, no chance to be attached to."""
     monkeypatch.setenv("DARKROOM_S3_SECRET_ACCESS_KEY", "secret")
     reached = os.dup(0)
-    os.set_inheritable(reached, True)  # noqa: FBT003 - the standard library's own signature
+    os.set_inheritable(reached, True)
     try:
         pool = await pools("honest")
     finally:
@@ -445,9 +443,7 @@ def test_the_parents_death_is_the_workers() -> None:
                 time.sleep(3600)
         asyncio.run(main())
     """
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-    ) as parent:
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         workers = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(workers) == 2

@@ -73,9 +73,7 @@ def test_noise_is_a_dead_worker(said: bytes) -> None:
 
 
 @given(st.binary(max_size=64), st.integers(0, 70_000), st.integers(0, 2**32 - 1), st.integers(0, 3))
-def test_a_lying_prefix_is_a_dead_worker(
-    text: bytes, header_bytes: int, body_bytes: int, version: int
-) -> None:
+def test_a_lying_prefix_is_a_dead_worker(text: bytes, header_bytes: int, body_bytes: int, version: int) -> None:
     """Whatever lengths a prefix tells, nothing but an object of that length is a header."""
     prefix = wire._PREFIX.pack(b"DKRM", version, header_bytes % 65536, body_bytes)
     told = judged(lambda: hear(prefix + text))
@@ -102,9 +100,7 @@ def test_any_json_is_an_answer_a_refusal_or_a_dead_worker(header: Any) -> None: 
 def test_facts_are_exactly_typed(wrong: dict[str, Any]) -> None:
     """One value of another type or out of range, and the worker is dead."""
     told = judged(lambda: wire.read_facts(Message({"facts": FACTS.to_dict() | wrong})))
-    assert isinstance(told, WorkerDied) or (
-        isinstance(told, Facts) and told.to_dict() == FACTS.to_dict() | wrong
-    )
+    assert isinstance(told, WorkerDied) or (isinstance(told, Facts) and told.to_dict() == FACTS.to_dict() | wrong)
 
 
 @given(

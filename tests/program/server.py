@@ -1,0 +1,169 @@
+"""`darkroom serve` as a process, and what a user, a CDN and an attacker do to it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import itsdangerous
+from prometheus_client.parser import text_string_to_metric_families
+
+DARKROOM = Path(sys.executable).with_name("darkroom")
+SECRET = "correct-horse-battery-staple"
+START_S = 30.0
+
+
+def sign(path: str, expires: int | None = None, secret: str = SECRET) -> str:
+    """Seal a path as any backend would, independently of our own code."""
+    text = path if expires is None else f"{path}?e={expires}"
+    signer = itsdangerous.Signer(secret, salt="darkroom.url", key_derivation="hmac", digest_method=sha256)
+    return f"{text}{'?' if expires is None else '&'}s={signer.get_signature(text).decode()}"
+
+
+@dataclass
+class Home:
+    """A place to run the command in: its settings, and the command."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "DARKROOM_HOME": str(self.folder), "DARKROOM_LOG_FORMAT": "json", **self.settings}
+
+    def run(self, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+        """Run the command to its end."""
+        return subprocess.run(
+            [DARKROOM, *words], env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def create_tenant(self, name: str = "acme", secret: str = SECRET) -> None:
+        done = self.run("tenant", "create", name, "--secret", secret)
+        assert done.returncode == 0, done.stderr
+
+    def upload(self, *bodies: bytes, tenant: str = "acme") -> list[dict[str, str]]:
+        """Upload pictures through the command; what it says of each."""
+        names = []
+        for number, body in enumerate(bodies):
+            path = self.folder / f"upload-{number}"
+            path.write_bytes(body)
+            names.append(path)
+        done = self.run("upload", *names, "--tenant", tenant, "--json")
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def plant(self, body: bytes, tenant: str = "acme", name: str | None = None) -> str:
+        """Put bytes straight into the store's folder, past every check of an upload; their name."""
+        digest = name or sha256(body).hexdigest()
+        path = self.folder / "originals" / tenant / digest[:2] / digest
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+        return digest
+
+
+class Server:
+    """One running `darkroom serve`."""
+
+    def __init__(self, process: "subprocess.Popen[str]", port: int, lines: list[str]) -> None:
+        self.process = process
+        self.port = port
+        self.lines = lines
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """GET a path that is sealed already."""
+        return self.http.get(path, headers=headers)
+
+    def picture(self, original: str, recipe: str, tenant: str = "acme", **headers: str) -> httpx.Response:
+        """GET a picture, sealed."""
+        return self.get(sign(f"/t/{tenant}/{original}/{recipe}"), **headers)
+
+    def raw(self, sent: bytes, *, most: int = 65_536) -> bytes:
+        """Send bytes as they are and read until the server closes or is silent."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(sent)
+            connection.settimeout(1.0)
+            received = b""
+            try:
+                while len(received) < most and (chunk := connection.recv(most)):
+                    received += chunk
+            except TimeoutError:
+                pass
+            return received
+
+    def raw_status(self, target: bytes, *, method: bytes = b"GET", headers: bytes = b"") -> int:
+        """Send one request line as it is; the status of the answer."""
+        answer = self.raw(method + b" " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + b"\r\n")
+        found = re.match(rb"HTTP/1\.[01] ([0-9]{3}) ", answer)
+        assert found, answer[:200]
+        return int(found[1])
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum a metric's samples that have the labels."""
+        families = text_string_to_metric_families(self.http.get("/metrics").text)
+        samples = (sample for family in families for sample in family.samples)
+        return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
+
+    def workers(self) -> list[int]:
+        """Give the process ids of the pixel workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(child) for child in children]
+
+    def wait_until(self, true: Callable[[], object], seconds: float = 20.0) -> None:
+        """Wait for something to become true."""
+        ends = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < ends, "".join(self.lines[-20:])
+            time.sleep(0.05)
+
+
+@contextmanager
+def serving(home: Home, **settings: str) -> Iterator[Server]:
+    """Run a server on a free port; ends it with SIGTERM, and by force where that does not do."""
+    process = subprocess.Popen(
+        [DARKROOM, "serve", "--port", "0"], env={**home.environment, **settings}, stderr=subprocess.PIPE, text=True
+    )
+    lines: list[str] = []
+    listening = threading.Event()
+    reader = threading.Thread(target=_read, args=(process, lines, listening), daemon=True)
+    reader.start()
+    try:
+        assert listening.wait(START_S), "".join(lines)
+        port = next(found[1] for line in lines if (found := re.search(r"listening on http://[^:]+:(\d+)", line)))
+        server = Server(process, int(port), lines)
+        try:
+            yield server
+        finally:
+            server.http.close()
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join(5)
+        if process.stderr:
+            process.stderr.close()
+
+
+def _read(process: "subprocess.Popen[str]", lines: list[str], listening: threading.Event) -> None:
+    assert process.stderr
+    for line in process.stderr:
+        lines.append(line)
+        if "listening on" in line:
+            listening.set()
+    listening.set()
