@@ -40,7 +40,12 @@ class Home:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "DARKROOM_HOME": str(self.folder), "DARKROOM_LOG_FORMAT": "json", **self.settings}
+        return {
+            "PATH": os.environ["PATH"],
+            "DARKROOM_HOME": str(self.folder),
+            "DARKROOM_LOG_FORMAT": "json",
+            **self.settings,
+        }
 
     def run(self, *words: str | Path) -> "subprocess.CompletedProcess[str]":
         """Run the command to its end."""
