@@ -140,6 +140,7 @@ def _health(metrics: Metrics, gate: Gate, pool: Pool, backends: Backends, databa
 
 def _watch(metrics: Metrics, pool: Pool, gate: Gate, shelf: Shelf, notebook: Notebook) -> None:
     metrics.watch("darkroom_queue_length", "Renders waiting for a worker.", lambda: gate.waiting)
+    metrics.watch("darkroom_renders", "Renders begun so far, however many waited for each.", lambda: gate.admitted)
     metrics.watch("darkroom_renders_running", "Renders that hold a worker.", lambda: gate.running)
     metrics.watch("darkroom_workers", "Worker processes that are up, the spare among them.", lambda: pool.workers)
     metrics.watch("darkroom_workers_idle", "Worker processes with nothing to do.", lambda: pool.idle)

@@ -27,6 +27,8 @@ class Gate:
         self._lines: OrderedDict[str, deque[Future[None]]] = OrderedDict()
         self.waiting = 0
         self.running = 0
+        self.admitted = 0
+        """How many have had a slot so far: the renders that were really begun, however many waited for each."""
         self.moved_at = monotonic()
         """When a slot was last taken or freed: a queue that does not move is not ready."""
 
@@ -35,6 +37,7 @@ class Gate:
         """Hold a slot; refuses with Busy at once when the queue is full."""
         await self._enter(tenant)
         self.running += 1
+        self.admitted += 1
         try:
             yield
         finally:

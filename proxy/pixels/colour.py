@@ -4,6 +4,8 @@ import pyvips
 
 _GREY = {"b-w", "grey16"}
 _PLAIN = {"srgb", "b-w"}
+_SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
+"""Encoded here, at import: behind the sandbox's walls Python cannot load a codec any more."""
 
 
 def to_srgb(image: pyvips.Image) -> pyvips.Image:
@@ -32,4 +34,4 @@ def _by_profile(image: pyvips.Image) -> pyvips.Image:
 def _is_srgb(profile: bytes) -> bool:
     """Tell by the description (ICC.1 §9.2.41): transforming sRGB to sRGB costs time and a bit of rounding."""
     head = bytes(profile[:4096])
-    return b"sRGB" in head or "sRGB".encode("utf-16-be") in head
+    return any(name in head for name in _SRGB_NAMES)

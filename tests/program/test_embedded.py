@@ -133,8 +133,8 @@ def test_keys_rotate_without_a_gap(home: Home, server: Server) -> None:
     server.wait_until(lambda: server.get(sign(path, secret=added["secret"])).status_code == 200)
     assert server.get(sign(path)).status_code == 200
     keys = [json.loads(line) for line in home.run("key", "list", "rotor", "--json").stdout.splitlines()]
-    oldest = min(keys, key=lambda key: key["key"])
-    retired = home.run("key", "retire", "rotor", str(oldest["key"]))
+    oldest = min(keys, key=lambda key: key["id"])
+    retired = home.run("key", "retire", "rotor", str(oldest["id"]))
     assert retired.returncode == 0, retired.stderr
     server.wait_until(lambda: server.get(sign(path)).status_code == 403)
     assert server.get(sign(path, secret=added["secret"])).status_code == 200
@@ -142,17 +142,12 @@ def test_keys_rotate_without_a_gap(home: Home, server: Server) -> None:
 
 def test_two_hundred_cold_requests_make_one_render(home: Home, server: Server) -> None:
     name = home.upload(noisy(1200, 900, seed=1))[0]["original"]
-    before = server.metric("darkroom_stage_seconds_count", stage="render")
-    renders = server.metric("darkroom_workers_idle")
-    assert renders >= 1
+    before = server.metric("darkroom_renders")
     with ThreadPoolExecutor(50) as crowd:
         answers = list(crowd.map(lambda _: server.picture(name, "w640-webp"), range(200)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
-    rendered = [line for line in server.lines if name in line and '"render"' in line]
-    assert len({json.loads(line)["ms"] for line in rendered}) >= 1
-    facts_probed_once = server.metric("darkroom_stage_seconds_count", stage="render") - before
-    assert facts_probed_once <= 200
+    assert server.metric("darkroom_renders") == before + 1
 
 
 def test_overload_is_answered_with_200_and_503_alone_and_hits_go_on(home: Home) -> None:
