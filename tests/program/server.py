@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import httpx
 import itsdangerous
@@ -57,7 +58,7 @@ class Home:
         done = self.run("tenant", "create", name, "--secret", secret)
         assert done.returncode == 0, done.stderr
 
-    def upload(self, *bodies: bytes, tenant: str = "acme") -> list[dict[str, str]]:
+    def upload(self, *bodies: bytes, tenant: str = "acme") -> list[dict[str, Any]]:
         """Upload pictures through the command; what it says of each."""
         names = []
         for number, body in enumerate(bodies):
