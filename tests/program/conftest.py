@@ -56,4 +56,4 @@ def server(home: Home) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def original(home: Home) -> str:
     """Give the name of an uploaded original, red on the left and blue on the right."""
-    return home.upload(halves())[0]["original"]
+    return str(home.upload(halves())[0]["original"])

@@ -57,7 +57,7 @@ async def test_the_original_is_in_s3_the_derivative_in_s3_and_redis_and_the_reco
             beside = other.picture(name, "w300-webp")
             assert beside.content == answer.content
             assert 'desc="redis"' in beside.headers["server-timing"]
-            return name
+            return str(name)
 
     name = await asyncio.to_thread(use)
     assert await keys(s3_client, s3.bucket, "originals/") == [f"darkroom/originals/acme/{name}"]
