@@ -95,7 +95,9 @@ def colour(image: pyvips.Image, _: Plan) -> pyvips.Image:
 
 
 def turn(image: pyvips.Image, plan: Plan) -> pyvips.Image:
-    """Set upright and rotate (libvips `fliphor`, `rot`)."""
+    """Set upright and rotate (libvips `fliphor`, `rot`); the orientation is forgotten, or AVIF would apply it again."""
+    image = image.copy()
+    image.remove("orientation")
     if plan.turn == Turn() and plan.interest is None:
         return image
     image = image.copy_memory()  # what follows reads out of order; the source only runs forward
