@@ -19,7 +19,7 @@
         └── DeadlinePassed 504
 
 Each class carries the HTTP status, a stable machine-readable code, and how long an answer may be kept.
-Codes are documented in docs/errors.md; a test keeps that table complete.
+Codes are documented in docs/answers.md; a test keeps that table complete.
 """
 
 from typing import ClassVar
