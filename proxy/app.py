@@ -83,11 +83,11 @@ class App:
 
         return handle
 
-    async def _demo(self, _: Request) -> Response:
+    async def _demo(self, request: Request) -> Response:
         """Show the page `darkroom demo` wrote, where it wrote one."""
         page = self._settings.home / "demo.html"
         if not await asyncio.to_thread(page.is_file):
-            return await _nowhere(_, Exception())
+            return await _nowhere(request, Exception())
         return FileResponse(page, media_type="text/html", headers={"cache-control": "no-cache"})
 
     @asynccontextmanager
@@ -118,7 +118,7 @@ class App:
             log.info("closing")
 
 
-async def _nowhere(_: Request, __: Exception) -> Response:
+async def _nowhere(_request: Request, _error: Exception) -> Response:
     status, headers, body = problem_answer(
         Nowhere("Pictures are at /t/{tenant}/{original}/{recipe}?s={seal}."), urandom(8).hex()
     )
