@@ -30,7 +30,7 @@ class Measure:
     requests: int
 
 
-_FULL = Measure(hit_rounds=7, hit_seconds=3, miss_rounds=7, miss_seconds=2.0, requests=400)
+_FULL = Measure(hit_rounds=7, hit_seconds=3, miss_rounds=5, miss_seconds=1.5, requests=400)
 _QUICK = Measure(hit_rounds=3, hit_seconds=1, miss_rounds=3, miss_seconds=0.7, requests=100)
 _LONG_REQUESTS = 10_000
 

@@ -1,7 +1,7 @@
 """A load generator for misses: threads that block on raw sockets, each on one connection kept alive.
 
 A render takes 10 to 300 ms of a core; a request by this client takes about 0.1 ms, on the same cores. `cost_s` is what
-the threads used, so the table can tell that it is little. For hits, which are as cheap as this client, there is wrk.
+the threads used, so the table can tell how little. For hits, which are as cheap as this client, there is wrk.
 """
 
 import socket
@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 _TIMEOUT_S = 60.0
 _CHUNK_BYTES = 262_144
+_RENDERED = b'tier;desc="render"'
 
 
 class BadAnswer(Exception):  # noqa: N818 - named for what it tells
-    """The server answered otherwise than with 200 and a whole body."""
+    """The server answered otherwise than asked: no 200, no whole body, or not by rendering where that is measured."""
 
 
 class Load(NamedTuple):
@@ -27,7 +28,10 @@ class Load(NamedTuple):
 
 
 def load(port: int, targets: Sequence[str], connections: int) -> Load:
-    """Get every target once, shared out over the connections, each asking again as soon as it is answered."""
+    """Get every target once, shared out over the connections, each asking again as soon as it is answered.
+
+    Every answer must have been rendered for its request: BadAnswer otherwise.
+    """
     shares = [targets[at::connections] for at in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
         begun = perf_counter()
@@ -46,7 +50,7 @@ def _walk(port: int, targets: Iterable[str]) -> tuple[int, float]:
     begun, size = thread_time(), 0
     with _connect(port) as connection:
         for target in targets:
-            size = len(_ask(connection, target))
+            size = len(_ask(connection, target, _RENDERED))
     return size, thread_time() - begun
 
 
@@ -56,7 +60,7 @@ def _connect(port: int) -> socket.socket:
     return connection
 
 
-def _ask(connection: socket.socket, target: str) -> bytes:
+def _ask(connection: socket.socket, target: str, needed: bytes = b"") -> bytes:
     connection.sendall(f"GET {target} HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\n\r\n".encode())
     received = connection.recv(_CHUNK_BYTES)
     while b"\r\n\r\n" not in received:
@@ -66,6 +70,8 @@ def _ask(connection: socket.socket, target: str) -> bytes:
     length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
     if not head.startswith(b"HTTP/1.1 200 "):
         raise BadAnswer(f"{target[:120]}: {lines[0].decode('latin-1')}")
+    if needed not in head:
+        raise BadAnswer(f"{target[:120]}: not rendered: this would measure a cache.")
     parts, missing = [body], length - len(body)
     while missing > 0:
         parts.append(_more(connection))

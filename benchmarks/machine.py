@@ -50,6 +50,13 @@ def cpu_s(pid: int) -> float:
     return (int(after_name[11]) + int(after_name[12])) / _TICKS
 
 
+def children_cpu_s(pid: int) -> float:
+    """Give the CPU seconds of a process's children, those that live and those that it has waited for."""
+    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    gone = (int(after_name[13]) + int(after_name[14])) / _TICKS
+    return gone + sum(cpu_s(child) for child in family(pid)[1:])
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """A family of processes, in bytes: `pss` now (shared pages divided), `peak` the sum of the kernel's own peaks."""

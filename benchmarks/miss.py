@@ -1,7 +1,8 @@
 """Miss: distinct cold URLs over HTTP, against the bare libvips loop doing the same work on the same cores.
 
-URLs are told apart by what changes no pixel: the focal point's last digits move a cover crop by less than the rounding
-takes away, and the height of an `inside` box is not what limits a wide picture. Everything is as in production: seals,
+URLs are told apart by what changes no pixel: a cover crop that cuts above and below does not move with
+the focal point's x, and the height of an `inside` box is not what limits a wide picture. The client refuses an answer
+that was not rendered for it, so that no hit is ever counted here. Everything is as in production: seals,
 hashing, limits, sandbox, the memory and disk tiers filled behind the reply, a line logged for each render.
 """
 
@@ -11,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -19,9 +20,12 @@ from typing import Any
 
 from benchmarks import servers
 from benchmarks.client import Load, load
+from benchmarks.machine import children_cpu_s, cpu_s
 from benchmarks.pictures import Original
 from benchmarks.rounds import Spread, interleave, ratio
+from benchmarks.servers import Server
 from proxy.core.limits import Limits
+from proxy.core.options import FRACTION_DIGITS
 from proxy.core.plan import Plan
 from proxy.core.planner import plan_render
 from proxy.core.recipe import Focus, Recipe
@@ -30,7 +34,8 @@ FORMATS = ("jpeg", "webp", "avif", "png")
 CONNECTIONS_A_CORE = 2
 _SHAPES = ("320×180 cover", "800 inside")
 _FIRST_HEIGHT = 900
-_FOCUS_STEPS = 10_000
+FOCUS_STEPS = 10**FRACTION_DIGITS
+"""Finer ones have no spelling: they would be one URL."""
 _TOLERANCE = 0.02
 
 
@@ -49,8 +54,8 @@ class Case:
     def recipe(self, number: int) -> Recipe:
         """Give the recipe that does this work under a spelling of its own."""
         if self.shape == _SHAPES[0]:
-            focus = Focus(Fraction(1, 2), Fraction(1, 2) + Fraction(number % 50, 100 * _FOCUS_STEPS))
-            focus = replace(focus, x=Fraction(number // 50, _FOCUS_STEPS))
+            down, across = divmod(number, FOCUS_STEPS)
+            focus = Focus(Fraction(across, FOCUS_STEPS), Fraction(1, 2) + Fraction(down, FOCUS_STEPS))
             return Recipe(width=320, height=180, focus=focus, format=self.format)
         return Recipe(width=800, height=_FIRST_HEIGHT + number, fit="inside", format=self.format)
 
@@ -70,8 +75,17 @@ class Miss:
     darkroom_s: Spread
     bare_s: Spread
     ratio: Spread
-    client_share: float
-    """The load generator's CPU time, as a share of all that the cores had to give."""
+    cpu: "Cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """CPU milliseconds for one picture: of the server's process, its workers, the load generator; of the bare loop."""
+
+    server_ms: float
+    workers_ms: float
+    client_ms: float
+    bare_ms: float
 
 
 def cases(originals: Sequence[Original], *, quick: bool) -> list[Case]:
@@ -92,10 +106,15 @@ def measure(folder: Path, originals: Sequence[Original], rounds: int, seconds: f
     with servers.darkroom(home) as ours, _bare_loop() as bare:
         for case in cases(originals, quick=quick):
             name, file = names[case.original.name], home / f"{case.original.name}.jpg"
-            yield _Race(case, name, file, ours.port, bare).run(rounds, seconds)
+            yield _Race(case, name, file, ours, bare).run(rounds, seconds)
 
 
-Bare = Callable[[dict[str, Any]], dict[str, float]]
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """The bare loop's process, and the way to ask it."""
+
+    pid: int
+    ask: Callable[[dict[str, Any]], dict[str, float]]
 
 
 @contextmanager
@@ -112,18 +131,18 @@ def _bare_loop() -> Iterator[Bare]:
             answer: dict[str, float] = json.loads(told.readline())
             return answer
 
-        yield ask
+        yield Bare(process.pid, ask)
         asked.close()
 
 
 class _Race:
     """One case, both sides, round after round; no URL is asked for twice."""
 
-    def __init__(self, case: Case, name: str, file: Path, port: int, bare: Bare) -> None:
+    def __init__(self, case: Case, name: str, file: Path, ours: Server, bare: Bare) -> None:
         self._case = case
         self._name = name
         self._file = file
-        self._port = port
+        self._ours = ours
         self._bare = bare
         self._numbers = count()
         self._loads: list[Load] = []
@@ -135,6 +154,7 @@ class _Race:
         self._compare(warm["bytes"], self._run_ours(once).body_bytes)
         number = max(4 * cores(), round(seconds * once / self._run_bare(once)["seconds"]))
         self._loads.clear()
+        before = self._cpu_s()
         rates = interleave(
             rounds,
             {
@@ -142,7 +162,7 @@ class _Race:
                 "bare": lambda: number / self._run_bare(number)["seconds"],
             },
         )
-        spent_s, lasted_s = sum(one.cost_s for one in self._loads), sum(one.seconds for one in self._loads)
+        used_ms = [1000 * (now - then) / (rounds * number) for now, then in zip(self._cpu_s(), before, strict=True)]
         return Miss(
             self._case.original.name,
             self._case.shape,
@@ -150,18 +170,23 @@ class _Race:
             Spread.of(rates["darkroom"]),
             Spread.of(rates["bare"]),
             ratio(rates["darkroom"], rates["bare"]),
-            spent_s / (lasted_s * cores()),
+            Cpu(*used_ms),
         )
+
+    def _cpu_s(self) -> tuple[float, float, float, float]:
+        """Give what has been used so far, in the order of `Cpu`."""
+        ours = self._ours.pid
+        return cpu_s(ours), children_cpu_s(ours), sum(one.cost_s for one in self._loads), cpu_s(self._bare.pid)
 
     def _run_ours(self, number: int) -> Load:
         recipes = (str(self._case.recipe(next(self._numbers))) for _ in range(number))
-        done = load(self._port, [servers.sealed(self._name, one) for one in recipes], CONNECTIONS_A_CORE * cores())
+        done = load(self._ours.port, [servers.sealed(self._name, one) for one in recipes], CONNECTIONS_A_CORE * cores())
         self._loads.append(done)
         return done
 
     def _run_bare(self, number: int) -> dict[str, float]:
         plan = self._case.plan
-        return self._bare(
+        return self._bare.ask(
             {
                 "file": str(self._file),
                 "width": plan.size.width,

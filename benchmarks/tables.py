@@ -9,11 +9,19 @@ from rich.table import Table
 
 from benchmarks.hit import CONNECTIONS, Hit
 from benchmarks.memory import Held
-from benchmarks.miss import Miss
+from benchmarks.miss import Cpu, Miss
 
 _MIB = 2**20
 _HIT = ("server", "requests/s", "CPU µs/request", "Darkroom ÷ it")
-_MISS = ("original", "derivative", "format", "Darkroom/s", "bare loop/s", "Darkroom ÷ bare", "client's CPU")
+_MISS = (
+    "original",
+    "derivative",
+    "format",
+    "Darkroom/s",
+    "bare loop/s",
+    "Darkroom ÷ bare",
+    "CPU ms: workers, server, client ÷ bare",
+)
 
 
 class Printer:
@@ -48,7 +56,7 @@ class Printer:
                     one.darkroom_s.told(1),
                     one.bare_s.told(1),
                     one.ratio.told(),
-                    f"{one.client_share:.1%}",
+                    _cpu(one.cpu),
                 )
                 for one in rows
             ],
@@ -89,3 +97,7 @@ class Printer:
         for row in rows:
             table.add_row(*row)
         self._console.print(table)
+
+
+def _cpu(used: Cpu) -> str:
+    return f"{used.workers_ms:.1f}, {used.server_ms:.2f}, {used.client_ms:.2f} ÷ {used.bare_ms:.1f}"
