@@ -29,7 +29,7 @@ from proxy.health import Health
 from proxy.metrics import Metrics
 from proxy.notebook import Notebook
 from proxy.pixels.pool import Pool, open_pool
-from proxy.problem import problem_answer
+from proxy.problem import Headers, problem_answer
 from proxy.settings import Settings
 from proxy.shelf import Shelf
 from proxy.tenants import TenantCache
@@ -73,6 +73,10 @@ class App:
             await self._edge(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
+
+    def at_once(self, scope: Scope) -> tuple[int, Headers, bytes] | None:
+        """Answer a picture that is at hand, without waiting; None where this object has to be called."""
+        return self._edge.at_once(scope) if scope["raw_path"].startswith(b"/t/") else None
 
     @staticmethod
     def _by(find: Callable[[], Handler]) -> Handler:

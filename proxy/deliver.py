@@ -31,7 +31,7 @@ from proxy.core.tenant import Tenant
 from proxy.flight import Flights
 from proxy.gate import Gate
 from proxy.notebook import Notebook
-from proxy.ports import Cache, Originals, Pixels, Rendered, Tenants
+from proxy.ports import Cache, Originals, Pixels, Rendered, TenantsAtHand
 
 _NEGATIVE_S = 60.0
 _REMEMBERED = 10_000
@@ -65,7 +65,7 @@ class Delivered:
 class House:
     """The rooms delivery works with."""
 
-    tenants: Tenants
+    tenants: TenantsAtHand
     cache: Cache
     originals: Originals
     pixels: Pixels
@@ -87,7 +87,14 @@ class Delivery:
 
     async def admit(self, link: Link) -> Tenant:
         """Believe the link or refuse with Forbidden; an unknown tenant costs what a wrong seal costs."""
-        tenant = await self._house.tenants.find(link.tenant)
+        return self._believe(link, await self._house.tenants.find(link.tenant))
+
+    def admit_at_once(self, link: Link) -> Tenant | None:
+        """Do what `admit` does where the tenant is at hand; None where it is not."""
+        tenant = self._house.tenants.peek(link.tenant)
+        return None if tenant is None else self._believe(link, tenant)
+
+    def _believe(self, link: Link, tenant: Tenant | None) -> Tenant:
         keys = tenant.keys if tenant else (NO_KEY,)
         sealed = _sealed(keys, link.sealed_text, link.seal or "")
         expired = link.expires is not None and self._clock() >= link.expires

@@ -71,6 +71,26 @@ class Edge:
         if self._logged == "all" or (self._logged == "work" and (cause or tier == "render")):
             _log(scope, request=request_id, status=status, tier=tier, cause=cause, ms=_ms(begun))
 
+    def at_once(self, scope: Scope) -> tuple[int, Headers, bytes] | None:
+        """Answer a GET for what memory holds: status, headers, body; the same line as below, walked without waiting.
+
+        None when it would have to wait, to refuse or to log: then call this object, which walks it from the start.
+        """
+        if scope["method"] != "GET" or self._logged == "all":
+            return None
+        try:
+            link, accept, if_none_match = _read(scope)
+            tenant = self._delivery.admit_at_once(link)
+            ready = tenant and self._ready(self._delivery.order(tenant, link, accept), if_none_match)
+        except Refusal:
+            return None
+        if not ready:
+            return None
+        status, headers, body, tier = ready
+        headers.append((b"x-request-id", _name_request().encode()))
+        self._metrics.answered(status, tier, len(body))
+        return status, headers, body
+
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         """Walk the line for one request."""
         method = scope["method"]

@@ -113,6 +113,14 @@ class Tenants(Protocol):
         ...
 
 
+class TenantsAtHand(Tenants, Protocol):
+    """Tenants some of whom this process knows."""
+
+    def peek(self, name: TenantName) -> Tenant | None:
+        """Give a tenant who is known well enough to be served, without waiting; None asks for `find`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """One render as it is recorded behind the reply."""

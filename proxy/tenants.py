@@ -37,6 +37,11 @@ class TenantCache:
         self._known: Recent[TenantName, _Known] = Recent(size)
         self._lookups: Flights[TenantName, Tenant | None] = Flights()
 
+    def peek(self, name: TenantName) -> Tenant | None:
+        """See `TenantsAtHand`."""
+        known = self._known.get(name)
+        return known.tenant if known is not None and self._clock() < known.until else None
+
     async def find(self, name: TenantName) -> Tenant | None:
         """Give the tenant or None; `Unavailable` only when the records are out and the name was never seen."""
         known = self._known.get(name)

@@ -65,11 +65,12 @@ def serve_on(settings: "Settings", listening: socket.socket) -> Exit:
 
     from catalog.cli.listener import Listener
     from proxy.app import create_app
+    from proxy.doorstep import Doorstep
 
     config = uvicorn.Config(
         create_app(settings),
         loop="uvloop",
-        http="httptools",
+        http=Doorstep,
         ws="none",
         lifespan="on",
         log_config=None,
