@@ -74,9 +74,9 @@ class App:
         else:
             await self._rest(scope, receive, send)
 
-    def at_once(self, scope: Scope) -> tuple[int, Headers, bytes] | None:
-        """Answer a picture that is at hand, without waiting; None where this object has to be called."""
-        return self._edge.at_once(scope) if scope["raw_path"].startswith(b"/t/") else None
+    def at_once(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
+        """Answer a GET for a picture that is at hand, without waiting; None where this object has to be called."""
+        return self._edge.at_once(target, fields) if target.startswith(b"/t/") else None
 
     @staticmethod
     def _by(find: Callable[[], Handler]) -> Handler:

@@ -9,7 +9,7 @@ Everything that can be decided without storage is decided by the first two.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from time import perf_counter, time
 
@@ -39,11 +39,11 @@ _REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A link that has been believed: what is to be delivered, and under which names."""
+    """A link that has been believed: what is to be delivered, and under which names, by which it is compared."""
 
-    tenant: Tenant
-    original: Digest
-    recipe: Recipe
+    tenant: Tenant = field(compare=False)
+    original: Digest = field(compare=False)
+    recipe: Recipe = field(compare=False)
     client: Client | None
     """Only where the recipe says `auto`."""
     key: DerivativeKey
@@ -105,12 +105,13 @@ class Delivery:
     def order(self, tenant: Tenant, link: Link, accept: str) -> Order:
         """Read the recipe (RecipeFault), apply the tenant's rules, and name what is to be delivered."""
         recipe, canonical = _parse(link.recipe)
-        if link.digest is None:
+        original = link.digest
+        if original is None:
             raise Forbidden
         client = client_class(accept) if recipe.format == "auto" else None
-        key, tag = _names(self._house.pixels.generation, tenant.name, link.original, canonical, client)
+        key, tag = _names(self._house.pixels.generation, tenant.name, original, canonical, client)
         lifetime_s = None if link.expires is None else link.expires - int(self._clock())
-        return Order(tenant, link.digest, recipe, client, key, tag, lifetime_s)
+        return Order(tenant, original, recipe, client, key, tag, lifetime_s)
 
     def at_hand(self, order: Order) -> tuple[str, Derivative] | None:
         """Give the derivative and its tier's name from this process's memory, without waiting."""

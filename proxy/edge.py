@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from proxy.core.caching import cache_control, matches
 from proxy.core.errors import Broken, HeadersTooLarge, MethodNotAllowed, Refusal
+from proxy.core.formats import Format
 from proxy.core.link import Link, parse_target
 from proxy.deliver import Delivered, Delivery, Order
 from proxy.metrics import Metrics
@@ -71,32 +72,37 @@ class Edge:
         if self._logged == "all" or (self._logged == "work" and (cause or tier == "render")):
             _log(scope, request=request_id, status=status, tier=tier, cause=cause, ms=_ms(begun))
 
-    def at_once(self, scope: Scope) -> tuple[int, Headers, bytes] | None:
-        """Answer a GET for what memory holds: status, headers, body; the same line as below, walked without waiting.
+    def at_once(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
+        """Answer a GET for a picture in memory: status, header lines, body. The line below, walked without waiting.
 
-        None when it would have to wait, to refuse or to log: then call this object, which walks it from the start.
+        None when it would have to wait, to refuse, to compare or to log: then call this object, which walks it from
+        the start.
         """
-        if scope["method"] != "GET" or self._logged == "all":
+        if self._logged == "all":
             return None
         try:
-            link, accept, if_none_match = _read(scope)
+            link, accept, if_none_match = _read(target, fields)
             tenant = self._delivery.admit_at_once(link)
-            ready = tenant and self._ready(self._delivery.order(tenant, link, accept), if_none_match)
+            if tenant is None or if_none_match:
+                return None
+            order = self._delivery.order(tenant, link, accept)
         except Refusal:
             return None
-        if not ready:
+        at_hand = self._delivery.at_hand(order)
+        if at_hand is None:
             return None
-        status, headers, body, tier = ready
-        headers.append((b"x-request-id", _name_request().encode()))
-        self._metrics.answered(status, tier, len(body))
-        return status, headers, body
+        tier, derivative = at_hand
+        body = derivative.body
+        self._metrics.answered(200, tier, len(body))
+        lines = _lines(order, tier, derivative.format, len(body))
+        return 200, b"%bx-request-id: %016x\r\n" % (lines, getrandbits(64)), body
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         """Walk the line for one request."""
         method = scope["method"]
         if method not in ("GET", "HEAD", "OPTIONS"):
             raise MethodNotAllowed("Pictures are read with GET or HEAD.")
-        link, accept, if_none_match = _read(scope)
+        link, accept, if_none_match = _read(_target(scope), scope["headers"])
         if method == "OPTIONS":
             return 204, [(b"allow", ALLOW)], b"", "none"
         order = self._delivery.order(await self._delivery.admit(link), link, accept)
@@ -129,24 +135,30 @@ def _name_request() -> str:
     return f"{getrandbits(64):016x}"
 
 
-def _read(scope: Scope) -> tuple[Link, str, str]:
+def _read(target: bytes, fields: Headers) -> tuple[Link, str, str]:
     """Give the link, Accept and If-None-Match; repeated fields are one list (RFC 9110 §5.3)."""
     accept = if_none_match = b""
     size = 0
-    for name, value in scope["headers"]:
+    for name, value in fields:
         size += len(name) + len(value)
         if name == b"accept":
             accept = accept + b"," + value if accept else value
         elif name == b"if-none-match":
             if_none_match = if_none_match + b"," + value if if_none_match else value
-    link = _link(scope["raw_path"], scope["query_string"])
+    link = _link(target)
     if size > MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"The header fields are over {MAX_HEADER_BYTES} bytes.")
     return link, accept.decode("latin-1"), if_none_match.decode("latin-1")
 
 
-@lru_cache(maxsize=4_096)
-def _link(raw_path: bytes, query: bytes) -> Link:
+def _target(scope: Scope) -> bytes:
+    raw_path, query = scope["raw_path"], scope["query_string"]
+    return raw_path + b"?" + query if query else raw_path
+
+
+@lru_cache(maxsize=16_384)
+def _link(target: bytes) -> Link:
+    raw_path, _, query = target.partition(b"?")
     return parse_target(raw_path, query)
 
 
@@ -164,19 +176,34 @@ def _names(order: Order) -> Headers:
 
 def _pictured(order: Order, delivered: Delivered) -> Answer:
     derivative = delivered.derivative
-    headers = [
-        (b"content-type", derivative.format.media_type.encode()),
-        (b"content-length", str(len(derivative.body)).encode()),
+    headers = _headers(order, derivative.format, len(derivative.body), _server_timing(delivered))
+    return 200, headers, derivative.body, delivered.tier
+
+
+def _headers(order: Order, shown: Format, length: int, server_timing: str) -> Headers:
+    """Give all that a picture's 200 carries but the request's id."""
+    return [
+        (b"content-type", shown.media_type.encode()),
+        (b"content-length", str(length).encode()),
         *_names(order),
         *SAFE_HEADERS,
-        (b"server-timing", _server_timing(delivered).encode()),
+        (b"server-timing", server_timing.encode()),
     ]
-    return 200, headers, derivative.body, delivered.tier
+
+
+@lru_cache(maxsize=16_384)
+def _lines(order: Order, tier: str, shown: Format, length: int) -> bytes:
+    """Give the same as they are sent, for a picture from memory: a hit's headers do not change."""
+    return b"".join(b"%b: %b\r\n" % field for field in _headers(order, shown, length, _tier(tier)))
 
 
 def _server_timing(delivered: Delivered) -> str:
     """Tell the tier and each stage in milliseconds (W3C Server Timing)."""
-    return ", ".join((f'tier;desc="{delivered.tier}"', *(f"{name};dur={1000 * s:.1f}" for name, s in delivered.stages)))
+    return ", ".join((_tier(delivered.tier), *(f"{name};dur={1000 * s:.1f}" for name, s in delivered.stages)))
+
+
+def _tier(name: str) -> str:
+    return f'tier;desc="{name}"'
 
 
 async def unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, Value]) -> Value:
