@@ -77,6 +77,7 @@ class _Reader:
         self.target = b""
         self.fields: Headers = []
         self._ended = 0
+        self._stays = False
         self._parser = httptools.HttpRequestParser(self)
 
     def read(self, data: bytes) -> bool:
@@ -88,7 +89,7 @@ class _Reader:
             return False
         # A body would follow the blank line, a second message as well: then this is not the end of the data.
         whole = self._ended == 1 and data.endswith(b"\r\n\r\n") and data.count(b"\r\n\r\n") == 1
-        return whole and self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
+        return whole and self._stays and self._parser.get_http_version() == "1.1"
 
     def on_url(self, url: bytes) -> None:
         self.target += url
@@ -98,3 +99,4 @@ class _Reader:
 
     def on_message_complete(self) -> None:
         self._ended += 1
+        self._stays = self._parser.should_keep_alive()  # llhttp forgets it with the message

@@ -152,7 +152,8 @@ def _read(target: bytes, fields: Headers) -> tuple[Link, str, str]:
 
 
 def _target(scope: Scope) -> bytes:
-    raw_path, query = scope["raw_path"], scope["query_string"]
+    raw_path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
     return raw_path + b"?" + query if query else raw_path
 
 
