@@ -76,20 +76,23 @@ class _Reader:
     def __init__(self) -> None:
         self.target = b""
         self.fields: Headers = []
-        self._ended = 0
+        self._begun = self._ended = 0
         self._stays = False
         self._parser = httptools.HttpRequestParser(self)
 
     def read(self, data: bytes) -> bool:
         """Tell whether `data` is one whole GET in HTTP/1.1, without a body, on a connection that stays open."""
-        self.target, self.fields, self._ended = b"", [], 0
+        self.target, self.fields, self._begun, self._ended = b"", [], 0, 0
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             return False
         # A body would follow the blank line, a second message as well: then this is not the end of the data.
-        whole = self._ended == 1 and data.endswith(b"\r\n\r\n") and data.count(b"\r\n\r\n") == 1
+        whole = self._begun == self._ended == 1 and data.endswith(b"\r\n\r\n") and data.count(b"\r\n\r\n") == 1
         return whole and self._stays and self._parser.get_http_version() == "1.1"
+
+    def on_message_begin(self) -> None:
+        self._begun += 1
 
     def on_url(self, url: bytes) -> None:
         self.target += url

@@ -122,6 +122,12 @@ async def test_all_but_a_plain_get_go_the_usual_way(app: App, say: Say, request_
     assert (app.short, len(app.long)) == ([], 1)
 
 
+@pytest.mark.parametrize("behind", [b"GET /held HTTP/1.1\r\n\r\n", b"GET /held\r\n\r\n", b"nonsense\r\n\r\n"])
+async def test_a_head_that_ends_in_bare_line_feeds_hides_nothing_behind_it(app: App, say: Say, behind: bytes) -> None:
+    await say([b"GET /held HTTP/1.1\nHost: here\n\n" + behind], 0)
+    assert app.short == []
+
+
 async def test_a_body_is_never_read_as_the_next_request(app: App, say: Say) -> None:
     smuggling = _GET.replace(b"\r\n\r\n", b"\r\nContent-Length: %d\r\n\r\n" % len(_GET)) + _GET
     assert await say([smuggling, _GET], 2) == [_CALLED, _HELD]
