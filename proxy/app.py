@@ -26,6 +26,7 @@ from proxy.deliver import Delivery, House
 from proxy.edge import Edge
 from proxy.gate import Gate
 from proxy.health import Health
+from proxy.hits import Hits
 from proxy.metrics import Metrics
 from proxy.notebook import Notebook
 from proxy.pixels.pool import Pool, open_pool
@@ -55,6 +56,7 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._edge: Edge
+        self._hits: Hits
         self._health: Health
         self._rest = Starlette(
             routes=[
@@ -76,7 +78,7 @@ class App:
 
     def at_once(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
         """Answer a GET for a picture that is at hand, without waiting; None where this object has to be called."""
-        return self._edge.at_once(target, fields) if target.startswith(b"/t/") else None
+        return self._hits.at_once(target, fields) if target.startswith(b"/t/") else None
 
     @staticmethod
     def _by(find: Callable[[], Handler]) -> Handler:
@@ -112,7 +114,9 @@ class App:
                 fetching=asyncio.Semaphore(settings.fetches),
                 notebook=notebook,
             )
-            self._edge = Edge(Delivery(house, settings.deadline_s), metrics, settings.log_requests)
+            delivery = Delivery(house, settings.deadline_s)
+            self._edge = Edge(delivery, metrics, settings.log_requests)
+            self._hits = Hits(delivery, metrics, settings.log_requests)
             self._health = _health(metrics, gate, pool, backends, database)
             _watch(metrics, pool, gate, shelf, notebook)
             stack.push_async_callback(_stop, asyncio.create_task(shelf.write()), asyncio.create_task(notebook.write()))

@@ -9,7 +9,7 @@ Everything that can be decided without storage is decided by the first two.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from time import perf_counter, time
 
@@ -39,11 +39,11 @@ _REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A link that has been believed: what is to be delivered, and under which names, by which it is compared."""
+    """A link that has been believed: what is to be delivered, and under which names."""
 
-    tenant: Tenant = field(compare=False)
-    original: Digest = field(compare=False)
-    recipe: Recipe = field(compare=False)
+    tenant: Tenant
+    original: Digest
+    recipe: Recipe
     client: Client | None
     """Only where the recipe says `auto`."""
     key: DerivativeKey
@@ -93,6 +93,10 @@ class Delivery:
         """Do what `admit` does where the tenant is at hand; None where it is not."""
         tenant = self._house.tenants.peek(link.tenant)
         return None if tenant is None else self._believe(link, tenant)
+
+    def still_admits(self, order: Order) -> bool:
+        """Tell whether an order of a link without end would be given again: its tenant is who it was then."""
+        return self._house.tenants.peek(order.tenant.name) is order.tenant
 
     def _believe(self, link: Link, tenant: Tenant | None) -> Tenant:
         keys = tenant.keys if tenant else (NO_KEY,)

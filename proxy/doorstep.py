@@ -9,6 +9,7 @@ if nobody had looked at them: uvicorn's own parser has seen nothing of what was 
 messages.
 """
 
+from functools import lru_cache
 from typing import Protocol, cast
 
 import httptools
@@ -64,10 +65,16 @@ class Doorstep(HttpToolsProtocol):
             return False
         status, lines, body = answer
         self._unset_keepalive_if_required()
-        dated = b"".join([b"%b: %b\r\n" % field for field in self.server_state.default_headers])
+        dated = _lines(tuple(self.server_state.default_headers))
         self.transport.write(b"".join((STATUS_LINE[status], dated, lines, b"\r\n", body)))
         self.on_response_complete()
         return True
+
+
+@lru_cache(maxsize=2)
+def _lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Give the server's own header lines; uvicorn makes them new once a second."""
+    return b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
 class _Reader:

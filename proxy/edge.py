@@ -7,7 +7,6 @@ deadline. Nothing is routed or decoded: the raw path is what was sealed.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from functools import lru_cache
 from random import getrandbits
 from time import perf_counter
 from typing import Any, TypeVar
@@ -15,11 +14,10 @@ from typing import Any, TypeVar
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from proxy.core.caching import cache_control, matches
-from proxy.core.errors import Broken, HeadersTooLarge, MethodNotAllowed, Refusal
-from proxy.core.formats import Format
-from proxy.core.link import Link, parse_target
+from proxy.core.caching import matches
+from proxy.core.errors import Broken, MethodNotAllowed, Refusal
 from proxy.deliver import Delivered, Delivery, Order
+from proxy.heads import naming, picture_headers, read_fields, read_link, server_timing, target_of
 from proxy.metrics import Metrics
 from proxy.problem import ALLOW, SAFE_HEADERS, Headers, problem_answer
 
@@ -28,10 +26,6 @@ log = structlog.get_logger("darkroom.edge")
 Value = TypeVar("Value")
 Answer = tuple[int, Headers, bytes, str]
 """Status, headers, body, and the tier the picture came from."""
-
-MAX_HEADER_BYTES = 16_384
-
-_VARY = (b"vary", b"Accept")
 
 
 class ClientLeft(Exception):  # noqa: N818 - nobody is told
@@ -72,37 +66,13 @@ class Edge:
         if self._logged == "all" or (self._logged == "work" and (cause or tier == "render")):
             _log(scope, request=request_id, status=status, tier=tier, cause=cause, ms=_ms(begun))
 
-    def at_once(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
-        """Answer a GET for a picture in memory: status, header lines, body. The line below, walked without waiting.
-
-        None when it would have to wait, to refuse, to compare or to log: then call this object, which walks it from
-        the start.
-        """
-        if self._logged == "all":
-            return None
-        try:
-            link, accept, if_none_match = _read(target, fields)
-            tenant = self._delivery.admit_at_once(link)
-            if tenant is None or if_none_match:
-                return None
-            order = self._delivery.order(tenant, link, accept)
-        except Refusal:
-            return None
-        at_hand = self._delivery.at_hand(order)
-        if at_hand is None:
-            return None
-        tier, derivative = at_hand
-        body = derivative.body
-        self._metrics.answered(200, tier, len(body))
-        lines = _lines(order, tier, derivative.format, len(body))
-        return 200, b"%bx-request-id: %016x\r\n" % (lines, getrandbits(64)), body
-
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         """Walk the line for one request."""
         method = scope["method"]
         if method not in ("GET", "HEAD", "OPTIONS"):
             raise MethodNotAllowed("Pictures are read with GET or HEAD.")
-        link, accept, if_none_match = _read(_target(scope), scope["headers"])
+        link = read_link(target_of(scope))
+        accept, if_none_match = read_fields(scope["headers"])
         if method == "OPTIONS":
             return 204, [(b"allow", ALLOW)], b"", "none"
         order = self._delivery.order(await self._delivery.admit(link), link, accept)
@@ -117,14 +87,14 @@ class Edge:
     def _ready(self, order: Order, if_none_match: str) -> Answer | None:
         """Answer what needs no waiting: a 304, or what memory holds."""
         if if_none_match and matches(if_none_match, order.etag):
-            return 304, _names(order), b"", "none"
+            return 304, naming(order), b"", "none"
         at_hand = self._delivery.at_hand(order)
         return None if at_hand is None else _pictured(order, Delivered(at_hand[1], at_hand[0]))
 
     async def _inspected(self, order: Order, receive: Receive) -> Answer:
         """Answer HEAD for a picture that no memory holds; its length is only told where a tier knows it."""
         found = await unless_client_leaves(receive, self._delivery.inspect(order))
-        headers = [*_names(order), (b"content-type", found[0].media_type.encode()), *SAFE_HEADERS]
+        headers = [*naming(order), (b"content-type", found[0].media_type.encode()), *SAFE_HEADERS]
         if found[1] is not None:
             headers.append((b"content-length", str(len(found[1].body)).encode()))
         return 200, headers, b"", "none"
@@ -135,76 +105,10 @@ def _name_request() -> str:
     return f"{getrandbits(64):016x}"
 
 
-def _read(target: bytes, fields: Headers) -> tuple[Link, str, str]:
-    """Give the link, Accept and If-None-Match; repeated fields are one list (RFC 9110 §5.3)."""
-    accept = if_none_match = b""
-    size = 0
-    for name, value in fields:
-        size += len(name) + len(value)
-        if name == b"accept":
-            accept = accept + b"," + value if accept else value
-        elif name == b"if-none-match":
-            if_none_match = if_none_match + b"," + value if if_none_match else value
-    link = _link(target)
-    if size > MAX_HEADER_BYTES:
-        raise HeadersTooLarge(f"The header fields are over {MAX_HEADER_BYTES} bytes.")
-    return link, accept.decode("latin-1"), if_none_match.decode("latin-1")
-
-
-def _target(scope: Scope) -> bytes:
-    raw_path: bytes = scope["raw_path"]
-    query: bytes = scope["query_string"]
-    return raw_path + b"?" + query if query else raw_path
-
-
-@lru_cache(maxsize=16_384)
-def _link(target: bytes) -> Link:
-    raw_path, _, query = target.partition(b"?")
-    return parse_target(raw_path, query)
-
-
-def _names(order: Order) -> Headers:
-    """Give what a 200 and its 304 both carry (RFC 9110 §15.4.5)."""
-    headers = [
-        (b"etag", order.etag.encode()),
-        (b"cache-control", cache_control(order.lifetime_s).encode()),
-        (b"x-amz-meta-cache-tag", f"a-{order.tenant.name}-{order.original}, t-{order.tenant.name}".encode()),
-    ]
-    if order.client is not None:
-        headers.append(_VARY)
-    return headers
-
-
 def _pictured(order: Order, delivered: Delivered) -> Answer:
     derivative = delivered.derivative
-    headers = _headers(order, derivative.format, len(derivative.body), _server_timing(delivered))
+    headers = picture_headers(order, derivative.format, len(derivative.body), server_timing(delivered))
     return 200, headers, derivative.body, delivered.tier
-
-
-def _headers(order: Order, shown: Format, length: int, server_timing: str) -> Headers:
-    """Give all that a picture's 200 carries but the request's id."""
-    return [
-        (b"content-type", shown.media_type.encode()),
-        (b"content-length", str(length).encode()),
-        *_names(order),
-        *SAFE_HEADERS,
-        (b"server-timing", server_timing.encode()),
-    ]
-
-
-@lru_cache(maxsize=16_384)
-def _lines(order: Order, tier: str, shown: Format, length: int) -> bytes:
-    """Give the same as they are sent, for a picture from memory: a hit's headers do not change."""
-    return b"".join(b"%b: %b\r\n" % field for field in _headers(order, shown, length, _tier(tier)))
-
-
-def _server_timing(delivered: Delivered) -> str:
-    """Tell the tier and each stage in milliseconds (W3C Server Timing)."""
-    return ", ".join((_tier(delivered.tier), *(f"{name};dur={1000 * s:.1f}" for name, s in delivered.stages)))
-
-
-def _tier(name: str) -> str:
-    return f'tier;desc="{name}"'
 
 
 async def unless_client_leaves(receive: Receive, work: Coroutine[Any, Any, Value]) -> Value:
