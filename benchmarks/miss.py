@@ -24,11 +24,11 @@ from benchmarks.machine import children_cpu_s, cpu_s
 from benchmarks.pictures import Original
 from benchmarks.rounds import Spread, interleave, ratio
 from benchmarks.servers import Server
-from proxy.core.limits import Limits
-from proxy.core.options import FRACTION_DIGITS
 from proxy.core.plan import Plan
-from proxy.core.planner import plan_render
-from proxy.core.recipe import Focus, Recipe
+from proxy.core.planner import planned
+from proxy.core.recipe import Recipe
+from proxy.core.rows import FRACTION_DIGITS
+from proxy.core.values import Focus
 
 FORMATS = ("jpeg", "webp", "avif", "png")
 CONNECTIONS_A_CORE = 2
@@ -62,7 +62,7 @@ class Case:
     @property
     def plan(self) -> Plan:
         """What the server does, as exact integers."""
-        return plan_render(self.recipe(0), self.original.facts, Limits())
+        return planned(self.recipe(0), self.original.facts)
 
 
 @dataclass(frozen=True, slots=True)

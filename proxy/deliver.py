@@ -20,11 +20,12 @@ from proxy.core.derivative import Derivative
 from proxy.core.errors import DeadlinePassed, Forbidden, NotAPicture, OverLimit, Refusal
 from proxy.core.facts import Facts
 from proxy.core.formats import Format
+from proxy.core.geometry import Box
 from proxy.core.link import Link
 from proxy.core.names import DerivativeKey, Digest
 from proxy.core.negotiation import Client, client_class
-from proxy.core.plan import Plan
-from proxy.core.planner import plan_render
+from proxy.core.plan import Plan, Trim
+from proxy.core.planner import Terms, plan_render, planned
 from proxy.core.recipe import Recipe
 from proxy.core.signing import NO_KEY, SigningKey, verify
 from proxy.core.tenant import Tenant
@@ -147,7 +148,7 @@ class Delivery:
                 with original:
                     facts = self._facts.get(order.original) or await self._house.pixels.probe(original)
                 self._facts.put(order.original, facts)
-                return self._plan(order, facts).encoding.format, None
+                return self._format(order, facts), None
         except TimeoutError:
             raise DeadlinePassed(f"No answer within {self._deadline_s:g} seconds.") from None
 
@@ -189,8 +190,18 @@ class Delivery:
         stages = (("fetch", fetched - begun), ("wait", admitted - fetched), ("render", developed.render_s))
         return Delivered(developed.derivative, "render", stages)
 
-    def _plan(self, order: Order, facts: Facts) -> Plan:
-        return plan_render(order.recipe, facts, order.tenant.limits, order.client or "base")
+    def _format(self, order: Order, facts: Facts) -> Format:
+        """Tell the format there would be; how much a trim leaves is not asked for that."""
+        return planned(order.recipe, facts, _terms(order)).encoding.format
+
+    def _plan(self, order: Order, facts: Facts, trimmed: Box | None = None) -> Plan | Trim:
+        return plan_render(order.recipe, facts, _terms(order), trimmed)
+
+
+def _terms(order: Order) -> Terms:
+    tenant, stamp = order.tenant, order.recipe.watermark
+    watermark = tenant.watermarks[stamp.what].size if stamp else None
+    return Terms(tenant.limits, order.client or "base", tenant.manner, watermark)
 
 
 @lru_cache(maxsize=16_384)

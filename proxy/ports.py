@@ -14,8 +14,9 @@ from typing import Protocol, Self
 
 from proxy.core.derivative import Derivative
 from proxy.core.facts import Facts
+from proxy.core.geometry import Box
 from proxy.core.names import DerivativeKey, Digest, Generation, TenantName
-from proxy.core.plan import Plan
+from proxy.core.plan import Plan, Trim
 from proxy.core.tenant import Tenant
 
 
@@ -146,6 +147,10 @@ class Records(Protocol):
         ...
 
 
+Planning = Callable[[Facts, Box | None], Plan | Trim]
+"""Facts to a plan; a Trim is a question to the pixels, whose answer is the second argument of the second call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Developed:
     """What the pixel room gives back."""
@@ -168,8 +173,12 @@ class Pixels(Protocol):
         """Read the header. Refuses with NotAPicture or Damaged."""
         ...
 
-    async def develop(self, original: OpenOriginal, facts: Facts | None, plan: Callable[[Facts], Plan]) -> Developed:
-        """Render `plan(facts)` in one visit to one worker, probing first where no facts are known.
+    async def develop(
+        self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None
+    ) -> Developed:
+        """Render what `plan` says in one visit to one worker, probing first where no facts are known.
+
+        `watermark` is the picture that the plan's overlays lay over this one.
 
         Refuses as `probe` and `plan` do, with Damaged when the pixels end early, with DeadlinePassed when the worker
         had to be killed. Cancelling it frees the worker.

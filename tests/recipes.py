@@ -2,12 +2,14 @@
 
 from fractions import Fraction
 from math import gcd
+from typing import Any
 
 from hypothesis import strategies as st
 
 from proxy.core.grammar import normal
 from proxy.core.options import COMPASS, FITS, FORMAT_WORDS
-from proxy.core.recipe import Crop, Focus, Recipe
+from proxy.core.recipe import Recipe
+from proxy.core.values import Border, Crop, Duotone, Edges, Focus, Stamp
 
 
 def _fractions(low: int, high: int, step: int) -> st.SearchStrategy[Fraction]:
@@ -28,10 +30,74 @@ def _crops(draw: st.DrawFn, side: int) -> Crop:
     return Crop(parts[0], parts[1], parts[2], parts[3], relative=True)
 
 
+def _colours() -> st.SearchStrategy[str]:
+    return st.from_regex(r"[0-9a-f]{6}", fullmatch=True)
+
+
+def _stamps(what: st.SearchStrategy[str]) -> st.SearchStrategy[Stamp]:
+    where = st.sampled_from((*COMPASS, "c", "tile"))
+    return st.builds(Stamp, what, where, st.integers(1, 100), st.integers(1, 100))
+
+
+def _hundredths() -> st.SearchStrategy[Fraction | None]:
+    return st.none() | _fractions(0, 300, 100).filter(lambda value: value != 1)
+
+
+def _edges() -> st.SearchStrategy[Edges]:
+    side = st.integers(0, 50)
+    return st.builds(Edges, side, side, side, side).filter(lambda edges: edges != Edges(0, 0, 0, 0))
+
+
 @st.composite
-def recipes(draw: st.DrawFn, side: int = 8_192) -> Recipe:
+def effects(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a few effects, as fields of a recipe."""
+    all_of_them: dict[str, st.SearchStrategy[Any]] = {
+        "blur": _fractions(3, 1_000, 10),
+        "sharpen": _fractions(3, 100, 10),
+        "pixelate": st.integers(2, 256),
+        "brightness": _hundredths(),
+        "contrast": _hundredths(),
+        "saturation": _hundredths(),
+        "hue": st.integers(1, 359),
+        "gamma": _fractions(10, 500, 100).filter(lambda value: value != 1),
+        "gray": st.just(value=True),
+        "sepia": st.just(value=True),
+        "invert": st.just(value=True),
+        "tint": _colours(),
+        "duotone": st.builds(Duotone, _colours(), _colours()),
+        "pad": _edges(),
+        "border": st.builds(Border, st.integers(1, 50), _colours()),
+        "round": st.integers(0, 4_096),
+        "trim": st.integers(1, 255),
+        "text": _stamps(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=40)),
+    }
+    names = draw(st.sets(st.sampled_from(sorted(all_of_them)), max_size=4))
+    return {name: draw(all_of_them[name]) for name in names}
+
+
+def _quality(draw: st.DrawFn, written: str | None) -> dict[str, Any]:
+    """Draw how it is written, as fields of a recipe."""
+    if written in ("json", "blurhash", "thumbhash", "lqip"):
+        return {}
+    ways: list[dict[str, Any]] = [{}]
+    if written != "tiff":
+        ways.append({"quality": draw(st.integers(1, 100))})
+    if written in (None, "auto", "jpeg", "webp", "avif"):
+        ways += [{"target": draw(st.sampled_from(("low", "good", "best")))}, {"budget": draw(st.integers(1, 10_000))}]
+    if written in ("webp", "avif"):
+        ways.append({"lossless": True})
+    prog = written in (None, "auto", "jpeg", "png", "gif") and draw(st.booleans())
+    way: dict[str, Any] = draw(st.sampled_from(ways))
+    return way | {"prog": prog, "keep": draw(st.booleans())}
+
+
+@st.composite
+def recipes(draw: st.DrawFn, side: int = 8_192, *, decorated: bool = True) -> Recipe:
     """Draw a recipe in its canonical form; `side` bounds the numbers of w, h and crop."""
     maybe = st.booleans()
+    written = draw(st.sampled_from((None, *FORMAT_WORDS)))
+    if written == "json":
+        return Recipe(page=draw(st.none() | st.integers(1, 10_000)), dl=draw(maybe), format="json")
     width = draw(st.none() | st.integers(1, side))
     height = draw(st.none() | st.integers(1, side))
     aspect = None
@@ -46,11 +112,13 @@ def recipes(draw: st.DrawFn, side: int = 8_192) -> Recipe:
     focus = None
     if covers and gravity is None and draw(maybe):
         focus = Focus(draw(_fractions(0, 10_000, 10_000)), draw(_fractions(0, 10_000, 10_000)))
-    still = draw(maybe)
+    which = draw(st.sampled_from(("", "still", "frame", "page")))
+    number = draw(st.integers(1, 10_000))
     recipe = normal(
         Recipe(
-            frame=None if still else draw(st.none() | st.integers(1, 10_000)),
-            still=still,
+            page=number if which == "page" else None,
+            frame=number if which == "frame" else None,
+            still=which == "still",
             crop=draw(st.none() | _crops(side)),
             rot=draw(st.sampled_from((None, 90, 180, 270))),
             flip=draw(maybe),
@@ -64,8 +132,10 @@ def recipes(draw: st.DrawFn, side: int = 8_192) -> Recipe:
             gravity=gravity,
             focus=focus,
             background=draw(st.none() | st.from_regex(r"[0-9a-f]{6}([0-9a-e]{2})?", fullmatch=True)),
-            quality=draw(st.none() | st.integers(1, 100)),
-            format=draw(st.sampled_from((None, *FORMAT_WORDS))),
+            format=written,
+            dl=draw(maybe),
+            **(draw(effects()) if decorated else {}),
+            **_quality(draw, written),
         )
     )
     return recipe if str(recipe) else Recipe(format="auto")

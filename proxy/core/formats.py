@@ -1,5 +1,6 @@
 """Picture formats: one table for magic bytes, media types and what each can hold."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -13,6 +14,8 @@ class Format:
     animation: bool
     largest_side: int
     """The longest side the format's own header can hold."""
+    becomes: str = ""
+    """The format a derivative of it has where the recipe names none; empty is its own."""
 
 
 JPEG = Format("jpeg", "image/jpeg", alpha=False, animation=False, largest_side=65_500)
@@ -20,12 +23,32 @@ WEBP = Format("webp", "image/webp", alpha=True, animation=True, largest_side=16_
 AVIF = Format("avif", "image/avif", alpha=True, animation=False, largest_side=16_384)
 PNG = Format("png", "image/png", alpha=True, animation=False, largest_side=1_000_000)
 GIF = Format("gif", "image/gif", alpha=True, animation=True, largest_side=65_535)
+TIFF = Format("tiff", "image/tiff", alpha=True, animation=False, largest_side=1_000_000)
+SVG = Format("svg", "image/svg+xml", alpha=True, animation=False, largest_side=1_000_000, becomes="png")
+HEIC = Format("heic", "image/heic", alpha=True, animation=False, largest_side=65_535, becomes="jpeg")
+JXL = Format("jxl", "image/jxl", alpha=True, animation=False, largest_side=1_000_000, becomes="jpeg")
+PDF = Format("pdf", "application/pdf", alpha=True, animation=False, largest_side=1_000_000, becomes="png")
+JSON = Format("json", "application/json", alpha=True, animation=False, largest_side=1_000_000)
+BLURHASH = Format("blurhash", "text/plain; charset=us-ascii", alpha=False, animation=False, largest_side=1_000_000)
+THUMBHASH = Format("thumbhash", "text/plain; charset=us-ascii", alpha=True, animation=False, largest_side=1_000_000)
 
-FORMATS = {one.name: one for one in (JPEG, WEBP, AVIF, PNG, GIF)}
+ALWAYS_READ = (JPEG, PNG, WEBP, GIF, AVIF)
+READ_BY_SETTING = (SVG, TIFF, HEIC, JXL, PDF)
+VECTORS = (SVG, PDF)
+TEXTS = (JSON, BLURHASH, THUMBHASH)
+
+FORMATS = {one.name: one for one in (JPEG, WEBP, AVIF, PNG, GIF, TIFF, SVG, HEIC, JXL, PDF, JSON, BLURHASH, THUMBHASH)}
 
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"mif1", b"miaf", b"msf1"}
-SNIFF_BYTES = 128
+_HEVC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"}
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_JXL_MAGIC = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_SVG_ROOT = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[[^\]]*\])?>\s*)*<svg[\s>]",
+    re.DOTALL,
+)
+SNIFF_BYTES = 1_024
 """How much of an original's head `sniff` wants."""
 
 
@@ -44,14 +67,25 @@ def sniff(head: bytes) -> Format | None:
         return WEBP
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return GIF
-    if head[4:8] == b"ftyp" and _carries_av1(head):
-        return AVIF
-    return None
+    if head[4:8] == b"ftyp":
+        return AVIF if _carries(head, _AVIF_BRANDS) else HEIC if _carries(head, _HEVC_BRANDS) else None
+    return _sniff_by_setting(head)
 
 
-def _carries_av1(head: bytes) -> bool:
-    """Look at the major brand, then at the compatible ones (AVIF §6): `mif1` alone may hide HEVC."""
+def _sniff_by_setting(head: bytes) -> Format | None:
+    """TIFF: byte order and 42, or 43 for BigTIFF. JPEG XL: ISO 18181-2. PDF: ISO 32000. SVG: the root element."""
+    if head.startswith(_TIFF_MAGIC):
+        return TIFF
+    if head.startswith(_JXL_MAGIC):
+        return JXL
+    if head.startswith(b"%PDF-"):
+        return PDF
+    return SVG if _SVG_ROOT.match(head) else None
+
+
+def _carries(head: bytes, brands: set[bytes]) -> bool:
+    """Look at the major brand, then at the compatible ones (AVIF §6): `mif1` alone may hide either codec."""
     end = min(int.from_bytes(head[:4], "big"), SNIFF_BYTES, len(head))
     compatible = {head[at : at + 4] for at in range(16, end - 3, 4)}
     major = head[8:12]
-    return major in _AVIF_BRANDS or (major in _HEIF_BRANDS and bool(compatible & _AVIF_BRANDS))
+    return major in brands or (major in _HEIF_BRANDS and bool(compatible & brands))

@@ -10,13 +10,16 @@ with
 the fault underlined. Both are the same error.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import zip_longest
 
+from proxy.core.conflicts import conflicts, overlay
 from proxy.core.errors import RecipeFault
-from proxy.core.options import ROWS, Row, all_heads, near_row, row_of
+from proxy.core.options import ROWS, all_heads, near_row, row_of
 from proxy.core.recipe import Recipe
+from proxy.core.rows import Row
 
 MAX_LENGTH = 1_024
 """Longest recipe, in characters."""
@@ -34,8 +37,23 @@ def parse(text: str) -> Recipe:
 
 
 def normal(recipe: Recipe) -> Recipe:
-    """Leave out what says nothing: the default fit."""
-    return replace(recipe, fit=None) if recipe.fit == recipe.default_fit else recipe
+    """Leave out what says nothing: the default fit. Behind a preset it may say something."""
+    says_nothing = recipe.preset is None and recipe.fit == recipe.default_fit
+    return replace(recipe, fit=None) if says_nothing else recipe
+
+
+def expand(recipe: Recipe, presets: Mapping[str, Recipe]) -> Recipe:
+    """Put a preset's options in their place, the recipe's own over them; RecipeFault when they do not go together."""
+    if recipe.preset is None:
+        return recipe
+    text, length = str(recipe), len(recipe.preset) + 1
+    preset = presets.get(recipe.preset)
+    if preset is None:
+        raise RecipeFault(text, 0, length, "the tenant has no preset of this name")
+    whole = normal(overlay(preset, recipe))
+    for _, why in conflicts(whole):
+        raise RecipeFault(text, 0, len(text), f"with the preset it is {whole}: {why}")
+    return whole
 
 
 def _read(text: str) -> Recipe:
@@ -54,7 +72,7 @@ def _read(text: str) -> Recipe:
         found[row.field], where[row.field] = value, (start, len(token))
         start += len(token) + 1
     recipe = Recipe(**found)  # type: ignore[arg-type]  # each row reads its own field's type
-    for field, why in _conflicts(recipe):
+    for field, why in () if recipe.preset else conflicts(recipe):
         raise RecipeFault(text, *where[field], why)
     return recipe
 
@@ -92,44 +110,6 @@ def _unknown(token: str) -> str:
         return f"unknown option; did you mean {close[0]}?"
     row = near_row(token)
     return f"unknown option; the nearest is {row.usage}: {row.meaning}" if row else "unknown option"
-
-
-def _conflicts(recipe: Recipe) -> list[tuple[str, str]]:
-    """Tell what does not go together, as (field to underline, sentence)."""
-    sides = (recipe.width is not None) + (recipe.height is not None)
-    fit = recipe.fit or recipe.default_fit
-    rules = (
-        (
-            "still",
-            recipe.still and recipe.frame is not None,
-            "still is the first frame: say either still or frame",
-        ),
-        ("aspect", recipe.aspect is not None and sides != 1, "ar goes with one of w and h"),
-        (
-            "fit",
-            recipe.fit not in (None, "inside") and not recipe.both_sides,
-            "a fit needs both sides: w and h, or one of them and ar",
-        ),
-        ("fit", recipe.fit == "inside" and not sides, "inside needs w or h"),
-        ("up", recipe.up and not sides, "up needs w or h"),
-        ("dpr", recipe.dpr is not None and not sides, "dpr multiplies w and h: say one of them"),
-        ("gravity", recipe.gravity is not None and recipe.focus is not None, "say either g or fp"),
-        (
-            "gravity",
-            recipe.gravity is not None and not _crops(recipe, fit),
-            "g places a cover crop: it needs cover and both sides",
-        ),
-        (
-            "focus",
-            recipe.focus is not None and not _crops(recipe, fit),
-            "fp places a cover crop: it needs cover and both sides",
-        ),
-    )
-    return [(field, why) for field, broken, why in rules if broken]
-
-
-def _crops(recipe: Recipe, fit: str) -> bool:
-    return fit == "cover" and recipe.both_sides
 
 
 ORDER = tuple(row.field for row in ROWS)

@@ -49,9 +49,9 @@ def choose_format(
 ) -> Format:
     """Give the derivative's format for what the recipe asked: a name, None for the original's own, or `auto`."""
     if asked is None:
-        return facts.format
+        return FORMATS[facts.format.becomes or facts.format.name]
     if asked != "auto":
-        return FORMATS[asked]
+        return WEBP if asked == "lqip" else FORMATS[asked]
     if client == "avif" and not animated and within_avif_budget:
         return AVIF
     if client in ("avif", "webp"):

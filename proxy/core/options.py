@@ -1,59 +1,58 @@
-"""The option table: one row per option, text and value face to face, in the order in which a recipe spells them.
-
-A row's `shape` is lenient (it also takes leading and trailing zeros) so that a misspelled option can be answered with
-its right spelling;
-`read` turns the shape's groups into a value or raises ValueError with a sentence; `spell` is the inverse of `read`.
+"""The option table: one row per option, in the order in which a recipe spells them.
 
 To add an option: a row here, a field in `Recipe`, a line in the planner, a step in the pixel room, an example picture
 in the docs.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import gcd
-from typing import Any
+
+from proxy.core.rows import (
+    COLOUR,
+    DECIMAL,
+    FRACTION_DIGITS,
+    Groups,
+    Row,
+    decimal,
+    integer,
+    number,
+    ranged,
+    row,
+    unit,
+    word,
+    words,
+)
+from proxy.core.values import CORNER, SHARE, Border, Crop, Duotone, Edges, Focus, Stamp
 
 MAX_SIDE = 8_192
 """Largest number `w` and `h` take, in pixels."""
-FRACTION_DIGITS = 4
-"""1/10,000 of a side is finer than a pixel of any side this table can name."""
+MAX_TEXT_BYTES = 200
+MAX_PAD = 2_000
+MAX_BORDER = 500
 
 COMPASS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
 FITS = ("cover", "contain", "fill", "inside", "outside")
-FORMAT_WORDS = ("jpeg", "webp", "avif", "png", "gif", "auto")
+PICTURES = ("jpeg", "webp", "avif", "png", "gif", "tiff", "auto")
+TOLD = ("json", "blurhash", "thumbhash")
+"""Formats that are text."""
+FORMAT_WORDS = (*PICTURES, *TOLD, "lqip")
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One option: the Recipe field it sets, the words people read, and both directions of its text."""
-
-    field: str
-    usage: str
-    """The option as documentation writes it, e.g. `w{1…8192}`."""
-    meaning: str
-    shape: re.Pattern[str]
-    read: Callable[[Sequence[str]], Any]
-    spell: Callable[[Any], str]
-    heads: tuple[str, ...]
-    """How such an option begins: what a near miss is recognised by."""
+_STAMP = r"(?:_(n|ne|e|se|s|sw|w|nw|c|tile)(?:_([0-9]{1,9})(?:_([0-9]{1,9}))?)?)?"
 
 
 def row_of(token: str) -> tuple[int, Row, re.Match[str]] | None:
     """Find the one row whose shape `token` has; None when it is no option."""
-    for index, row in enumerate(ROWS):
-        if match := row.shape.fullmatch(token):
-            return index, row, match
+    for index, one in enumerate(ROWS):
+        if match := one.shape.fullmatch(token):
+            return index, one, match
     return None
 
 
 def near_row(token: str) -> Row | None:
     """Find the row that `token` was probably meant for: the longest head it begins with, followed by a value."""
-    heads = (
-        (head, row) for row in ROWS for head in row.heads if token.startswith(head) and re.search(r"\{", row.usage)
-    )
+    heads = ((head, one) for one in ROWS for head in one.heads if token.startswith(head) and "{" in one.usage)
     return max(heads, key=lambda one: len(one[0]), default=(None, None))[1]
 
 
@@ -62,62 +61,9 @@ def spell(value: object, field: str) -> str:
     return _BY_FIELD[field].spell(value)
 
 
-# Rows are built from a few kinds of value; each kind has its reader beside its speller.
-
-
-def _word(field: str, word: str, meaning: str) -> Row:
-    return Row(field, word, meaning, re.compile(word), lambda _: True, lambda _: word, (word,))
-
-
-def _words(field: str, words: tuple[str, ...], meaning: str, prefix: str = "") -> Row:
-    shape = re.compile(prefix + "(" + "|".join(sorted(words, key=len, reverse=True)) + ")")
-    usage = f"{prefix}{{{' '.join(words)}}}" if prefix else " ".join(words)
-    heads = (prefix,) if prefix else words
-    return Row(field, usage, meaning, shape, lambda groups: groups[0], lambda word: prefix + word, heads)
-
-
-def _integer(field: str, prefix: str, low: int, high: int, meaning: str) -> Row:
-    def read(groups: Sequence[str]) -> int:
-        number = int(groups[0])
-        if not low <= number <= high:
-            raise ValueError(f"{prefix} takes {low}…{high}")
-        return number
-
-    usage = f"{prefix}{{{low}…{high}}}"
-    return Row(
-        field,
-        usage,
-        meaning,
-        re.compile(prefix + r"([0-9]{1,9})"),
-        read,
-        lambda number: f"{prefix}{number}",
-        (prefix,),
-    )
-
-
-_DECIMAL = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
-
-
-def _decimal(number: Fraction, digits: int) -> str:
-    """Spell a non-negative fraction of at most `digits` decimal places without trailing zeros."""
-    whole, rest = divmod(round(number * 10**digits), 10**digits)
-    return f"{whole}.{rest:0{digits}d}".rstrip("0").rstrip(".") if rest else str(whole)
-
-
-def _unit(text: str, name: str) -> Fraction:
-    value = Fraction(text)
-    if value > 1:
-        raise ValueError(f"{name} takes fractions from 0 to 1")
-    if value * 10**FRACTION_DIGITS % 1:
-        raise ValueError(f"{name} takes at most {FRACTION_DIGITS} decimal places")
-    return value
-
-
-def _read_crop(groups: Sequence[str]) -> Any:  # noqa: ANN401 - recipe imports this table, so it cannot be named here
-    from proxy.core.recipe import Crop  # noqa: PLC0415
-
+def _read_crop(groups: Groups) -> Crop | None:
     relative = any("." in text for text in groups)
-    left, top, width, height = (_unit(text, "crop") if relative else Fraction(text) for text in groups)
+    left, top, width, height = (unit(text, "crop") if relative else Fraction(text) for text in groups)
     if not relative and max(left, top, width, height) > 1_000_000:  # noqa: PLR2004 - no allowed original has such a side
         raise ValueError("crop takes pixels up to 1000000")
     if not width or not height:
@@ -129,17 +75,11 @@ def _read_crop(groups: Sequence[str]) -> Any:  # noqa: ANN401 - recipe imports t
     return Crop(left, top, width, height, relative)
 
 
-def _spell_crop(crop: Any) -> str:  # noqa: ANN401 - as above
-    return "crop" + "_".join(_decimal(part, FRACTION_DIGITS) for part in (crop.left, crop.top, crop.width, crop.height))
+def _spell_crop(crop: Crop) -> str:
+    return "crop" + "_".join(decimal(part, FRACTION_DIGITS) for part in (crop.left, crop.top, crop.width, crop.height))
 
 
-def _read_focus(groups: Sequence[str]) -> Any:  # noqa: ANN401 - as above
-    from proxy.core.recipe import Focus  # noqa: PLC0415
-
-    return Focus(_unit(groups[0], "fp"), _unit(groups[1], "fp"))
-
-
-def _read_aspect(groups: Sequence[str]) -> tuple[int, int]:
+def _read_aspect(groups: Groups) -> tuple[int, int]:
     across, down = int(groups[0]), int(groups[1])
     if not (1 <= across <= 999 and 1 <= down <= 999):  # noqa: PLR2004 - the row's own range
         raise ValueError("ar takes two numbers of 1…999")
@@ -147,90 +87,190 @@ def _read_aspect(groups: Sequence[str]) -> tuple[int, int]:
     return across // common, down // common
 
 
-def _read_dpr(groups: Sequence[str]) -> Fraction | None:
-    value = Fraction(groups[0])
-    if not 1 <= value <= 5 or value * 10 % 1:  # noqa: PLR2004 - the row's own range
-        raise ValueError("dpr takes 1.1…5 in steps of 0.1")
-    return None if value == 1 else value
+def _read_pad(groups: Groups) -> Edges | None:
+    parts = [ranged(text, "pad", 0, MAX_PAD) for text in groups if text is not None]
+    return (Edges(*parts) if len(parts) == 4 else Edges(*parts * 4)) if any(parts) else None  # noqa: PLR2004 - sides
+
+
+def _spell_pad(pad: Edges) -> str:
+    sides = (pad.top, pad.right, pad.bottom, pad.left)
+    return f"pad{pad.top}" if len(set(sides)) == 1 else "pad" + "_".join(map(str, sides))
+
+
+def _read_stamp(what: str, groups: Groups, name: str) -> Stamp:
+    where, share, opacity = groups
+    return Stamp(
+        what,
+        where or CORNER,
+        SHARE if share is None else ranged(share, f"{name}'s size", 1, 100),
+        100 if opacity is None else ranged(opacity, f"{name}'s opacity", 1, 100),
+    )
+
+
+def _read_text(groups: Groups) -> Stamp:
+    raw = bytes.fromhex(groups[0])
+    if len(raw) > MAX_TEXT_BYTES:
+        raise ValueError(f"text takes at most {MAX_TEXT_BYTES} bytes of UTF-8")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise ValueError("text takes the hexadecimal digits of UTF-8") from None
+    if not text.strip() or any(ord(letter) < ord(" ") or letter == "\x7f" for letter in text):
+        raise ValueError("text takes one line of printable characters")
+    return _read_stamp(text, groups[1:], "text")
+
+
+def _spell_stamp(head: str, stamp: Stamp) -> str:
+    """Leave out what is default, from the end."""
+    parts: tuple[str | int, ...] = (stamp.where, stamp.share, stamp.opacity)
+    defaults = (CORNER, SHARE, 100)
+    while parts and parts[-1] == defaults[len(parts) - 1]:
+        parts = parts[:-1]
+    return "_".join((head, *map(str, parts)))
 
 
 ROWS: tuple[Row, ...] = (
-    _integer("frame", "frame", 1, 10_000, "one frame of an animation"),
-    _word("still", "still", "the first frame of an animation"),
-    Row(
+    row(
+        "preset",
+        "~{name}",
+        "a preset of the tenant; options after it override it",
+        "~([a-z][a-z0-9_]{0,31})",
+        lambda groups: groups[0],
+        lambda name: f"~{name}",
+    ),
+    integer("page", "page", 1, 10_000, "one page of an original that has several"),
+    integer("frame", "frame", 1, 10_000, "one frame of an animation"),
+    word("still", "still", "the first frame of an animation"),
+    row(
         "crop",
         "crop{x}_{y}_{w}_{h}",
         "a part of the upright original, before anything else: pixels, or fractions 0…1 where a dot is",
-        re.compile("crop" + "_".join([_DECIMAL] * 4)),
+        "crop" + "_".join([DECIMAL] * 4),
         _read_crop,
         _spell_crop,
-        ("crop",),
     ),
-    Row(
+    integer("trim", "trim", 1, 255, "cut the border of the corner's colour, with this tolerance"),
+    row(
         "rot",
         "rot{90,180,270}",
         "rotate clockwise, after the EXIF orientation, which is always applied",
-        re.compile("rot(90|180|270)"),
+        "rot(90|180|270)",
         lambda groups: int(groups[0]),
         lambda degrees: f"rot{degrees}",
-        ("rot",),
     ),
-    _word("flip", "flip", "top and bottom change places"),
-    _word("flop", "flop", "left and right change places"),
-    _integer("width", "w", 1, MAX_SIDE, "target width in pixels"),
-    _integer("height", "h", 1, MAX_SIDE, "target height in pixels"),
-    Row(
+    word("flip", "flip", "top and bottom change places"),
+    word("flop", "flop", "left and right change places"),
+    integer("width", "w", 1, MAX_SIDE, "target width in pixels"),
+    integer("height", "h", 1, MAX_SIDE, "target height in pixels"),
+    row(
         "aspect",
         "ar{1…999}_{1…999}",
         "aspect ratio, with one of w and h: the other follows",
-        re.compile("ar([0-9]{1,9})_([0-9]{1,9})"),
+        "ar([0-9]{1,9})_([0-9]{1,9})",
         _read_aspect,
         lambda aspect: f"ar{aspect[0]}_{aspect[1]}",
-        ("ar",),
     ),
-    _words("fit", FITS, "how the picture meets the box; default cover with both sides known, else inside"),
-    _word("up", "up", "may enlarge; without it a picture is never larger than its original"),
-    Row(
-        "dpr",
-        "dpr{1.1…5}",
-        "device pixel ratio: multiplies w and h",
-        re.compile("dpr" + _DECIMAL),
-        _read_dpr,
-        lambda dpr: f"dpr{_decimal(dpr, 1)}",
-        ("dpr",),
-    ),
-    _words(
-        "gravity",
-        (*COMPASS, "smart", "entropy"),
-        "which part a cover crop keeps; default the centre",
-        prefix="g",
-    ),
-    Row(
+    words("fit", FITS, "how the picture meets the box; default cover with both sides known, else inside"),
+    word("up", "up", "may enlarge; without it a picture is never larger than its original"),
+    number("dpr", "dpr", ("1", "5"), 1, "device pixel ratio: the same picture with more pixels", default=1),
+    words("gravity", (*COMPASS, "smart", "entropy"), "which part a cover crop keeps; default the centre", prefix="g"),
+    row(
         "focus",
         "fp{x}_{y}",
         "focal point of the cover crop, as fractions 0…1",
-        re.compile(f"fp{_DECIMAL}_{_DECIMAL}"),
-        _read_focus,
-        lambda focus: f"fp{_decimal(focus.x, FRACTION_DIGITS)}_{_decimal(focus.y, FRACTION_DIGITS)}",
-        ("fp",),
+        f"fp{DECIMAL}_{DECIMAL}",
+        lambda groups: Focus(unit(groups[0], "fp"), unit(groups[1], "fp")),
+        lambda focus: f"fp{decimal(focus.x, FRACTION_DIGITS)}_{decimal(focus.y, FRACTION_DIGITS)}",
     ),
-    Row(
+    number("blur", "blur", ("0.3", "100"), 1, "Gaussian blur of this σ, in pixels"),
+    number("sharpen", "sharpen", ("0.3", "10"), 1, "sharpen edges of this σ, in pixels"),
+    integer("pixelate", "pixelate", 2, 256, "blocks of this side, in pixels"),
+    number("brightness", "bri", ("0", "3"), 2, "brightness is multiplied", default=1),
+    number("contrast", "con", ("0", "3"), 2, "contrast around the middle grey is multiplied", default=1),
+    number("saturation", "sat", ("0", "3"), 2, "saturation is multiplied", default=1),
+    row(
+        "hue",
+        "hue{0…359}",
+        "turn all hues, in degrees",
+        "hue([0-9]{1,9})",
+        lambda groups: ranged(groups[0], "hue", 0, 359) or None,
+        lambda degrees: f"hue{degrees}",
+    ),
+    number("gamma", "gamma", ("0.1", "5"), 2, "gamma; above 1 lightens the middle", default=1),
+    word("gray", "gray", "shades of grey"),
+    word("sepia", "sepia", "shades of brown, as of an old photograph"),
+    word("invert", "invert", "the negative"),
+    row("tint", "tint{rrggbb}", "colours give way to one", f"tint{COLOUR}", lambda groups: groups[0], "tint{}".format),
+    row(
+        "duotone",
+        "duotone{rrggbb}_{rrggbb}",
+        "dark and light become two colours, with all between",
+        f"duotone{COLOUR}_{COLOUR}",
+        lambda groups: Duotone(*groups),
+        lambda tones: f"duotone{tones.dark}_{tones.light}",
+    ),
+    row(
+        "pad",
+        "pad{n}",
+        "space around the picture, in pixels 0…2000; pad{top}_{right}_{bottom}_{left} for each side its own",
+        r"pad([0-9]{1,9})(?:_([0-9]{1,9})_([0-9]{1,9})_([0-9]{1,9}))?",
+        _read_pad,
+        _spell_pad,
+    ),
+    row(
+        "border",
+        "border{n}_{rrggbb}",
+        "a line around it, in pixels 1…500",
+        f"border([0-9]{{1,9}})_{COLOUR}",
+        lambda groups: Border(ranged(groups[0], "border", 1, MAX_BORDER), groups[1]),
+        lambda border: f"border{border.width}_{border.colour}",
+    ),
+    row(
+        "round",
+        "round{n}",
+        "round corners of this radius, in pixels 1…4096; round alone is fully round",
+        "round([0-9]{1,9})?",
+        lambda groups: 0 if groups[0] is None else ranged(groups[0], "round", 1, 4_096),
+        lambda radius: f"round{radius or ''}",
+    ),
+    row(
         "background",
         "bg{rrggbb[aa]}",
-        "background for contain and for flattening; default transparent where the format has alpha, else white",
-        re.compile("bg([0-9a-f]{6}(?:[0-9a-f]{2})?)"),
+        "background for contain, pad and flattening; default transparent where the format has alpha, else white",
+        "bg([0-9a-f]{6}(?:[0-9a-f]{2})?)",
         lambda groups: groups[0].removesuffix("ff") if len(groups[0]) == 8 else groups[0],  # noqa: PLR2004 - rrggbbff is rrggbb
         lambda digits: f"bg{digits}",
-        ("bg",),
     ),
-    _integer("quality", "q", 1, 100, "encoder quality"),
-    _words("format", FORMAT_WORDS, "output format; none keeps the original's own"),
+    row(
+        "watermark",
+        "wm_{name}",
+        "a watermark of the tenant; wm_{name}_{where}_{size}_{opacity}: a point of the compass, c or tile; percent",
+        "wm_([a-z][a-z0-9]{0,31})" + _STAMP,
+        lambda groups: _read_stamp(groups[0], groups[1:], "wm"),
+        lambda stamp: _spell_stamp(f"wm_{stamp.what}", stamp),
+    ),
+    row(
+        "text",
+        "text{hex}",
+        "a line of text, as the hexadecimal digits of its UTF-8; text{hex}_{where}_{size}_{opacity} as for wm",
+        "text((?:[0-9a-f]{2})+)" + _STAMP,
+        _read_text,
+        lambda stamp: _spell_stamp(f"text{stamp.what.encode().hex()}", stamp),
+    ),
+    integer("quality", "q", 1, 100, "encoder quality"),
+    words("target", ("low", "good", "best"), "the same look for every picture, whatever it takes", prefix="q"),
+    integer("budget", "max", 1, 10_000, "the best quality that fits into so many KiB", suffix="k"),
+    word("lossless", "lossless", "no loss, where the format leaves a choice (webp, avif)"),
+    word("prog", "prog", "progressive or interlaced"),
+    word("keep", "keep", "keep metadata, but never the place it was taken"),
+    word("dl", "dl", "to be saved rather than shown"),
+    words("format", FORMAT_WORDS, "output format; none keeps the original's own"),
 )
 
-_BY_FIELD = {row.field: row for row in ROWS}
+_BY_FIELD = {one.field: one for one in ROWS}
 
 
 @lru_cache(maxsize=1)
 def all_heads() -> tuple[str, ...]:
     """Every word or prefix an option can begin with, for suggestions."""
-    return tuple(dict.fromkeys(head for row in ROWS for head in row.heads))
+    return tuple(dict.fromkeys(head for one in ROWS for head in one.heads))

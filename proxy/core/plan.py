@@ -20,14 +20,79 @@ class Colour:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """One effect: its name in `proxy.pixels.effects`, and its numbers (see there)."""
+
+    name: str
+    numbers: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A border around the picture, outside of it; its width in pixels."""
+
+    width: int
+    colour: Colour
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A text, or a watermark, laid over the finished picture."""
+
+    text: str | None
+    """None is the watermark, whose file comes with the plan."""
+    box: Size
+    """It is made as large as fits into this."""
+    where: str
+    """A point of the compass, `c`, or `tile`."""
+    margin: int
+    """Between it and the picture's edges, in pixels."""
+    opacity: int
+    """Percent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """How the derivative is written."""
 
     format: Format
     quality: int | None
-    """1…100; None is lossless (PNG, GIF)."""
+    """1…100; None is lossless (PNG, GIF, TIFF)."""
     effort: int
-    """The encoder's own scale: WebP 0…6, AVIF 0…9, PNG compression 0…9, GIF 1…10; unused by JPEG."""
+    """The encoder's own scale: WebP 0…6, AVIF 0…9, PNG compression 0…9, GIF 1…10; unused by JPEG and TIFF."""
+    lossless: bool = False
+    """WebP and AVIF, which have both ways."""
+    progressive: bool = False
+    """JPEG scans, PNG and GIF interlacing."""
+    keep: bool = False
+    """Keep EXIF, XMP and IPTC, without the place; else the copyright alone."""
+    target: str | None = None
+    """`low`, `good` or `best`: the quality is searched for, and `quality` is where the search begins."""
+    budget_bytes: int | None = None
+    """The highest quality whose body is at most this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """A question to the pixels before there can be a plan: what is left without the border of the corner's colour.
+
+    The answer is a Box, relative to `crop`.
+    """
+
+    source: Format
+    first_frame: int
+    crop: Box
+    """The part of the stored picture that is looked at."""
+    corner: tuple[int, int]
+    """The pixel whose colour is the border's: (x, y) within `crop`."""
+    tolerance: int
+    """1…255."""
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> Self:
+        """Rebuild a question from its values as JSON gives them."""
+        crop, corner = Box(**told["crop"]), told["corner"]
+        return cls(FORMATS[told["source"]], told["first_frame"], crop, (corner[0], corner[1]), told["tolerance"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +101,40 @@ class Plan:
 
     source: Format
     first_frame: int
-    """Counted from 0."""
+    """Counted from 0: a frame or a page."""
     frames: int
+    load: Size | None
+    """The size a vector original is drawn at; None for all others."""
     load_shrink: int
     """The JPEG decoder's own reduction, 1, 2, 4 or 8."""
     crop: Box | None
     """A part of the stored picture, before its orientation is applied."""
     scaled: Size
     """The size after the resize, still in the stored orientation."""
+    linear: bool
+    """Resize in linear light."""
+    crisp: bool
+    """Sharpen a little what was made smaller."""
     turn: Turn
     """From the stored orientation to the final one."""
     cut: Box | None
     """The part of the turned picture that a cover crop keeps."""
     interest: Interest | None
     """The cover crop's place is found by libvips; `cut` then gives its size alone."""
+    effects: tuple[Effect, ...]
     canvas: Box | None
     """Where the picture lies (left, top) on a canvas (width, height)."""
     background: Colour | None
     """Below transparent pixels and around the picture; None keeps them transparent."""
+    border: Line | None
+    radius: int | None
+    """Of the corners; what is outside of them is transparent, or `outside` where the format has no alpha."""
+    outside: Colour | None
+    overlays: tuple[Overlay, ...]
     size: Size
     """The derivative's."""
+    untouched: bool
+    """Nothing that can be seen is asked for: where the original is smaller, its own pixels may be the answer."""
     encoding: Encoding
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,24 +146,28 @@ class Plan:
 
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> Self:
-        """Rebuild a plan from `to_dict`'s values."""
-        encoding = told["encoding"]
+        """Rebuild a plan from `to_dict`'s values, or from those values as JSON gives them back."""
+        border = told["border"]
         return cls(
-            source=FORMATS[told["source"]],
-            first_frame=told["first_frame"],
-            frames=told["frames"],
-            load_shrink=told["load_shrink"],
-            crop=_maybe(Box, told["crop"]),
-            scaled=Size(**told["scaled"]),
-            turn=Turn(**told["turn"]),
-            cut=_maybe(Box, told["cut"]),
-            interest=told["interest"],
-            canvas=_maybe(Box, told["canvas"]),
-            background=_maybe(Colour, told["background"]),
-            size=Size(**told["size"]),
-            encoding=Encoding(FORMATS[encoding["format"]], encoding["quality"], encoding["effort"]),
+            **told
+            | {
+                "source": FORMATS[told["source"]],
+                "load": _maybe(Size, told["load"]),
+                "crop": _maybe(Box, told["crop"]),
+                "scaled": Size(**told["scaled"]),
+                "turn": Turn(**told["turn"]),
+                "cut": _maybe(Box, told["cut"]),
+                "effects": tuple(Effect(one["name"], tuple(one["numbers"])) for one in told["effects"]),
+                "canvas": _maybe(Box, told["canvas"]),
+                "background": _maybe(Colour, told["background"]),
+                "border": border and Line(border["width"], Colour(**border["colour"])),
+                "outside": _maybe(Colour, told["outside"]),
+                "overlays": tuple(Overlay(**one | {"box": Size(**one["box"])}) for one in told["overlays"]),
+                "size": Size(**told["size"]),
+                "encoding": Encoding(**told["encoding"] | {"format": FORMATS[told["encoding"]["format"]]}),
+            }
         )
 
 
-def _maybe(kind: Any, told: dict[str, Any] | None) -> Any:  # noqa: ANN401 - one of three small dataclasses
+def _maybe(kind: Any, told: dict[str, Any] | None) -> Any:  # noqa: ANN401 - one of a few small dataclasses
     return None if told is None else kind(**told)

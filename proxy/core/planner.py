@@ -1,65 +1,143 @@
-"""Recipe + Facts + Limits → Plan: all geometry, every limit, in exact integers.
+"""Recipe + Facts + Terms → Plan: all geometry, every limit, in exact integers.
 
-Theory. A picture passes through five sizes: *stored* (as the file holds it), *upright* (its EXIF orientation applied;
-what `crop` speaks of), *base* (after crop, `rot`,
-`flip`, `flop`; what `w`, `h` and focal points speak of), *scaled* (after the resize) and *final* (after the cover crop
-or on the contain canvas). Pixels are
-turned last, when there are few of them: so crop and scaled sizes are carried back into the stored orientation.
-
-Rounding is half up everywhere. The five fits and their centring follow sharp (`fit`, `withoutEnlargement`): without
-`up` no pixel is ever
-enlarged, so a cover crop of a small original is smaller than its box.
+Theory. A picture passes through six sizes: *stored* (as the file holds it), *upright* (its EXIF orientation applied;
+what `crop` speaks of), *base* (after crop, trim, `rot`, `flip`, `flop`; what `w`, `h` and focal points speak of),
+*scaled* (after the resize), *shown* (after the cover crop or on its canvas) and *final* (with its border). Pixels are
+turned when they are few: so crop and scaled sizes are carried back into the stored orientation.
 """
 
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from proxy.core import decoration
 from proxy.core.encoding import choose_encoding
 from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
-from proxy.core.formats import AVIF, JPEG, Format
-from proxy.core.geometry import FLIP, FLOP, Box, Size, Turn, fit_scale, ratio, scale, upright
+from proxy.core.fitting import crop_box, cut_and_canvas, scaled_size, target_box, user_turn
+from proxy.core.formats import AVIF, JPEG, VECTORS, Format
+from proxy.core.geometry import Box, Size, Turn, upright
 from proxy.core.limits import Limits
 from proxy.core.negotiation import Client, choose_format
-from proxy.core.plan import Colour, Interest, Plan
-from proxy.core.recipe import Crop, Focus, Recipe
+from proxy.core.plan import Effect, Interest, Plan, Trim
+from proxy.core.recipe import Recipe
+from proxy.core.tenant import Manner
 
-WHITE = Colour(255, 255, 255)
+_PLACEHOLDERS = {"blurhash": 64, "thumbhash": 100, "lqip": 32}
+"""Longest side of what a placeholder is made of, in pixels."""
+_LQIP_BLUR, _LQIP_QUALITY = 1.0, 40
 
 
-def plan_render(recipe: Recipe, facts: Facts, limits: Limits, client: Client = "base") -> Plan:
-    """Plan one derivative; OverLimit tells the number that was exceeded."""
-    check_source(facts, limits)
-    whole = Box(0, 0, facts.upright.width, facts.upright.height)
-    crop = whole if recipe.crop is None else _crop_box(recipe.crop, facts.upright)
-    user_turn = _user_turn(recipe)
-    base = user_turn.of_size(crop.size)
-    target = _target(recipe, base)
-    scaled = _scaled(recipe, base, target)
-    cut, canvas = _frame(recipe, scaled, target)
-    final = (canvas or cut or Box(0, 0, scaled.width, scaled.height)).size
-    first_frame, frames, asked = _frames(recipe, facts, final, limits, client)
-    _check_output(asked, final, frames, limits)
-    _check_work(base, scaled, limits)
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a plan depends on beside the recipe and the original."""
 
+    limits: Limits = field(default_factory=Limits)
+    client: Client = "base"
+    manner: Manner = field(default_factory=Manner)
+    watermark: Size | None = None
+    """The upright size of the watermark the recipe names."""
+
+
+def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None = None) -> Plan | Trim:
+    """Plan one derivative; OverLimit tells the number that was exceeded.
+
+    Where the recipe trims, the pixels have to be asked first: the answer to that question is `trimmed`.
+    """
+    check_source(facts, terms.limits)
     stands_up = upright(facts.orientation)
+    whole = Box(0, 0, facts.upright.width, facts.upright.height)
+    crop = whole if recipe.crop is None else crop_box(recipe.crop, facts.upright)
+    if recipe.trim is not None:
+        stored = stands_up.inverse.of_box(crop, facts.upright)
+        if trimmed is None:
+            return Trim(facts.format, _first_frame(recipe, facts), stored, _corner(stands_up, stored), recipe.trim)
+        kept = Box(stored.left + trimmed.left, stored.top + trimmed.top, trimmed.width, trimmed.height)
+        crop = stands_up.of_box(kept, facts.stored)
+    turned = user_turn(recipe)
+    base = turned.of_size(crop.size)
+    recipe = _reduced(recipe, base)
+    target = target_box(recipe, base)
+    scaled = scaled_size(recipe, base, target)
+    cut, canvas = cut_and_canvas(recipe, scaled, target)
+    shown = cut.size if cut else scaled
+    canvas = decoration.padded(recipe, canvas, shown)
+    border = decoration.border(recipe)
+    final = _widened(canvas.size if canvas else shown, border.width if border else 0)
+    first_frame, frames, asked = _frames(recipe, facts, final, terms)
+    _check_output(asked, final, frames, terms.limits)
+    _check_work(base, scaled, terms.limits)
+
     stored_crop = None if crop == whole else stands_up.inverse.of_box(crop, facts.upright)
-    turn = stands_up.then(user_turn)
+    turn = stands_up.then(turned)
     stored_scaled = turn.of_size(scaled)
+    radius = decoration.radius(recipe, final)
     return Plan(
         source=facts.format,
         first_frame=first_frame,
         frames=frames,
+        load=stored_scaled if facts.format in VECTORS and stored_crop is None else None,
         load_shrink=_load_shrink(facts, stored_scaled) if stored_crop is None else 1,
         crop=stored_crop,
         scaled=stored_scaled,
+        linear=terms.manner.linear,
+        crisp=terms.manner.crisp and scaled.pixels < base.pixels,
         turn=turn,
         cut=cut,
         interest=_interest(recipe.gravity) if cut else None,
+        effects=_effects(recipe),
         canvas=canvas,
-        background=_background(recipe.background, asked),
+        background=decoration.background(recipe.background, asked),
+        border=border,
+        radius=radius,
+        outside=None if radius is None or asked.alpha else decoration.background(recipe.background, asked),
+        overlays=decoration.overlays(recipe, final, terms.watermark),
         size=final,
-        encoding=choose_encoding(asked, recipe.quality, final.pixels * frames),
+        untouched=_untouched(recipe) and asked is facts.format,
+        encoding=choose_encoding(asked, recipe, final.pixels * frames),
     )
+
+
+def planned(recipe: Recipe, facts: Facts, terms: Terms | None = None) -> Plan:
+    """Plan a recipe that does not trim, or as if there were no border."""
+    terms = terms or Terms()
+    found = plan_render(recipe, facts, terms)
+    if isinstance(found, Trim):
+        found = plan_render(recipe, facts, terms, Box(0, 0, found.crop.width, found.crop.height))
+    if isinstance(found, Trim):
+        raise TypeError("a plan asks twice")
+    return found
+
+
+def _corner(stands_up: Turn, stored: Box) -> tuple[int, int]:
+    """Find, within the stored box, the pixel that is its top left once it stands upright."""
+    size = stands_up.of_size(stored.size)
+    corner = stands_up.inverse.of_box(Box(0, 0, 1, 1), size)
+    return corner.left, corner.top
+
+
+def _reduced(recipe: Recipe, base: Size) -> Recipe:
+    """Make a placeholder's recipe: the same picture with fewer pixels, as if by a small `dpr`."""
+    side = _PLACEHOLDERS.get(recipe.format or "")
+    if side is None:
+        return recipe
+    sized = recipe if recipe.width or recipe.height else replace(recipe, width=base.width)
+    target = target_box(sized, base) or base
+    quality = _LQIP_QUALITY if recipe.format == "lqip" else None
+    return replace(sized, dpr=(sized.dpr or 1) * min(Fraction(1), Fraction(side, target.longest)), quality=quality)
+
+
+def _effects(recipe: Recipe) -> tuple[Effect, ...]:
+    soft = (Effect("blur", (_LQIP_BLUR,)),) if recipe.format == "lqip" else ()
+    return decoration.effects(recipe) + soft
+
+
+def _untouched(recipe: Recipe) -> bool:
+    """Tell whether the recipe changes nothing that can be seen."""
+    return recipe == Recipe(format=recipe.format, dl=recipe.dl)
+
+
+def _widened(size: Size, by: int) -> Size:
+    return Size(size.width + 2 * by, size.height + 2 * by)
 
 
 def check_source(facts: Facts, limits: Limits) -> None:
@@ -75,105 +153,27 @@ def check_source(facts: Facts, limits: Limits) -> None:
         )
 
 
-def _crop_box(crop: Crop, within: Size) -> Box:
-    """Give the crop in whole pixels of the upright picture; its edges are rounded, not its sides."""
-    across, down = (within.width, within.height) if crop.relative else (1, 1)
-    left, right = _round(crop.left * across), _round((crop.left + crop.width) * across)
-    top, bottom = _round(crop.top * down), _round((crop.top + crop.height) * down)
-    if crop.relative:
-        left, top = min(left, within.width - 1), min(top, within.height - 1)
-        right, bottom = max(right, left + 1), max(bottom, top + 1)
-    if right > within.width or bottom > within.height:
-        raise OverLimit(f"The crop reaches to {right}×{bottom}; the original is {within.width}×{within.height}.")
-    return Box(left, top, right - left, bottom - top)
-
-
-def _round(amount: Fraction) -> int:
-    return int(amount + Fraction(1, 2))
-
-
-def _user_turn(recipe: Recipe) -> Turn:
-    turn = Turn(quarters=(recipe.rot or 0) // 90)
-    turn = turn.then(FLIP) if recipe.flip else turn
-    return turn.then(FLOP) if recipe.flop else turn
-
-
-def _target(recipe: Recipe, base: Size) -> Size | None:
-    """Give the box that is asked for; None when no side is. A missing side follows the picture's own ratio."""
-    width, height = recipe.width, recipe.height
-    if width is None and height is None:
-        return None
-    dpr = recipe.dpr or Fraction(1)
-    across, down = recipe.aspect or (base.width, base.height)
-    if width is not None:
-        wide = ratio(width, dpr.numerator, dpr.denominator)
-        high = ratio(wide, down, across) if height is None else ratio(height, dpr.numerator, dpr.denominator)
-        return Size(wide, high)
-    high = ratio(height or 1, dpr.numerator, dpr.denominator)
-    return Size(ratio(high, across, down), high)
-
-
-def _scaled(recipe: Recipe, base: Size, target: Size | None) -> Size:
-    if target is None:
-        return base
-    fit = recipe.fit or recipe.default_fit
-    if fit == "fill" or not recipe.both_sides:  # a side that followed the ratio is already exact
-        return target if recipe.up else Size(min(target.width, base.width), min(target.height, base.height))
-    by = fit_scale(base, target, cover=fit in ("cover", "outside"))
-    return scale(base, by) if recipe.up or by[0] < by[1] else base
-
-
-def _frame(recipe: Recipe, scaled: Size, target: Size | None) -> tuple[Box | None, Box | None]:
-    """Give (cut, canvas): what a cover crop keeps, and where contain lays the picture."""
-    if target is None or not recipe.both_sides or scaled == target:
-        return None, None
-    fit = recipe.fit or recipe.default_fit
-    if fit == "cover":
-        kept = Size(min(scaled.width, target.width), min(scaled.height, target.height))
-        return (None if kept == scaled else _place(recipe, scaled, kept)), None
-    if fit == "contain":
-        left, top = (target.width - scaled.width) // 2, (target.height - scaled.height) // 2
-        return None, Box(left, top, target.width, target.height)
-    return None, None
-
-
-def _place(recipe: Recipe, scaled: Size, kept: Size) -> Box:
-    """Put the cover crop where gravity or the focal point says; the centre leans right and down, as sharp's does."""
-    spare_width, spare_height = scaled.width - kept.width, scaled.height - kept.height
-    if recipe.focus is not None:
-        left, top = _focused(recipe.focus, scaled, kept)
-    else:
-        gravity = recipe.gravity if recipe.gravity not in ("smart", "entropy") else None
-        left = _lean(gravity, "w", "e", spare_width)
-        top = _lean(gravity, "n", "s", spare_height)
-    return Box(left, top, kept.width, kept.height)
-
-
-def _lean(gravity: str | None, low: str, high: str, spare: int) -> int:
-    if gravity is not None and low in gravity:
-        return 0
-    return spare if gravity is not None and high in gravity else (spare + 1) // 2
-
-
-def _focused(focus: Focus, scaled: Size, kept: Size) -> tuple[int, int]:
-    left = _round(max(Fraction(0), focus.x * scaled.width - Fraction(kept.width, 2)))
-    top = _round(max(Fraction(0), focus.y * scaled.height - Fraction(kept.height, 2)))
-    return min(left, scaled.width - kept.width), min(top, scaled.height - kept.height)
-
-
 def _interest(gravity: str | None) -> Interest | None:
     return "smart" if gravity == "smart" else "entropy" if gravity == "entropy" else None
 
 
-def _frames(recipe: Recipe, facts: Facts, final: Size, limits: Limits, client: Client) -> tuple[int, int, Format]:
+def _frames(recipe: Recipe, facts: Facts, final: Size, terms: Terms) -> tuple[int, int, Format]:
     """Give (first frame from 0, how many, output format): animated in, animated out, where the format can."""
-    first = (recipe.frame or 1) - 1
-    if first >= facts.frames:
-        raise OverLimit(f"Frame {first + 1} is asked for; the original has {facts.frames}.")
-    animated = facts.frames > 1 and not recipe.still and recipe.frame is None
-    affordable = final.pixels <= limits.avif_pixels and final.longest <= AVIF.largest_side
-    asked = choose_format(recipe.format, facts, client, animated=animated, within_avif_budget=affordable)
+    first = _first_frame(recipe, facts)
+    one = recipe.still or recipe.frame is not None or recipe.page is not None or not facts.format.animation
+    animated = facts.frames > 1 and not one
+    affordable = final.pixels <= terms.limits.avif_pixels and final.longest <= AVIF.largest_side
+    asked = choose_format(recipe.format, facts, terms.client, animated=animated, within_avif_budget=affordable)
     return first, facts.frames if animated and asked.animation else 1, asked
+
+
+def _first_frame(recipe: Recipe, facts: Facts) -> int:
+    """Give the frame or page that is asked for, from 0."""
+    first = (recipe.page or recipe.frame or 1) - 1
+    if first >= facts.frames:
+        what = "Page" if recipe.page else "Frame"
+        raise OverLimit(f"{what} {first + 1} is asked for; the original has {facts.frames}.")
+    return first
 
 
 def _check_output(asked: Format, final: Size, frames: int, limits: Limits) -> None:
@@ -203,10 +203,3 @@ def _load_shrink(facts: Facts, scaled: Size) -> int:
         return 1
     room = min(facts.width // scaled.width, facts.height // scaled.height)
     return next(shrink for shrink in (8, 4, 2, 1) if shrink == 1 or room >= 2 * shrink)
-
-
-def _background(asked: str | None, output: Format) -> Colour | None:
-    if asked is None:
-        return None if output.alpha else WHITE
-    parts = bytes.fromhex(asked)
-    return Colour(*parts) if output.alpha else Colour(*parts[:3])

@@ -8,37 +8,23 @@ from fractions import Fraction
 from typing import Literal
 
 from proxy.core import options
+from proxy.core.values import Border, Crop, Duotone, Edges, Focus, Stamp
 
 Fit = Literal["cover", "contain", "fill", "inside", "outside"]
-
-
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """A part of the upright original: pixels, or fractions of its sides where `relative`."""
-
-    left: Fraction
-    top: Fraction
-    width: Fraction
-    height: Fraction
-    relative: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Focus:
-    """A focal point, as fractions of the picture's width and height from its top left."""
-
-    x: Fraction
-    y: Fraction
+Target = Literal["low", "good", "best"]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """One field per row of the option table, in its order."""
 
+    preset: str | None = None
+    page: int | None = None
+    """Counted from 1, as `frame`."""
     frame: int | None = None
-    """Counted from 1."""
     still: bool = False
     crop: Crop | None = None
+    trim: int | None = None
     rot: int | None = None
     flip: bool = False
     flop: bool = False
@@ -51,16 +37,40 @@ class Recipe:
     dpr: Fraction | None = None
     gravity: str | None = None
     focus: Focus | None = None
+    blur: Fraction | None = None
+    sharpen: Fraction | None = None
+    pixelate: int | None = None
+    brightness: Fraction | None = None
+    contrast: Fraction | None = None
+    saturation: Fraction | None = None
+    hue: int | None = None
+    gamma: Fraction | None = None
+    gray: bool = False
+    sepia: bool = False
+    invert: bool = False
+    tint: str | None = None
+    duotone: Duotone | None = None
+    pad: Edges | None = None
+    border: Border | None = None
+    round: int | None = None
+    """A radius; 0 is fully round."""
     background: str | None = None
     """`rrggbb` or `rrggbbaa`."""
+    watermark: Stamp | None = None
+    text: Stamp | None = None
     quality: int | None = None
+    target: Target | None = None
+    budget: int | None = None
+    """KiB."""
+    lossless: bool = False
+    prog: bool = False
+    keep: bool = False
+    dl: bool = False
     format: str | None = None
 
     def __str__(self) -> str:
         """Give the canonical spelling: set options in the table's order, joined by `-`."""
-        return "-".join(
-            options.spell(getattr(self, one.name), one.name) for one in fields(self) if _is_set(getattr(self, one.name))
-        )
+        return "-".join(options.spell(value, name) for name in _FIELDS if is_set(value := getattr(self, name)))
 
     @property
     def both_sides(self) -> bool:
@@ -72,6 +82,15 @@ class Recipe:
         """The fit that is meant when none is named."""
         return "cover" if self.both_sides else "inside"
 
+    @property
+    def crops_to_cover(self) -> bool:
+        """A part may be cut off so that the box is filled: what gravity and focal points place."""
+        return self.both_sides and self.fit in (None, "cover")
 
-def _is_set(value: object) -> bool:
+
+_FIELDS = tuple(one.name for one in fields(Recipe))
+
+
+def is_set(value: object) -> bool:
+    """Tell whether a field says anything."""
     return value is not None and value is not False

@@ -18,12 +18,12 @@ from typing import Any, TypeAlias, TypeVar
 from proxy.core.errors import DeadlinePassed, Poisonous, Unavailable
 from proxy.core.facts import Facts
 from proxy.core.names import Generation
-from proxy.core.plan import Plan
+from proxy.core.plan import Trim
 from proxy.pixels.crew import CLOSED, Crew
 from proxy.pixels.process import WORKER, Process
 from proxy.pixels.sandbox import Walls
 from proxy.pixels.wire import WorkerDied
-from proxy.ports import Developed, OpenOriginal
+from proxy.ports import Developed, OpenOriginal, Planning
 from proxy.settings import Settings
 
 _LOG = logging.getLogger("darkroom.pixels")
@@ -75,12 +75,23 @@ class Pool:
 
         return await self._twice(original, work)
 
-    async def develop(self, original: OpenOriginal, facts: Facts | None, plan: Callable[[Facts], Plan]) -> Developed:
-        """Render `plan(facts)`, as the port promises."""
+    async def develop(
+        self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None
+    ) -> Developed:
+        """Render what `plan` says, as the port promises."""
 
         async def work(worker: Process, fd: int) -> Developed:
             known = facts or await worker.probe(fd)
-            derivative, render_s = await worker.render(fd, plan(known))
+            planned = plan(known, None)
+            if isinstance(planned, Trim):
+                planned = plan(known, await worker.trim(fd, planned))
+            if isinstance(planned, Trim):
+                raise TypeError("a plan asks twice")
+            with ExitStack() as undo:
+                stamp_fd = None if watermark is None else _reopen(watermark)
+                if stamp_fd is not None:
+                    undo.callback(os.close, stamp_fd)
+                derivative, render_s = await worker.render(fd, planned, stamp_fd)
             return Developed(known, derivative, render_s)
 
         return await self._twice(original, work)

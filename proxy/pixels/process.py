@@ -17,7 +17,8 @@ from pathlib import Path
 
 from proxy.core.derivative import Derivative
 from proxy.core.facts import Facts
-from proxy.core.plan import Plan
+from proxy.core.geometry import Box
+from proxy.core.plan import Plan, Trim
 from proxy.pixels import wire
 from proxy.pixels.sandbox import Ceilings
 
@@ -93,16 +94,21 @@ class Process:
 
     async def probe(self, fd: int) -> Facts:
         """Let it read a header; refuses as the port's `probe`, WorkerDied when it dies of it."""
-        return wire.read_facts(await self._ask(wire.PROBE, fd))
+        return wire.read_facts(await self._ask(wire.PROBE, [fd]))
 
-    async def render(self, fd: int, plan: Plan) -> tuple[Derivative, float]:
+    async def trim(self, fd: int, trim: Trim) -> Box:
+        """Let it look for the border; give what is left without it. Refuses and dies like `probe`."""
+        return wire.read_box(await self._ask(wire.pack({"trim": trim}), [fd]), trim)
+
+    async def render(self, fd: int, plan: Plan, watermark_fd: int | None = None) -> tuple[Derivative, float]:
         """Let it render; give the derivative and its own seconds. Refuses and dies like `probe`."""
-        return wire.read_picture(await self._ask(wire.ask_render(plan), fd, wire.most_bytes(plan)), plan)
+        fds = [fd] if watermark_fd is None else [fd, watermark_fd]
+        return wire.read_picture(await self._ask(wire.ask_render(plan), fds, wire.most_bytes(plan)), plan)
 
-    async def _ask(self, request: bytes, fd: int, most_body_bytes: int = 0) -> wire.Message:
+    async def _ask(self, request: bytes, fds: list[int], most_body_bytes: int = 0) -> wire.Message:
         self.last_words()
         self.owes = True
-        wire.ask(self.theirs, request, fd)
+        wire.ask(self.theirs, request, fds)
         message = await self._listen(most_body_bytes)
         self.owes = False
         return message

@@ -21,7 +21,7 @@ from proxy.pixels.source import open_image, refusal
 Step = Callable[[pyvips.Image, Plan], pyvips.Image]
 
 
-def render(fd: int, plan: Plan) -> Derivative:
+def render(fd: int, plan: Plan, _watermark_fd: int | None = None) -> Derivative:
     """Develop one derivative from the original behind `fd`; Damaged when its pixels end early or do not decode."""
     try:
         film = _load(fd, plan)

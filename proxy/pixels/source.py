@@ -20,7 +20,7 @@ _LOADERS = {
 def sniff_fd(fd: int) -> Format:
     """Tell the format from the first bytes; NotAPicture when it is none that is allowed."""
     found = sniff(os.pread(fd, SNIFF_BYTES, 0))
-    if found is None:
+    if found not in _LOADERS:
         raise NotAPicture("The original is none of the picture formats allowed here: JPEG, PNG, WebP, GIF, AVIF.")
     return found
 

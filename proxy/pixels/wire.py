@@ -3,9 +3,11 @@
 A message is a prefix (magic, version, two lengths), a header in JSON and, in one kind of answer, a body:
 
     ours    {"probe": null}         with the original's descriptor   (SCM_RIGHTS, unix(7))
-            {"render": plan}        with the original's descriptor
+            {"trim": question}      with the original's descriptor
+            {"render": plan}        with the original's descriptor, and the watermark's where there is one
     theirs  {"hello": {…}}          once, when the worker has closed itself
             {"facts": {…}}
+            {"box": {…}}
             {"picture": {…}}        and the body
             {"refused": code, "detail": sentence}
 
@@ -29,13 +31,14 @@ from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
 from proxy.core.facts import Facts
 from proxy.core.formats import FORMATS, SNIFF_BYTES, Format, sniff
 from proxy.core.geometry import Box, Size, Turn
-from proxy.core.plan import Colour, Encoding, Plan
+from proxy.core.plan import Colour, Effect, Encoding, Line, Overlay, Plan, Trim
 from proxy.pixels.sandbox import Walls
 
 _PREFIX = struct.Struct("!4sHHI")
 _MAGIC = b"DKRM"
 _VERSION = 1
-_HEADER_BYTES = 4_096
+_HEADER_BYTES = 8_192
+_MOST_DESCRIPTORS = 2
 _BODY_SLACK_BYTES = 65_536
 """What a container, a profile and kept metadata may add to the pixels."""
 _PIXEL_BYTES = 8
@@ -67,7 +70,9 @@ class Hello:
     walls: Walls
 
 
-def _plain(value: Format | Size | Box | Turn | Colour | Encoding | Plan) -> str | dict[str, Any]:
+def _plain(
+    value: Format | Size | Box | Turn | Colour | Effect | Line | Overlay | Encoding | Plan | Trim,
+) -> str | dict[str, Any]:
     """Give a part of a plan as `Plan.from_dict` reads it; `dataclasses.asdict` takes five times longer."""
     if isinstance(value, Format):
         return value.name
@@ -106,15 +111,15 @@ def most_bytes(plan: Plan) -> int:
 # --- the worker's side: it trusts us, and blocks
 
 
-def await_request(ours: socket.socket) -> tuple[dict[str, Any], int] | None:
-    """Wait for a request; give its header and a descriptor, now the caller's. None when the pool hung up."""
-    text, fds, _, _ = socket.recv_fds(ours, _PREFIX.size + _HEADER_BYTES, 1)
+def await_request(ours: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Wait for a request; give its header and its descriptors, now the caller's. None when the pool hung up."""
+    text, fds, _, _ = socket.recv_fds(ours, _PREFIX.size + _HEADER_BYTES, _MOST_DESCRIPTORS)
     if not text:
         return None
     _, _, header_bytes, _ = _PREFIX.unpack_from(text)
     while len(text) < _PREFIX.size + header_bytes:
         text += ours.recv(_HEADER_BYTES)
-    return json.loads(text[_PREFIX.size :]), fds[0]
+    return json.loads(text[_PREFIX.size :]), fds
 
 
 def say(ours: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
@@ -142,10 +147,10 @@ def refusal(refused: Refusal) -> dict[str, Any]:
 # --- the pool's side: it trusts nothing, and never blocks
 
 
-def ask(theirs: socket.socket, request: bytes, fd: int) -> None:
-    """Send a request and a descriptor, whole or not at all: a worker that waits has an empty buffer."""
+def ask(theirs: socket.socket, request: bytes, fds: list[int]) -> None:
+    """Send a request and its descriptors, whole or not at all: a worker that waits has an empty buffer."""
     try:
-        sent = socket.send_fds(theirs, [request], [fd])
+        sent = socket.send_fds(theirs, [request], fds)
     except OSError as error:
         raise WorkerDied(f"It takes no request: {error.strerror}.") from error
     if sent != len(request):
@@ -212,6 +217,16 @@ def read_facts(message: Message) -> Facts:
         return Facts.from_dict(told)
     except ValueError as error:
         raise WorkerDied(f"It tells {error}.") from error
+
+
+def read_box(message: Message, trim: Trim) -> Box:
+    """Read the answer to a trim, or raise what it refuses with; it lies within what was looked at."""
+    _raise_refused(message)
+    box = Box(**_only(message, "box", {"left": int, "top": int, "width": int, "height": int}))
+    within = 0 <= box.left < box.left + box.width <= trim.crop.width
+    if not (within and 0 <= box.top < box.top + box.height <= trim.crop.height):
+        raise WorkerDied("It trims to where there is no picture.")
+    return box
 
 
 def read_picture(message: Message, plan: Plan) -> tuple[Derivative, float]:

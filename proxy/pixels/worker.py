@@ -12,12 +12,13 @@ import os
 import socket
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from proxy.core.errors import Refusal
-from proxy.core.plan import Plan
-from proxy.pixels import boot, probe, render, sandbox, wire
+from proxy.core.plan import Plan, Trim
+from proxy.pixels import boot, probe, render, sandbox, trim, wire
 
 _NICENESS = 5
 """The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""
@@ -47,23 +48,27 @@ def main() -> None:
 def serve(ours: socket.socket) -> None:
     """Answer requests, one after the other, until the pool hangs up."""
     while (request := wire.await_request(ours)) is not None:
-        header, fd = request
+        header, fds = request
         try:
-            told, body = _answer(header, fd)
+            told, body = _answer(header, fds)
         except Refusal as refused:
             told, body = wire.refusal(refused), b""
         finally:
-            os.close(fd)
+            for fd in fds:
+                os.close(fd)
         wire.say(ours, told, body)
 
 
-def _answer(header: dict[str, Any], fd: int) -> tuple[dict[str, Any], bytes]:
+def _answer(header: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], bytes]:
+    fd, *others = fds
     os.lseek(fd, 0, os.SEEK_SET)
     if "probe" in header:
         return {"facts": probe.probe(fd).to_dict()}, b""
+    if "trim" in header:
+        return {"box": asdict(trim.find_picture(fd, Trim.from_dict(header["trim"])))}, b""
     plan = Plan.from_dict(header["render"])
     began = time.perf_counter()
-    made = render.render(fd, plan)
+    made = render.render(fd, plan, others[0] if others else None)
     told = {"format": made.format.name, "width": made.width, "height": made.height}
     return {"picture": told | {"render_s": time.perf_counter() - began}}, made.body
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.formats import AVIF, FORMATS, GIF, JPEG, PNG, WEBP, sniff
+from proxy.core.formats import AVIF, FORMATS, GIF, HEIC, JPEG, JXL, PDF, PNG, SVG, TIFF, WEBP, sniff
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,21 @@ from proxy.core.formats import AVIF, FORMATS, GIF, JPEG, PNG, WEBP, sniff
         (b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00mif1miaf", AVIF),
         (b"\x00\x00\x00\x1cftypavis\x00\x00\x00\x00msf1avis", AVIF),
         (b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1avif", AVIF),
-        (b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1heic", None),
-        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", None),
+        (b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1heic", HEIC),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", HEIC),
         (b"\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isomavc1", None),
         (b"RIFF\x00\x00\x00\x00WAVEfmt ", None),
         (b"\xff\xd8", None),
-        (b"<svg xmlns", None),
-        (b"%PDF-1.7", None),
+        (b"<svg xmlns", SVG),
+        (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- a --><!DOCTYPE svg>\n<svg>', SVG),
+        (b"<svgs>", None),
+        (b"<html><svg>", None),
+        (b"II*\0", TIFF),
+        (b"MM\0*", TIFF),
+        (b"II+\0", TIFF),
+        (b"\xff\x0a", JXL),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", JXL),
+        (b"%PDF-1.7", PDF),
         (b"", None),
     ],
 )

@@ -13,7 +13,7 @@ from proxy.core.geometry import Box, Size, Turn
 from proxy.core.grammar import parse
 from proxy.core.limits import Limits
 from proxy.core.plan import Colour, Plan
-from proxy.core.planner import check_source, plan_render
+from proxy.core.planner import Terms, check_source, planned
 from proxy.core.recipe import Recipe
 from tests.recipes import recipes
 
@@ -21,8 +21,8 @@ PHOTO = Facts(JPEG, 3000, 2000)
 LIMITS = Limits()
 
 
-def planned(recipe: str, facts: Facts = PHOTO, limits: Limits = LIMITS) -> Plan:
-    return plan_render(parse(recipe), facts, limits)
+def plan_of(recipe: str, facts: Facts = PHOTO, limits: Limits = LIMITS) -> Plan:
+    return planned(parse(recipe), facts, Terms(limits))
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,15 @@ def planned(recipe: str, facts: Facts = PHOTO, limits: Limits = LIMITS) -> Plan:
     ],
 )
 def test_the_size_of_a_3000_by_2000_photograph(recipe: str, size: tuple[int, int]) -> None:
-    assert planned(recipe).size == Size(*size)
+    assert plan_of(recipe).size == Size(*size)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_orientation_is_applied_before_anything_is_asked(orientation: int) -> None:
     facts = Facts(JPEG, 3000, 2000, orientation=orientation)
     upright = (200, 300) if orientation >= 5 else (300, 200)
-    assert planned("w300" if orientation < 5 else "w200", facts).size == Size(*upright)
-    assert planned("w300-h300", facts).size == Size(300, 300)
+    assert plan_of("w300" if orientation < 5 else "w200", facts).size == Size(*upright)
+    assert plan_of("w300-h300", facts).size == Size(300, 300)
 
 
 @pytest.mark.parametrize(
@@ -88,41 +88,41 @@ def test_an_orientation_is_applied_before_anything_is_asked(orientation: int) ->
     ],
 )
 def test_a_cover_crop_keeps_what_gravity_says(recipe: str, cut: Box) -> None:
-    assert planned(recipe).cut == cut
+    assert plan_of(recipe).cut == cut
 
 
 def test_smart_and_entropy_leave_the_place_to_the_pixels() -> None:
-    assert planned("w100-h100-gsmart").interest == "smart"
-    assert planned("w100-h100-gentropy").interest == "entropy"
-    assert planned("w300-h200-gsmart").interest is None
+    assert plan_of("w100-h100-gsmart").interest == "smart"
+    assert plan_of("w100-h100-gentropy").interest == "entropy"
+    assert plan_of("w300-h200-gsmart").interest is None
 
 
 def test_contain_centres_on_its_canvas() -> None:
-    assert planned("w300-h301-contain").canvas == Box(0, 50, 300, 301)
-    assert planned("w300-h300-contain").background == Colour(255, 255, 255)
-    assert planned("w300-h300-contain-webp").background is None
-    assert planned("w300-h300-contain-bg11223344-webp").background == Colour(0x11, 0x22, 0x33, 0x44)
-    assert planned("w300-h300-contain-bg11223344-jpeg").background == Colour(0x11, 0x22, 0x33)
+    assert plan_of("w300-h301-contain").canvas == Box(0, 50, 300, 301)
+    assert plan_of("w300-h300-contain").background == Colour(255, 255, 255)
+    assert plan_of("w300-h300-contain-webp").background is None
+    assert plan_of("w300-h300-contain-bg11223344-webp").background == Colour(0x11, 0x22, 0x33, 0x44)
+    assert plan_of("w300-h300-contain-bg11223344-jpeg").background == Colour(0x11, 0x22, 0x33)
 
 
 def test_the_jpeg_decoder_leaves_a_factor_of_two() -> None:
-    shrinks = {side: planned(f"w{side}").load_shrink for side in (187, 188, 375, 376, 750, 751, 3000)}
+    shrinks = {side: plan_of(f"w{side}").load_shrink for side in (187, 188, 375, 376, 750, 751, 3000)}
     assert shrinks == {187: 8, 188: 4, 375: 4, 376: 2, 750: 2, 751: 1, 3000: 1}
-    assert planned("w187-webp", Facts(PNG, 3000, 2000)).load_shrink == 1
-    assert planned("crop0_0_3000_1999-w100").load_shrink == 1
+    assert plan_of("w187-webp", Facts(PNG, 3000, 2000)).load_shrink == 1
+    assert plan_of("crop0_0_3000_1999-w100").load_shrink == 1
 
 
 def test_a_crop_is_found_again_in_the_stored_orientation() -> None:
     """Orientation 6 is stored lying: the viewer's top left 100×200 is the stored bottom left 200×100."""
-    plan = planned("crop0_0_100_200", Facts(JPEG, 3000, 2000, orientation=6))
+    plan = plan_of("crop0_0_100_200", Facts(JPEG, 3000, 2000, orientation=6))
     assert plan.crop == Box(0, 1900, 200, 100)
     assert plan.turn == Turn(quarters=1)
     assert plan.size == Size(100, 200)
 
 
 def test_rot_flip_and_flop_follow_the_orientation() -> None:
-    assert planned("rot90-w10", Facts(JPEG, 30, 20, orientation=6)).turn == Turn(quarters=2)
-    assert planned("flop-w10", Facts(JPEG, 30, 20, orientation=2)).turn == Turn()
+    assert plan_of("rot90-w10", Facts(JPEG, 30, 20, orientation=6)).turn == Turn(quarters=2)
+    assert plan_of("flop-w10", Facts(JPEG, 30, 20, orientation=2)).turn == Turn()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_rot_flip_and_flop_follow_the_orientation() -> None:
     ],
 )
 def test_animated_in_animated_out(recipe: str, source: object, output: object, first: int, frames: int) -> None:
-    plan = planned(recipe, Facts(source, 100, 50, frames=7))  # type: ignore[arg-type]
+    plan = plan_of(recipe, Facts(source, 100, 50, frames=7))  # type: ignore[arg-type]
     assert (plan.encoding.format, plan.first_frame, plan.frames) == (output, first, frames)
 
 
@@ -162,13 +162,13 @@ def test_animated_in_animated_out(recipe: str, source: object, output: object, f
 )
 def test_over_a_limit_the_number_is_told(recipe: str, facts: Facts, limits: Limits, number: str) -> None:
     with pytest.raises(OverLimit, match=number):
-        plan_render(parse(recipe), facts, limits)
+        planned(parse(recipe), facts, Terms(limits))
 
 
 def test_auto_leaves_avif_where_its_budget_ends() -> None:
-    plan = plan_render(parse("auto"), Facts(JPEG, 4000, 3000), LIMITS, "avif")
+    plan = planned(parse("auto"), Facts(JPEG, 4000, 3000), Terms(LIMITS, "avif"))
     assert plan.encoding.format is WEBP
-    assert plan_render(parse("w400-auto"), Facts(JPEG, 4000, 3000), LIMITS, "avif").encoding.format is AVIF
+    assert planned(parse("w400-auto"), Facts(JPEG, 4000, 3000), Terms(LIMITS, "avif")).encoding.format is AVIF
 
 
 facts_in_reach = st.builds(
@@ -187,7 +187,7 @@ def test_any_recipe_on_any_original_is_planned_within_the_limits_or_refused(
     recipe: Recipe, facts: Facts, client: str
 ) -> None:
     try:
-        plan = plan_render(recipe, facts, LIMITS, client)  # type: ignore[arg-type]
+        plan = planned(recipe, facts, Terms(LIMITS, client))  # type: ignore[arg-type]
     except OverLimit:
         return
     assert plan.size.longest <= LIMITS.output_side
@@ -215,7 +215,7 @@ def test_any_recipe_on_any_original_is_planned_within_the_limits_or_refused(
 @given(recipes(), facts_in_reach)
 def test_a_plan_survives_the_way_to_the_worker(recipe: Recipe, facts: Facts) -> None:
     try:
-        plan = plan_render(recipe, facts, LIMITS)
+        plan = planned(recipe, facts, Terms(LIMITS))
     except OverLimit:
         return
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan

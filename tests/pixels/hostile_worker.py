@@ -90,8 +90,9 @@ def main() -> None:
     wire.say(ours, wire.hello("8.18.7", walls))
     ballast = []
     while (request := wire.await_request(ours)) is not None:
-        header, original = request
-        os.close(original)
+        header, originals = request
+        for original in originals:
+            os.close(original)
         if behaviour in ("honest", "early"):
             answer = raw({"facts": FACTS}) if "probe" in header else raw({"picture": PICTURE}, PNG_HEAD)
         elif behaviour == "fat":

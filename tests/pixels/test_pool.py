@@ -19,13 +19,14 @@ import uvloop
 from proxy.core.errors import DeadlinePassed, NotAPicture, OverLimit, Poisonous, Unavailable
 from proxy.core.facts import Facts
 from proxy.core.formats import AVIF, JPEG, PNG, WEBP, Format, sniff
-from proxy.core.geometry import Size, Turn
+from proxy.core.geometry import Box, Size
 from proxy.core.plan import Encoding, Plan
 from proxy.pixels.pool import Pool, open_pool
 from proxy.pixels.process import WORKER, NoWorker
 from proxy.pixels.wire import quiet
 from proxy.ports import OpenOriginal
 from proxy.settings import Settings
+from tests.plans import plain_plan
 
 FACTS = Facts(PNG, 16, 16)
 PATIENCE_S = 30.0
@@ -37,10 +38,10 @@ Pools = Callable[..., Awaitable[Pool]]
 def plan_for(size: Size, kind: Format = PNG) -> Plan:
     """Give a plan that scales a PNG to `size`."""
     encoding = Encoding(kind, None if kind is PNG else 80, 4)
-    return Plan(PNG, 0, 1, 1, None, size, Turn(), None, None, None, None, size, encoding)
+    return plain_plan(size, encoding)
 
 
-def plan(_: Facts) -> Plan:
+def plan(_: Facts, __: Box | None = None) -> Plan:
     """Plan a small picture of anything."""
     return plan_for(Size(8, 8))
 
@@ -105,7 +106,7 @@ async def test_a_picture_is_developed(pools: Pools, original: OpenOriginal) -> N
     pool = await pools()
     for kind in (PNG, JPEG, WEBP, AVIF):
 
-        def planned(facts: Facts, kind: Format = kind) -> Plan:
+        def planned(facts: Facts, _: Box | None, kind: Format = kind) -> Plan:
             assert facts == FACTS
             return plan_for(Size(8, 4), kind)
 
@@ -142,7 +143,7 @@ async def test_a_refusing_plan_gives_the_worker_back(pools: Pools, original: Ope
     """`plan` may refuse between probe and render; the worker serves on."""
     pool = await pools("honest")
 
-    def refuse(_: Facts) -> Plan:
+    def refuse(_: Facts, __: Box | None) -> Plan:
         raise OverLimit("Too much.")
 
     with pytest.raises(OverLimit):
@@ -312,7 +313,7 @@ async def test_no_more_visits_at_once_than_turns(pools: Pools, original: OpenOri
     pool = await pools("honest", workers=2)
     seen = []
 
-    def watched(facts: Facts) -> Plan:
+    def watched(facts: Facts, _: Box | None) -> Plan:
         seen.append(pool.workers - pool.idle)
         return plan(facts)
 

@@ -12,8 +12,7 @@ from proxy.core.derivative import Derivative
 from proxy.core.errors import Damaged, NotAPicture, OverLimit
 from proxy.core.geometry import Size
 from proxy.core.grammar import parse
-from proxy.core.limits import Limits
-from proxy.core.planner import plan_render
+from proxy.core.planner import planned
 from proxy.core.recipe import Recipe
 from proxy.pixels import boot
 from proxy.pixels.probe import probe
@@ -35,13 +34,12 @@ from tests.pictures import (
 from tests.recipes import recipes
 
 boot.start()
-LIMITS = Limits()
 
 
 def made(body: bytes, recipe: str | Recipe) -> Derivative:
     with opened(body) as fd:
         asked = parse(recipe) if isinstance(recipe, str) else recipe
-        return render(fd, plan_render(asked, probe(fd), LIMITS))
+        return render(fd, planned(asked, probe(fd)))
 
 
 def corners(body: bytes) -> list[tuple[int, ...]]:
@@ -250,7 +248,7 @@ def test_the_planned_size_is_the_size_that_comes_out(body: bytes, recipe: Recipe
     with opened(body) as fd:
         facts = probe(fd)
         try:
-            plan = plan_render(recipe, facts, LIMITS)
+            plan = planned(recipe, facts)
         except OverLimit:
             return
         answer = render(fd, plan)
@@ -267,7 +265,7 @@ def test_an_inside_fit_is_as_large_as_libvips_own_thumbnail(body: bytes, width: 
     """
     with opened(body) as fd:
         facts = probe(fd)
-    ours = plan_render(Recipe(width=width, height=height, fit="inside"), facts, LIMITS).size
+    ours = planned(Recipe(width=width, height=height, fit="inside"), facts).size
     theirs = pyvips.Image.thumbnail_buffer(body, width, height=height, size="down")
     exact = min(Fraction(width, facts.upright.width), Fraction(height, facts.upright.height), Fraction(1))
     for side, other, full in (

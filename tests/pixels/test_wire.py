@@ -16,13 +16,14 @@ from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
 from proxy.core.facts import Facts
 from proxy.core.formats import AVIF, FORMATS, JPEG, PNG
 from proxy.core.geometry import Box, Size, Turn
-from proxy.core.plan import Colour, Encoding, Plan
+from proxy.core.plan import Colour, Effect, Encoding, Line, Overlay, Plan
 from proxy.pixels import wire
 from proxy.pixels.sandbox import Walls
 from proxy.pixels.wire import Message, WorkerDied
+from tests.plans import plain_plan
 
 SIDE = Size(8, 8)
-PLAN = Plan(PNG, 0, 1, 1, None, SIDE, Turn(), None, None, None, None, SIDE, Encoding(PNG, None, 4))
+PLAN = plain_plan(SIDE, Encoding(PNG, None, 4))
 PNG_BODY = b"\x89PNG\r\n\x1a\n" + bytes(64)
 PICTURE = {"format": "png", "width": 8, "height": 8, "render_s": 0.5}
 FACTS = Facts(JPEG, 4000, 3000, orientation=6, frames=1, icc=True)
@@ -210,30 +211,41 @@ def test_other_refusals_are_a_dead_worker(header: dict[str, Any]) -> None:
 
 
 def test_a_plan_comes_through(ends: tuple[socket.socket, socket.socket]) -> None:
-    """Every part of a plan, and the descriptor, arrive at the worker."""
+    """Every part of a plan, and the descriptors, arrive at the worker."""
     theirs, ours = ends
     asked = Plan(
         source=JPEG,
         first_frame=3,
         frames=2,
+        load=Size(1, 1),
         load_shrink=4,
         crop=Box(1, 2, 3, 4),
         scaled=Size(5, 6),
+        linear=True,
+        crisp=True,
         turn=Turn(mirrored=True, quarters=3),
         cut=Box(0, 0, 5, 5),
         interest="smart",
+        effects=(Effect("blur", (1.5,)), Effect("gray")),
         canvas=Box(7, 8, 9, 10),
         background=Colour(1, 2, 3, 4),
+        border=Line(2, Colour(5, 6, 7)),
+        radius=3,
+        outside=Colour(8, 9, 10),
+        overlays=(Overlay("Zürich 🙂", Size(3, 2), "se", 1, 50), Overlay(None, Size(1, 2), "tile", 0, 100)),
         size=Size(9, 10),
-        encoding=Encoding(AVIF, 55, 3),
+        untouched=True,
+        encoding=Encoding(AVIF, 55, 3, lossless=True, progressive=True, keep=True, target="good", budget_bytes=1024),
     )
     with open(os.devnull, "rb") as sent:  # noqa: PTH123 - its descriptor is what matters
-        wire.ask(theirs, wire.ask_render(asked), sent.fileno())
+        wire.ask(theirs, wire.ask_render(asked), [sent.fileno(), sent.fileno()])
         request = wire.await_request(ours)
         assert request is not None
-        header, fd = request
-        assert os.path.sameopenfile(fd, sent.fileno())
-        os.close(fd)
+        header, fds = request
+        assert len(fds) == 2
+        for fd in fds:
+            assert os.path.sameopenfile(fd, sent.fileno())
+            os.close(fd)
     assert Plan.from_dict(header["render"]) == asked
 
 

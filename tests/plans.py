@@ -1,0 +1,33 @@
+"""Plans for tests of what carries and obeys them."""
+
+from proxy.core.formats import PNG
+from proxy.core.geometry import Size, Turn
+from proxy.core.plan import Encoding, Plan
+
+
+def plain_plan(size: Size, encoding: Encoding) -> Plan:
+    """Give the plan that scales a PNG to `size` and does nothing else."""
+    return Plan(
+        source=PNG,
+        first_frame=0,
+        frames=1,
+        load=None,
+        load_shrink=1,
+        crop=None,
+        scaled=size,
+        linear=False,
+        crisp=False,
+        turn=Turn(),
+        cut=None,
+        interest=None,
+        effects=(),
+        canvas=None,
+        background=None,
+        border=None,
+        radius=None,
+        outside=None,
+        overlays=(),
+        size=size,
+        untouched=False,
+        encoding=encoding,
+    )
