@@ -37,6 +37,7 @@ _FIRST_HEIGHT = 900
 FOCUS_STEPS = 10**FRACTION_DIGITS
 """Finer ones have no spelling: they would be one URL."""
 _TOLERANCE = 0.02
+_TOLERANCE_BYTES = 256
 
 
 class NotTheSame(Exception):  # noqa: N818 - named for what it tells
@@ -198,7 +199,7 @@ class _Race:
         )
 
     def _compare(self, bare_bytes: float, our_bytes: float) -> None:
-        if abs(our_bytes / bare_bytes - 1) > _TOLERANCE:
+        if abs(our_bytes - bare_bytes) > max(_TOLERANCE * bare_bytes, _TOLERANCE_BYTES):
             raise NotTheSame(f"{self._case}: {our_bytes} bytes by Darkroom, {bare_bytes} by the bare loop")
 
 
