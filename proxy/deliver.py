@@ -9,20 +9,23 @@ Everything that can be decided without storage is decided by the first two.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from time import perf_counter, time
 
 from proxy.bounded import Passing, Recent
 from proxy.core import grammar
-from proxy.core.caching import derivative_key, etag
+from proxy.core.caching import Shape, derivative_key, etag
 from proxy.core.derivative import Derivative
-from proxy.core.errors import DeadlinePassed, Forbidden, NotAPicture, OverLimit, Refusal
+from proxy.core.document import describe
+from proxy.core.errors import DeadlinePassed, Forbidden, NotAPicture, OverLimit, RecipeFault, Refusal
 from proxy.core.facts import Facts
-from proxy.core.formats import Format
+from proxy.core.formats import JSON, Format
 from proxy.core.geometry import Box
+from proxy.core.hints import hinted, read_hints
 from proxy.core.link import Link
-from proxy.core.names import DerivativeKey, Digest
+from proxy.core.names import DerivativeKey, Digest, TenantName
 from proxy.core.negotiation import Client, client_class
 from proxy.core.plan import Plan, Trim
 from proxy.core.planner import Terms, plan_render, planned
@@ -32,8 +35,9 @@ from proxy.core.tenant import Tenant
 from proxy.flight import Flights
 from proxy.gate import Gate
 from proxy.notebook import Notebook
-from proxy.ports import Cache, Originals, Pixels, Rendered, TenantsAtHand
+from proxy.ports import Cache, OpenOriginal, Originals, Pixels, Rendered, TenantsAtHand
 
+NAMED_S = 3_600
 _NEGATIVE_S = 60.0
 _REMEMBERED = 10_000
 
@@ -51,6 +55,16 @@ class Order:
     etag: str
     lifetime_s: int | None
     """What is left of a link that expires."""
+    fresh_s: int | None
+    """How long what is named (a preset, a watermark) is taken to mean the same; None where nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request says beside its target: Accept, and the fields that are hints (`proxy.core.hints.FIELDS`)."""
+
+    accept: str = ""
+    hints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +115,30 @@ class Delivery:
 
     def _believe(self, link: Link, tenant: Tenant | None) -> Tenant:
         keys = tenant.keys if tenant else (NO_KEY,)
-        sealed = _sealed(keys, link.sealed_text, link.seal or "")
+        sealed = _sealed(keys, link.sealed_text, link.seal or "") or _needs_no_seal(tenant, link)
         expired = link.expires is not None and self._clock() >= link.expires
         if tenant is None or not sealed or expired:
             raise Forbidden
         return tenant
 
-    def order(self, tenant: Tenant, link: Link, accept: str) -> Order:
+    def order(self, tenant: Tenant, link: Link, asked: Asked) -> Order:
         """Read the recipe (RecipeFault), apply the tenant's rules, and name what is to be delivered."""
-        recipe, canonical = _parse(link.recipe)
+        said = _parse(link.recipe)
+        recipe = _ruled(tenant, said, asked)
         original = link.digest
         if original is None:
             raise Forbidden
-        client = client_class(accept) if recipe.format == "auto" else None
-        key, tag = _names(self._house.pixels.generation, tenant.name, original, canonical, client)
+        shape = Shape(
+            generation=self._house.pixels.generation,
+            recipe=link.recipe if recipe is said else str(recipe),
+            client=client_class(asked.accept) if recipe.format == "auto" else None,
+            manner=str(tenant.manner),
+            watermark=tenant.watermarks[recipe.watermark.what].original if recipe.watermark else "",
+        )
+        key, tag = _names(tenant.name, original, shape)
         lifetime_s = None if link.expires is None else link.expires - int(self._clock())
-        return Order(tenant, original, recipe, client, key, tag, lifetime_s)
+        fresh_s = NAMED_S if said.preset or recipe.watermark else None
+        return Order(tenant, original, recipe, shape.client, key, tag, lifetime_s, fresh_s)
 
     def at_hand(self, order: Order) -> tuple[str, Derivative] | None:
         """Give the derivative and its tier's name from this process's memory, without waiting."""
@@ -148,6 +170,8 @@ class Delivery:
                 with original:
                     facts = self._facts.get(order.original) or await self._house.pixels.probe(original)
                 self._facts.put(order.original, facts)
+                if order.recipe.format == "json":
+                    return JSON, None
                 return self._format(order, facts), None
         except TimeoutError:
             raise DeadlinePassed(f"No answer within {self._deadline_s:g} seconds.") from None
@@ -164,13 +188,15 @@ class Delivery:
         async with self._house.fetching:
             original = await self._house.originals.open(order.tenant.name, order.original)
         fetched = perf_counter()
-        with original:
+        with original, await self._stamp(order) as stamp:
             facts = self._facts.get(order.original)
+            if order.recipe.format == "json":
+                return await self._described(order, original, facts)
             if facts is not None:
                 self._plan(order, facts)  # what the limits refuse never waits for a slot
             async with self._house.gate.slot(order.tenant.name):
                 admitted = perf_counter()
-                developed = await self._house.pixels.develop(original, facts, partial(self._plan, order))
+                developed = await self._house.pixels.develop(original, facts, partial(self._plan, order), stamp)
         self._facts.put(order.original, developed.facts)
         self._house.cache.keep(order.key, developed.derivative)
         self._house.notebook.note(
@@ -189,6 +215,21 @@ class Delivery:
         )
         stages = (("fetch", fetched - begun), ("wait", admitted - fetched), ("render", developed.render_s))
         return Delivered(developed.derivative, "render", stages)
+
+    async def _described(self, order: Order, original: OpenOriginal, facts: Facts | None) -> Delivered:
+        if facts is None:
+            async with self._house.gate.slot(order.tenant.name):
+                facts = await self._house.pixels.probe(original)
+            self._facts.put(order.original, facts)
+        return Delivered(describe(order.original, facts, original.size_bytes), "render")
+
+    async def _stamp(self, order: Order) -> AbstractContextManager[OpenOriginal | None]:
+        """Open the watermark's picture where the recipe names one."""
+        if order.recipe.watermark is None:
+            return nullcontext()
+        picture = order.tenant.watermarks[order.recipe.watermark.what].original
+        async with self._house.fetching:
+            return await self._house.originals.open(order.tenant.name, picture)
 
     def _format(self, order: Order, facts: Facts) -> Format:
         """Tell the format there would be; how much a trim leaves is not asked for that."""
@@ -213,13 +254,25 @@ def _sealed(keys: tuple[SigningKey, ...], text: str, seal: str) -> bool:
     return verify(keys, text, seal)
 
 
+def _needs_no_seal(tenant: Tenant | None, link: Link) -> bool:
+    """Tell whether the tenant serves this preset, alone and for good, to anybody."""
+    named = link.seal is None and link.expires is None and link.recipe.startswith("~")
+    return named and tenant is not None and link.recipe[1:] in tenant.unsigned
+
+
+def _ruled(tenant: Tenant, said: Recipe, asked: Asked) -> Recipe:
+    """Give the recipe with the tenant's presets and the client's hints in it; RecipeFault for an unknown name."""
+    recipe = grammar.expand(said, tenant.presets)
+    if recipe.watermark is not None and recipe.watermark.what not in tenant.watermarks:
+        raise RecipeFault(str(recipe), 0, 0, f"the tenant has no watermark {recipe.watermark.what}")
+    return hinted(recipe, read_hints(asked.hints)) if tenant.hints and asked.hints else recipe
+
+
 @lru_cache(maxsize=4_096)
-def _parse(text: str) -> tuple[Recipe, str]:
-    recipe = grammar.parse(text)
-    return recipe, str(recipe)
+def _parse(text: str) -> Recipe:
+    return grammar.parse(text)
 
 
 @lru_cache(maxsize=16_384)
-def _names(*parts: str) -> tuple[DerivativeKey, str]:
-    generation, tenant, original, recipe, client = parts
-    return derivative_key(generation, tenant, original, recipe, client), etag(generation, original, recipe, client)  # type: ignore[arg-type]
+def _names(tenant: TenantName, original: Digest, shape: Shape) -> tuple[DerivativeKey, str]:
+    return derivative_key(tenant, original, shape), etag(original, shape)

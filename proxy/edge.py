@@ -72,10 +72,10 @@ class Edge:
         if method not in ("GET", "HEAD", "OPTIONS"):
             raise MethodNotAllowed("Pictures are read with GET or HEAD.")
         link = read_link(target_of(scope))
-        accept, if_none_match = read_fields(scope["headers"])
+        asked, if_none_match = read_fields(scope["headers"])
         if method == "OPTIONS":
             return 204, [(b"allow", ALLOW)], b"", "none"
-        order = self._delivery.order(await self._delivery.admit(link), link, accept)
+        order = self._delivery.order(await self._delivery.admit(link), link, asked)
         if ready := self._ready(order, if_none_match):
             return ready
         if method == "HEAD":

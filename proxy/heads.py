@@ -6,19 +6,21 @@ from starlette.types import Scope
 
 from proxy.core.caching import cache_control
 from proxy.core.errors import HeadersTooLarge
-from proxy.core.formats import Format
+from proxy.core.formats import TEXTS, Format
+from proxy.core.hints import FIELDS, VARY
 from proxy.core.link import Link, parse_target
-from proxy.deliver import Delivered, Order
+from proxy.deliver import Asked, Delivered, Order
 from proxy.problem import SAFE_HEADERS, Headers
 
 MAX_HEADER_BYTES = 16_384
 
-_VARY = (b"vary", b"Accept")
+_HINTS = frozenset(name.encode() for name in FIELDS)
 
 
-def read_fields(fields: Headers) -> tuple[str, str]:
-    """Give Accept and If-None-Match; repeated fields are one list (RFC 9110 §5.3)."""
+def read_fields(fields: Headers) -> tuple[Asked, str]:
+    """Give what is asked and If-None-Match; repeated fields are one list (RFC 9110 §5.3)."""
     accept = if_none_match = b""
+    hints = []
     size = 0
     for name, value in fields:
         size += len(name) + len(value)
@@ -26,9 +28,11 @@ def read_fields(fields: Headers) -> tuple[str, str]:
             accept = accept + b"," + value if accept else value
         elif name == b"if-none-match":
             if_none_match = if_none_match + b"," + value if if_none_match else value
+        elif name in _HINTS:
+            hints.append((name.decode(), value.decode("latin-1")))
     if size > MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"The header fields are over {MAX_HEADER_BYTES} bytes.")
-    return accept.decode("latin-1"), if_none_match.decode("latin-1")
+    return Asked(accept.decode("latin-1"), tuple(hints)), if_none_match.decode("latin-1")
 
 
 def target_of(scope: Scope) -> bytes:
@@ -49,21 +53,24 @@ def naming(order: Order) -> Headers:
     """Give what a 200 and its 304 both carry (RFC 9110 §15.4.5)."""
     headers = [
         (b"etag", order.etag.encode()),
-        (b"cache-control", cache_control(order.lifetime_s).encode()),
+        (b"cache-control", cache_control(order.lifetime_s, order.fresh_s).encode()),
         (b"x-amz-meta-cache-tag", f"a-{order.tenant.name}-{order.original}, t-{order.tenant.name}".encode()),
     ]
     if order.client is not None:
-        headers.append(_VARY)
+        headers.append((b"vary", VARY.encode() if order.tenant.hints else b"Accept"))
     return headers
 
 
 def picture_headers(order: Order, shown: Format, length: int, server_timing: str) -> Headers:
     """Give all that a picture's 200 carries but the request's id."""
+    ending = "jpg" if shown.name == "jpeg" else "txt" if shown in TEXTS[1:] else shown.name
+    disposition = (b"content-disposition", f'attachment; filename="{order.original[:16]}.{ending}"'.encode())
     return [
         (b"content-type", shown.media_type.encode()),
         (b"content-length", str(length).encode()),
         *naming(order),
         *SAFE_HEADERS,
+        *((disposition,) if order.recipe.dl else ()),
         (b"server-timing", server_timing.encode()),
     ]
 

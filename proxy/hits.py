@@ -9,7 +9,7 @@ from random import getrandbits
 
 from proxy.bounded import Recent
 from proxy.core.errors import Refusal
-from proxy.deliver import Delivery, Order
+from proxy.deliver import Asked, Delivery, Order
 from proxy.heads import picture_headers, read_fields, read_link, tier_timing
 from proxy.metrics import Metrics
 from proxy.problem import Headers
@@ -35,7 +35,7 @@ class Hits:
         self._delivery = delivery
         self._metrics = metrics
         self._logged = logged
-        self._known: Recent[tuple[bytes, str], _Known] = Recent(_REMEMBERED)
+        self._known: Recent[tuple[bytes, Asked], _Known] = Recent(_REMEMBERED)
 
     def at_once(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
         """Answer a GET for a picture in memory: status, header lines, body. The edge's line, walked without waiting.
@@ -45,8 +45,8 @@ class Hits:
         if self._logged == "all":
             return None
         try:
-            accept, if_none_match = read_fields(fields)
-            hit = None if if_none_match else self._find_hit(target, accept)
+            asked, if_none_match = read_fields(fields)
+            hit = None if if_none_match else self._find_hit(target, asked)
         except Refusal:
             return None
         if hit is None:
@@ -55,9 +55,9 @@ class Hits:
         self._metrics.answered(200, tier, len(body))
         return 200, b"%bx-request-id: %016x\r\n" % (lines, getrandbits(64)), body
 
-    def _find_hit(self, target: bytes, accept: str) -> tuple[bytes, str, bytes] | None:
+    def _find_hit(self, target: bytes, asked: Asked) -> tuple[bytes, str, bytes] | None:
         """Give header lines, tier and body; what was worked out for the same words before is not worked out again."""
-        known = self._known.get((target, accept))
+        known = self._known.get((target, asked))
         if known is not None and self._delivery.still_admits(known.order):
             order = known.order
         else:
@@ -65,7 +65,7 @@ class Hits:
             tenant = self._delivery.admit_at_once(link)
             if tenant is None:
                 return None
-            order, known = self._delivery.order(tenant, link, accept), None
+            order, known = self._delivery.order(tenant, link, asked), None
         at_hand = self._delivery.at_hand(order)
         if at_hand is None:
             return None
@@ -75,6 +75,6 @@ class Hits:
             headers = picture_headers(order, derivative.format, len(body), tier_timing(tier))
             known = _Known(order, tier, len(body), b"".join(b"%b: %b\r\n" % field for field in headers))
             # an end to come would change the Cache-Control with every second
-            if order.lifetime_s is None and len(accept) <= _LONGEST_ACCEPT:
-                self._known.put((target, accept), known)
+            if order.lifetime_s is None and len(asked.accept) <= _LONGEST_ACCEPT:
+                self._known.put((target, asked), known)
         return known.lines, tier, body

@@ -97,7 +97,7 @@ def recipes(draw: st.DrawFn, side: int = 8_192, *, decorated: bool = True) -> Re
     maybe = st.booleans()
     written = draw(st.sampled_from((None, *FORMAT_WORDS)))
     if written == "json":
-        return Recipe(page=draw(st.none() | st.integers(1, 10_000)), dl=draw(maybe), format="json")
+        return Recipe(dl=draw(maybe), format="json")
     width = draw(st.none() | st.integers(1, side))
     height = draw(st.none() | st.integers(1, side))
     aspect = None

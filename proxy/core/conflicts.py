@@ -18,7 +18,7 @@ _OF_PICTURES = {"quality", "target", "budget", "lossless", "prog", "keep"}
 _LOSSLESS = ("webp", "avif")
 _PROGRESSIVE = (None, "auto", "jpeg", "png", "gif")
 _TARGETED = (None, "auto", "jpeg", "webp", "avif")
-_BEFORE_JSON = {"page", "dl", "format"}
+_BEFORE_JSON = {"dl", "format"}
 
 
 def conflicts(recipe: Recipe) -> list[tuple[str, str]]:
@@ -73,7 +73,7 @@ def _of_format(recipe: Recipe) -> list[tuple[str, str]]:
     said = {one.name for one in fields(recipe) if is_set(getattr(recipe, one.name))}
     found = [(field, f"{recipe.format} is not written like a picture") for field in sorted(said & _OF_PICTURES) if told]
     if recipe.format == "json" and said - _BEFORE_JSON:
-        found.append((min(said - _BEFORE_JSON), "json tells the original's facts: nothing else goes with it but page"))
+        found.append((min(said - _BEFORE_JSON), "json tells the original's facts: nothing else goes with it but dl"))
     rules = (
         ("lossless", recipe.format not in _LOSSLESS, "lossless goes with webp and avif; png and tiff always are"),
         ("prog", recipe.format not in _PROGRESSIVE, "prog goes with jpeg, png, gif and auto"),

@@ -172,7 +172,7 @@ ROWS: tuple[Row, ...] = (
     ),
     words("fit", FITS, "how the picture meets the box; default cover with both sides known, else inside"),
     word("up", "up", "may enlarge; without it a picture is never larger than its original"),
-    number("dpr", "dpr", ("1", "5"), 1, "device pixel ratio: the same picture with more pixels", default=1),
+    number("dpr", "dpr", ("1.1", "5"), 1, "device pixel ratio: the same picture with more pixels", default=1),
     words("gravity", (*COMPASS, "smart", "entropy"), "which part a cover crop keeps; default the centre", prefix="g"),
     row(
         "focus",

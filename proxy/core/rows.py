@@ -76,11 +76,13 @@ def number(  # noqa: PLR0913, PLR0917 - as `row`
 
     def read(groups: Groups) -> Fraction | None:
         value = Fraction(groups[0])
+        if value == default:
+            return None
         if not low <= value <= high or value * 10**digits % 1:
             raise ValueError(
                 f"{prefix} takes {bounds[0]}…{bounds[1]} in steps of {decimal(Fraction(1, 10**digits), digits)}"
             )
-        return None if value == default else value
+        return value
 
     usage = f"{prefix}{{{bounds[0]}…{bounds[1]}}}"
     return row(field, usage, meaning, prefix + DECIMAL, read, lambda value: f"{prefix}{decimal(value, digits)}")

@@ -1,12 +1,15 @@
 """Keys, ETags and conditional requests are functions of the URL, the client's class and the generation."""
 
+from dataclasses import replace
+
 import pytest
 
-from proxy.core.caching import cache_control, derivative_key, etag, matches, refusal_cache_control
+from proxy.core.caching import Shape, cache_control, derivative_key, etag, matches, refusal_cache_control
 from proxy.core.names import Generation, TenantName
 
 G, H = Generation("1-8.18.7"), "a" * 64
-TAG = etag(G, H, "w320-webp", None)
+SHAPE = Shape(G, "w320-webp")
+TAG = etag(H, SHAPE)
 
 
 def test_an_etag_is_strong_and_quoted() -> None:
@@ -17,18 +20,33 @@ def test_an_etag_is_strong_and_quoted() -> None:
 
 def test_every_part_that_shapes_the_bytes_shapes_the_names() -> None:
     others = [
-        etag(Generation("1-8.18.8"), H, "w320-webp", None),
-        etag(G, "b" * 64, "w320-webp", None),
-        etag(G, H, "w321-webp", None),
-        etag(G, H, "w320-webp", "avif"),
+        etag(H, replace(SHAPE, generation=Generation("1-8.18.8"))),
+        etag("b" * 64, SHAPE),
+        etag(H, replace(SHAPE, recipe="w321-webp")),
+        etag(H, replace(SHAPE, client="avif")),
+        etag(H, replace(SHAPE, manner="l")),
+        etag(H, replace(SHAPE, watermark="b" * 64)),
     ]
-    assert len({TAG, *others}) == 5
+    assert len({TAG, *others}) == 7
 
 
 def test_two_tenants_share_an_etag_and_no_key() -> None:
-    one, two = (derivative_key(G, TenantName(name), H, "auto", "webp") for name in ("acme", "bolt"))
+    one, two = (derivative_key(TenantName(name), H, Shape(G, "auto", "webp")) for name in ("acme", "bolt"))
     assert one != two
     assert one.split("/")[2] == two.split("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (None, "public, max-age=3600, stale-while-revalidate=86400, stale-if-error=604800"),
+        (90, "public, max-age=90"),
+        (7200, "public, max-age=3600"),
+        (-1, "public, max-age=0"),
+    ],
+)
+def test_what_is_named_is_asked_for_again(left: int | None, told: str) -> None:
+    assert cache_control(left, 3_600) == told
 
 
 @pytest.mark.parametrize(

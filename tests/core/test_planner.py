@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
-from proxy.core.formats import AVIF, FORMATS, GIF, JPEG, PNG, WEBP
+from proxy.core.formats import AVIF, FORMATS, GIF, JPEG, PDF, PNG, SVG, TEXTS, TIFF, WEBP, Format
 from proxy.core.geometry import Box, Size, Turn
 from proxy.core.grammar import parse
 from proxy.core.limits import Limits
-from proxy.core.plan import Colour, Plan
-from proxy.core.planner import Terms, check_source, planned
+from proxy.core.plan import Colour, Overlay, Plan, Trim
+from proxy.core.planner import Terms, check_source, plan_render, planned
 from proxy.core.recipe import Recipe
 from tests.recipes import recipes
 
@@ -173,7 +173,7 @@ def test_auto_leaves_avif_where_its_budget_ends() -> None:
 
 facts_in_reach = st.builds(
     Facts,
-    format=st.sampled_from([one for one in FORMATS.values() if one is not AVIF]),
+    format=st.sampled_from([one for one in FORMATS.values() if one not in (AVIF, *TEXTS)]),
     width=st.integers(1, 5_000),
     height=st.integers(1, 5_000),
     orientation=st.integers(1, 8),
@@ -204,8 +204,9 @@ def test_any_recipe_on_any_original_is_planned_within_the_limits_or_refused(
         assert plan.cut.left >= 0
         assert plan.cut.top >= 0
     if plan.canvas:
-        assert plan.canvas.left + turned.width <= plan.canvas.width
-        assert plan.canvas.top + turned.height <= plan.canvas.height
+        shown = plan.cut.size if plan.cut else turned
+        assert plan.canvas.left + shown.width <= plan.canvas.width
+        assert plan.canvas.top + shown.height <= plan.canvas.height
     if not recipe.up:
         base = Size(plan.crop.width, plan.crop.height) if plan.crop else facts.stored
         assert plan.scaled.width <= base.width
@@ -224,6 +225,116 @@ def test_a_plan_survives_the_way_to_the_worker(recipe: Recipe, facts: Facts) -> 
 @given(facts_in_reach)
 def test_facts_survive_the_way_from_the_worker(facts: Facts) -> None:
     assert Facts.from_dict(json.loads(json.dumps(facts.to_dict()))) == facts
+
+
+@pytest.mark.parametrize(
+    ("recipe", "size", "canvas"),
+    [
+        ("w300-pad10", Size(320, 220), Box(10, 10, 320, 220)),
+        ("w300-pad1_2_3_4", Size(306, 204), Box(4, 1, 306, 204)),
+        ("w300-h300-contain-pad10", Size(320, 320), Box(10, 60, 320, 320)),
+        ("w300-h300-pad10", Size(320, 320), Box(10, 10, 320, 320)),
+        ("w300-dpr2-pad10", Size(640, 440), Box(20, 20, 640, 440)),
+        ("w300-border5_ff0000", Size(310, 210), None),
+        ("w300-dpr1.5-pad10-border3_ff0000", Size(490, 340), Box(15, 15, 480, 330)),
+    ],
+)
+def test_padding_and_border_lie_around_the_picture(recipe: str, size: Size, canvas: Box | None) -> None:
+    plan = plan_of(recipe)
+    assert (plan.size, plan.canvas) == (size, canvas)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "radius", "outside"),
+    [
+        ("w300-round20-png", 20, None),
+        ("w300-dpr2-round20-png", 40, None),
+        ("w300-round-png", 100, None),
+        ("w300-round4096-png", 100, None),
+        ("w300-round20-jpeg", 20, Colour(255, 255, 255)),
+        ("w300-round20-bg102030-jpeg", 20, Colour(16, 32, 48)),
+        ("w300-jpeg", None, None),
+    ],
+)
+def test_corners_are_round_to_the_middle_at_most(recipe: str, radius: int | None, outside: Colour | None) -> None:
+    plan = plan_of(recipe)
+    assert (plan.radius, plan.outside) == (radius, outside)
+
+
+def test_effects_keep_their_order_and_blur_follows_the_device_pixel_ratio() -> None:
+    plan = plan_of("w300-dpr2-blur1.5-bri1.2-hue30-gray-duotone000000_0a0b0c")
+    assert [(one.name, one.numbers) for one in plan.effects] == [
+        ("blur", (3.0,)),
+        ("brightness", (1.2,)),
+        ("hue", (30.0,)),
+        ("gray", ()),
+        ("duotone", (0.0, 0.0, 0.0, 10.0, 11.0, 12.0)),
+    ]
+
+
+def test_a_trim_asks_first_and_plans_what_is_left() -> None:
+    facts = Facts(PNG, 300, 200, orientation=6)
+    question = plan_render(parse("trim10-w50"), facts, Terms())
+    assert question == Trim(PNG, 0, Box(0, 0, 300, 200), (0, 199), 10)
+    plan = plan_render(parse("trim10-w50"), facts, Terms(), Box(100, 50, 100, 50))
+    assert isinstance(plan, Plan)
+    assert (plan.crop, plan.size) == (Box(100, 50, 100, 50), Size(50, 100))
+
+
+def test_a_trim_looks_within_the_crop() -> None:
+    question = plan_render(parse("crop10_20_30_40-trim10"), Facts(PNG, 300, 200), Terms())
+    assert question == Trim(PNG, 0, Box(10, 20, 30, 40), (0, 0), 10)
+    plan = plan_render(parse("crop10_20_30_40-trim10"), Facts(PNG, 300, 200), Terms(), Box(1, 2, 3, 4))
+    assert isinstance(plan, Plan)
+    assert plan.crop == Box(11, 22, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "size"),
+    [
+        ("blurhash", Size(64, 43)),
+        ("thumbhash", Size(100, 67)),
+        ("lqip", Size(32, 21)),
+        ("w640-h640-lqip", Size(32, 32)),
+        ("w16-lqip", Size(16, 11)),
+        ("w640-pad64-lqip", Size(38, 27)),
+    ],
+)
+def test_a_placeholder_is_the_same_picture_with_fewer_pixels(recipe: str, size: Size) -> None:
+    assert plan_of(recipe).size == size
+
+
+def test_a_watermark_and_a_text_fit_into_their_share() -> None:
+    plan = planned(parse("w400-h300-wm_logo_nw_50-text61_s_10_80"), PHOTO, Terms(watermark=Size(100, 20)))
+    assert plan.overlays == (
+        Overlay(None, Size(200, 40), "nw", 9, 100),
+        Overlay("a", Size(40, 30), "s", 9, 80),
+    )
+
+
+@pytest.mark.parametrize(("source", "becomes"), [(SVG, "png"), (PDF, "png"), (TIFF, "tiff"), (JPEG, "jpeg")])
+def test_what_cannot_be_written_becomes_what_can(source: Format, becomes: str) -> None:
+    assert plan_of("w300", Facts(source, 3000, 2000)).encoding.format.name == becomes
+
+
+def test_a_vector_is_drawn_at_the_size_that_is_needed() -> None:
+    assert plan_of("w300", Facts(SVG, 3000, 2000)).load == Size(300, 200)
+    assert plan_of("crop0_0_100_100-w50", Facts(SVG, 3000, 2000)).load is None
+
+
+def test_pages_are_counted_and_do_not_move() -> None:
+    plan = plan_of("page3", Facts(TIFF, 30, 20, frames=3))
+    assert (plan.first_frame, plan.frames) == (2, 1)
+    assert plan_of("w10-webp", Facts(TIFF, 30, 20, frames=3)).frames == 1
+    with pytest.raises(OverLimit, match="Page 4"):
+        plan_of("page4", Facts(TIFF, 30, 20, frames=3))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "untouched"), [("jpeg", True), ("dl-jpeg", True), ("webp", False), ("q80-jpeg", False)]
+)
+def test_an_original_may_stay_as_it_is_where_nothing_is_asked(recipe: str, untouched: bool) -> None:
+    assert plan_of(recipe).untouched is untouched
 
 
 def test_an_upload_is_held_to_the_same_limits() -> None:
