@@ -106,6 +106,49 @@ def test_the_javascript_recipe_makes_the_published_seals() -> None:
     assert json.loads(done.stdout) == [f"{path}?s={VECTORS[0][1]}", f"{path}?e={expires}&s={VECTORS[1][1]}"]
 
 
+_JAVA = """
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.util.Base64;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+
+class Seal {
+    %s
+    public static void main(String[] told) throws Exception { System.out.print(sign(told[0], told[1])); }
+}
+"""
+_GO = """
+package main
+
+import (
+    "crypto/hmac"
+    "crypto/sha256"
+    "encoding/base64"
+    "fmt"
+    "os"
+)
+
+%s
+func main() { fmt.Print(Sign(os.Args[1], os.Args[2])) }
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "frame", "command"), [("java", _JAVA, ["java", "Seal.java"]), ("go", _GO, ["go", "run", "Seal.go"])]
+)
+def test_a_compiled_recipe_makes_the_published_seals(
+    language: str, frame: str, command: list[str], tmp_path: Path
+) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    (tmp_path / command[-1]).write_text(frame % code(DOCS / "signing.md", language))
+    done = subprocess.run(
+        [*command, SECRET, VECTORS[2][0]], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == f"{VECTORS[2][0]}?s={VECTORS[2][1]}"
+
+
 def test_every_link_of_a_page_leads_somewhere() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *DOCS.glob("*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
