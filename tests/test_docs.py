@@ -14,8 +14,10 @@ from pydantic import SecretStr
 from proxy.core.errors import Refusal
 from proxy.core.grammar import parse
 from proxy.core.options import ROWS
+from proxy.core.recipe import is_set
 from proxy.metrics import Metrics
 from proxy.settings import Settings
+from tests import gallery
 from tests.core.test_errors import every
 from tests.core.test_signing import SECRET, VECTORS
 
@@ -33,15 +35,24 @@ def ticked(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
 
 
-def test_every_option_has_a_row_and_an_example_that_parses() -> None:
-    told = {ticked(row[0])[0]: row for row in rows("recipes.md") if row[0].startswith("`")}
-    for option in ROWS:
-        row = told[option.usage]
-        examples = ticked(row[1])
-        assert examples, option.usage
-        for example in examples:
-            assert option.field in {one.field for one in ROWS}
-            assert str(parse(example)) == example
+def test_the_option_table_is_the_one_the_pixel_room_makes() -> None:
+    """Else: python -m tests.gallery."""
+    page = gallery.PAGE.read_text()
+    assert "\n".join((gallery.BEGIN, *gallery.table(), gallery.END)) in page
+
+
+def test_every_option_has_an_example_that_says_it() -> None:
+    assert list(gallery.EXAMPLES.keys() ^ {row.field for row in ROWS}) == []
+    for field, (recipe, _) in gallery.EXAMPLES.items():
+        assert str(parse(recipe)) == recipe
+        assert is_set(getattr(parse(recipe), field))
+
+
+def test_every_example_picture_is_what_comes_out_now() -> None:
+    made = dict(gallery.pictures())
+    assert {path.name for path in gallery.PICTURES.iterdir()} == set(made)
+    for name, body in made.items():
+        assert near_all(decoded((gallery.PICTURES / name).read_bytes()), decoded(body)), name
 
 
 def test_every_setting_has_a_row_with_its_default_and_meaning() -> None:
