@@ -15,7 +15,9 @@ from proxy.core.formats import GIF, JPEG, WEBP
 from proxy.core.geometry import Turn
 from proxy.core.plan import Plan
 from proxy.pixels.colour import to_srgb
+from proxy.pixels.effects import effects
 from proxy.pixels.encode import encode
+from proxy.pixels.frame import border, corners
 from proxy.pixels.source import open_image, refusal
 
 Step = Callable[[pyvips.Image, Plan], pyvips.Image]
@@ -83,10 +85,30 @@ def resize(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     """Resize to the exact size (libvips `resize`, Lanczos3); alpha is premultiplied, so no hidden colour leaks."""
     if (image.width, image.height) == (plan.scaled.width, plan.scaled.height):
         return image
+    if plan.linear:
+        return _resize_linear(image, plan)
     alpha, kind = image.hasalpha(), image.format
     image = image.premultiply() if alpha else image
     image = image.resize(plan.scaled.width / image.width, vscale=plan.scaled.height / image.height)
     return image.unpremultiply().cast(kind) if alpha else image
+
+
+def _resize_linear(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Resize in linear light (libvips `scRGB`), after colours became sRGB, which is what it is linear to."""
+    image = to_srgb(image).colourspace("scrgb")
+    alpha = image.hasalpha()
+    image = image.premultiply() if alpha else image
+    image = image.resize(plan.scaled.width / image.width, vscale=plan.scaled.height / image.height)
+    return (image.unpremultiply() if alpha else image).colourspace("srgb")
+
+
+def crisp(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Sharpen a little what was made smaller (libvips `sharpen`)."""
+    if not plan.crisp:
+        return image
+    alpha = image.extract_band(image.bands - 1) if image.hasalpha() else None
+    sharp = (image if alpha is None else image.extract_band(0, n=image.bands - 1)).sharpen(sigma=0.6, m1=0, m2=1.5)
+    return sharp if alpha is None else sharp.bandjoin(alpha)
 
 
 def colour(image: pyvips.Image, _: Plan) -> pyvips.Image:
@@ -154,4 +176,4 @@ def canvas(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     )
 
 
-STEPS: tuple[Step, ...] = (crop, resize, colour, turn, cut, flatten, canvas)
+STEPS: tuple[Step, ...] = (crop, resize, colour, crisp, turn, cut, effects, flatten, canvas, border, corners)
