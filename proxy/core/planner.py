@@ -22,7 +22,7 @@ from proxy.core.plan import Effect, Interest, Plan, Trim
 from proxy.core.recipe import Recipe
 from proxy.core.tenant import Manner
 
-_PLACEHOLDERS = {"blurhash": 64, "thumbhash": 100, "lqip": 32}
+_PLACEHOLDERS = {"blurhash": 32, "thumbhash": 100, "lqip": 32}
 """Longest side of what a placeholder is made of, in pixels."""
 _LQIP_BLUR, _LQIP_QUALITY = 1.0, 40
 

@@ -28,7 +28,9 @@ def render(fd: int, plan: Plan, _watermark_fd: int | None = None) -> Derivative:
     try:
         film = _load(fd, plan)
         picture = film.join([_develop(frame, plan) for frame in film.frames()])
-        return Derivative(encode(picture, plan.encoding), plan.encoding.format, plan.size.width, plan.size.height)
+        return Derivative(
+            encode(picture, plan.encoding, film.image), plan.encoding.format, plan.size.width, plan.size.height
+        )
     except pyvips.Error as error:
         raise refusal(error) from error
 
