@@ -21,6 +21,7 @@ from proxy.core.plan import Trim
 from proxy.core.planner import Terms, plan_render, planned
 from proxy.core.rows import Row
 from proxy.pixels import boot, scenes
+from proxy.pixels.lettering import open_fonts
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
 from proxy.pixels.trim import find_picture
@@ -78,7 +79,7 @@ EXAMPLES: dict[str, tuple[str, Scene]] = {
     "flop": ("flop-w240-webp", dunes),
     "width": ("w240-webp", dunes),
     "height": ("h120-webp", dunes),
-    "aspect": ("w240-ar21_9-webp", dunes),
+    "aspect": ("w240-ar7_3-webp", dunes),
     "fit": ("w240-h160-contain-bg1c1a17-webp", framed),
     "up": ("crop0.62_0.35_0.1_0.1-w240-up-webp", dunes),
     "dpr": ("w120-dpr2-webp", dunes),
@@ -173,4 +174,5 @@ def write() -> None:
 
 if __name__ == "__main__":
     boot.start()
+    open_fonts(None)
     write()

@@ -8,7 +8,7 @@ Sources: BlurHash (github.com/woltapp/blurhash, Algorithm.md), ThumbHash (evanw.
 
 from base64 import b64encode
 from collections.abc import Sequence
-from math import cos, floor, pi
+from math import cos, floor, pi, sqrt
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 _MOST_COMPONENTS = 4
@@ -123,5 +123,5 @@ def _to_srgb(value: float) -> int:
 
 def _quantised(value: float) -> int:
     """Give a coefficient of −1…1 as 0…18, its root for finer steps near nothing."""
-    root = abs(value) ** 0.5
+    root = sqrt(abs(value))
     return max(0, min(18, floor((root if value >= 0 else -root) * 9 + 9.5)))

@@ -72,13 +72,13 @@ def _tiff(image: pyvips.Image, _: Encoding, __: int | None, kinds: int) -> bytes
 
 
 def _blurhash(image: pyvips.Image, _: Encoding, __: int | None, ___: int) -> bytes:
-    return blurhash(image.width, image.height, image.colourspace("srgb").write_to_memory()).encode()
+    return blurhash(image.width, image.height, bytes(image.colourspace("srgb").write_to_memory())).encode()
 
 
 def _thumbhash(image: pyvips.Image, _: Encoding, __: int | None, ___: int) -> bytes:
     image = image.colourspace("srgb")
     image = image if image.hasalpha() else image.addalpha()
-    return thumbhash(image.width, image.height, image.cast("uchar").write_to_memory()).encode()
+    return thumbhash(image.width, image.height, bytes(image.cast("uchar").write_to_memory())).encode()
 
 
 _ENCODERS: dict[Format, Callable[[pyvips.Image, Encoding, int | None, int], bytes]] = {

@@ -13,7 +13,7 @@ _NOTHING, _EXIF, _XMP, _IPTC = 0, 1, 2, 4
 _RIGHTS = ("exif-ifd0-Copyright", "exif-ifd0-Artist")
 _BLOCKS = ("exif-data", "xmp-data", "iptc-data")
 _PLACES = ("exif-ifd3-", "exif-ifd2-MakerNote", "exif-ifd1-", "jpeg-thumbnail-data", "exif-ifd0-Orientation")
-"""GPS; what makers hide; the embedded thumbnail, which is of another picture now; the orientation, which was applied."""
+"""GPS; what makers hide; the thumbnail, which is of another picture now; the orientation, which was applied."""
 _XMP_PLACES = (b"GPS", b"Location", b"photoshop:City")
 
 

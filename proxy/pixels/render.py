@@ -18,16 +18,18 @@ from proxy.pixels.colour import to_srgb
 from proxy.pixels.effects import effects
 from proxy.pixels.encode import encode
 from proxy.pixels.frame import border, corners
+from proxy.pixels.overlay import Stamp, lay, make_stamps
 from proxy.pixels.source import open_image, refusal
 
 Step = Callable[[pyvips.Image, Plan], pyvips.Image]
 
 
-def render(fd: int, plan: Plan, _watermark_fd: int | None = None) -> Derivative:
+def render(fd: int, plan: Plan, watermark_fd: int | None = None) -> Derivative:
     """Develop one derivative from the original behind `fd`; Damaged when its pixels end early or do not decode."""
     try:
         film = _load(fd, plan)
-        picture = film.join([_develop(frame, plan) for frame in film.frames()])
+        stamps = make_stamps(plan, watermark_fd)
+        picture = film.join([_develop(frame, plan, stamps) for frame in film.frames()])
         return Derivative(
             encode(picture, plan.encoding, film.image), plan.encoding.format, plan.size.width, plan.size.height
         )
@@ -69,9 +71,10 @@ def _load(fd: int, plan: Plan) -> _Film:
     return _Film(open_image(fd, plan.source, **options), plan.frames)
 
 
-def _develop(frame: pyvips.Image, plan: Plan) -> pyvips.Image:
+def _develop(frame: pyvips.Image, plan: Plan, stamps: list[Stamp]) -> pyvips.Image:
     for step in STEPS:
         frame = step(frame, plan)
+    frame = lay(frame, stamps)
     # Frames are decoded in order from one forward-only source: finish each before the next one starts.
     return frame.copy_memory() if plan.frames > 1 else frame
 

@@ -1,6 +1,6 @@
 """One worker: a process that closes itself, then probes and renders what it is handed.
 
-    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S
+    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S [FONTS]
 
 It is exec'd, never forked after use, with an environment of its own and no descriptor but its socket. It
 keeps nothing between two requests. Whatever it didn't foresee ends it, with a traceback on stderr: the pool
@@ -18,7 +18,7 @@ from typing import Any
 
 from proxy.core.errors import Refusal
 from proxy.core.plan import Plan, Trim
-from proxy.pixels import boot, probe, render, sandbox, trim, wire
+from proxy.pixels import boot, lettering, probe, render, sandbox, trim, wire
 
 _NICENESS = 5
 """The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""
@@ -28,7 +28,8 @@ _OUT_OF_MEMORY_SCORE = "500"
 
 def main() -> None:
     """Run one worker, from its arguments to the end of its socket."""
-    fd, parent_pid, memory_bytes, cpu_s = map(int, sys.argv[1:])
+    fd, parent_pid, memory_bytes, cpu_s = map(int, sys.argv[1:5])
+    fonts = Path(sys.argv[5]) if sys.argv[5:] else None
     sandbox.attach(parent_pid)
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):  # no /proc: the server then dies as likely as we
@@ -38,6 +39,7 @@ def main() -> None:
             libvips = boot.start()
         except boot.WrongLibvips as wrong:
             raise SystemExit(str(wrong)) from None
+        lettering.open_fonts(fonts)
         walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s))
         # Behind the walls: a wall that pixels cannot do without shows here, before any request.
         boot.warm_up()
