@@ -19,7 +19,7 @@ from proxy.core import grammar
 from proxy.core.caching import Shape, derivative_key, etag
 from proxy.core.derivative import Derivative
 from proxy.core.document import describe
-from proxy.core.errors import DeadlinePassed, Forbidden, NotAPicture, OverLimit, RecipeFault, Refusal
+from proxy.core.errors import DeadlinePassed, Forbidden, NotAPicture, OverLimit, Refusal
 from proxy.core.facts import Facts
 from proxy.core.formats import JSON, Format
 from proxy.core.geometry import Box
@@ -30,6 +30,7 @@ from proxy.core.negotiation import Client, client_class
 from proxy.core.plan import Plan, Trim
 from proxy.core.planner import Terms, plan_render, planned
 from proxy.core.recipe import Recipe
+from proxy.core.rules import ruled
 from proxy.core.signing import NO_KEY, SigningKey, verify
 from proxy.core.tenant import Tenant
 from proxy.flight import Flights
@@ -124,7 +125,9 @@ class Delivery:
     def order(self, tenant: Tenant, link: Link, asked: Asked) -> Order:
         """Read the recipe (RecipeFault), apply the tenant's rules, and name what is to be delivered."""
         said = _parse(link.recipe)
-        recipe = _ruled(tenant, said, asked)
+        recipe = ruled(tenant, said)
+        if tenant.hints and asked.hints:
+            recipe = hinted(recipe, read_hints(asked.hints))
         original = link.digest
         if original is None:
             raise Forbidden
@@ -258,14 +261,6 @@ def _needs_no_seal(tenant: Tenant | None, link: Link) -> bool:
     """Tell whether the tenant serves this preset, alone and for good, to anybody."""
     named = link.seal is None and link.expires is None and link.recipe.startswith("~")
     return named and tenant is not None and link.recipe[1:] in tenant.unsigned
-
-
-def _ruled(tenant: Tenant, said: Recipe, asked: Asked) -> Recipe:
-    """Give the recipe with the tenant's presets and the client's hints in it; RecipeFault for an unknown name."""
-    recipe = grammar.expand(said, tenant.presets)
-    if recipe.watermark is not None and recipe.watermark.what not in tenant.watermarks:
-        raise RecipeFault(str(recipe), 0, 0, f"the tenant has no watermark {recipe.watermark.what}")
-    return hinted(recipe, read_hints(asked.hints)) if tenant.hints and asked.hints else recipe
 
 
 @lru_cache(maxsize=4_096)

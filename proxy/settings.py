@@ -47,6 +47,11 @@ class Settings(BaseSettings):
         description="`require` refuses to start where the kernel lacks Landlock or seccomp; `prefer` warns.",
     )
 
+    formats: str = Field(
+        "",
+        pattern="^(svg|tiff)?(,(svg|tiff))*$",
+        description="Originals of these formats are taken as well: `svg`, `tiff`, or both with a comma.",
+    )
     fonts: Path | None = Field(
         None, description="Folder of fonts for `text`, for the letters that the bundled DejaVu Sans lacks."
     )

@@ -37,7 +37,7 @@ class Crew:
         # Honest work never gets there: the deadline and `worker_jobs` end it. For a parent that is stuck.
         cpu_s = int(settings.worker_jobs * settings.render_deadline_s) + 60
         self._ceilings = Ceilings(settings.worker_memory_bytes, cpu_s)
-        self._more = () if settings.fonts is None else (str(settings.fonts.resolve()),)
+        self._more = (settings.formats, "" if settings.fonts is None else str(settings.fonts.resolve()))
         self._arrival = asyncio.Event()
         self._departure = asyncio.Event()
         self._failures = 0

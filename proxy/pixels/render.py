@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import pyvips
 
 from proxy.core.derivative import Derivative
-from proxy.core.formats import GIF, JPEG, WEBP
-from proxy.core.geometry import Turn
+from proxy.core.errors import OverLimit
+from proxy.core.formats import GIF, JPEG, SVG, TIFF, WEBP
+from proxy.core.geometry import Size, Turn
 from proxy.core.plan import Plan
 from proxy.pixels.colour import to_srgb
 from proxy.pixels.effects import effects
@@ -63,12 +64,26 @@ class _Film:
 
 
 def _load(fd: int, plan: Plan) -> _Film:
-    options: dict[str, int] = {}
+    options: dict[str, float] = {}
     if plan.source is JPEG:
         options["shrink"] = plan.load_shrink
     if plan.source in (GIF, WEBP):
         options |= {"page": plan.first_frame, "n": plan.frames}
-    return _Film(open_image(fd, plan.source, **options), plan.frames)
+    if plan.source is TIFF:
+        options["page"] = plan.first_frame
+    if plan.source is SVG and plan.load is not None:
+        return _Film(_draw(fd, plan.load), 1)
+    image = open_image(fd, plan.source, **options)
+    if plan.load is not None and (image.width, image.height) != (plan.load.width, plan.load.height):
+        told = f"Page {plan.first_frame + 1} is {image.width}×{image.height}"
+        raise OverLimit(f"{told}; the first is {plan.load.width}×{plan.load.height}, and others are not developed.")
+    return _Film(image, plan.frames)
+
+
+def _draw(fd: int, size: Size) -> pyvips.Image:
+    """Draw a vector picture at a size; libvips rounds the scale's result, so a resize by a pixel may follow."""
+    nominal = open_image(fd, SVG).width
+    return open_image(fd, SVG, scale=size.width / nominal)
 
 
 def _develop(frame: pyvips.Image, plan: Plan, stamps: list[Stamp]) -> pyvips.Image:

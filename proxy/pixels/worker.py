@@ -1,6 +1,6 @@
 """One worker: a process that closes itself, then probes and renders what it is handed.
 
-    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S [FONTS]
+    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S FORMATS FONTS
 
 It is exec'd, never forked after use, with an environment of its own and no descriptor but its socket. It
 keeps nothing between two requests. Whatever it didn't foresee ends it, with a traceback on stderr: the pool
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.core.errors import Refusal
+from proxy.core.formats import readable
 from proxy.core.plan import Plan, Trim
 from proxy.pixels import boot, lettering, probe, render, sandbox, trim, wire
 
@@ -29,17 +30,17 @@ _OUT_OF_MEMORY_SCORE = "500"
 def main() -> None:
     """Run one worker, from its arguments to the end of its socket."""
     fd, parent_pid, memory_bytes, cpu_s = map(int, sys.argv[1:5])
-    fonts = Path(sys.argv[5]) if sys.argv[5:] else None
+    formats, fonts = sys.argv[5:7]
     sandbox.attach(parent_pid)
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):  # no /proc: the server then dies as likely as we
         Path("/proc/self/oom_score_adj").write_text(_OUT_OF_MEMORY_SCORE, encoding="ascii")
     with socket.socket(fileno=fd) as ours:
         try:
-            libvips = boot.start()
+            libvips = boot.start(readable(formats))
         except boot.WrongLibvips as wrong:
             raise SystemExit(str(wrong)) from None
-        lettering.open_fonts(fonts)
+        lettering.open_fonts(Path(fonts) if fonts else None)
         walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s))
         # Behind the walls: a wall that pixels cannot do without shows here, before any request.
         boot.warm_up()
