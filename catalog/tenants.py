@@ -241,9 +241,10 @@ async def _add_secret(session: AsyncSession, tenant: TenantName, secret: str) ->
 
 
 def _check_limit(name: str, number: int | None) -> None:
-    most = getattr(HARD_CAPS, name, None)
-    if most is None:
-        raise RulesRefused(f"The limits are {', '.join(one.name for one in fields(Limits))}.")
+    names = [one.name for one in fields(Limits)]
+    if name not in names:
+        raise RulesRefused(f"The limits are {', '.join(names)}.")
+    most = getattr(HARD_CAPS, name)
     if number is not None and not 1 <= number <= most:
         raise RulesRefused(f"{name} takes 1…{most}, or nothing for the installation's own.")
 

@@ -1,9 +1,10 @@
 """What a derivative tells of its original: who has the right to it, and all but the place where `keep` asks for it.
 
-libvips holds EXIF twice, as the block that was read and as fields; a saver writes the block with what the fields say,
-so a field that is removed here is not in the file.
+libvips holds EXIF twice, as the block that was read and as fields. The block is never carried: a saver would write all
+of it, the place included. What the fields say is written anew.
 """
 
+import re
 from typing import Any
 
 import pyvips
@@ -11,17 +12,18 @@ import pyvips
 _NOTHING, _EXIF, _XMP, _IPTC = 0, 1, 2, 4
 """VipsForeignKeep."""
 _RIGHTS = ("exif-ifd0-Copyright", "exif-ifd0-Artist")
-_BLOCKS = ("exif-data", "xmp-data", "iptc-data")
+_BLOCKS = ("xmp-data", "iptc-data")
 _PLACES = ("exif-ifd3-", "exif-ifd2-MakerNote", "exif-ifd1-", "jpeg-thumbnail-data", "exif-ifd0-Orientation")
 """GPS; what makers hide; the thumbnail, which is of another picture now; the orientation, which was applied."""
+_SHOWN = re.compile(r", ASCII, \d+ components, \d+ bytes\)$")
 _XMP_PLACES = (b"GPS", b"Location", b"photoshop:City")
 
 
 def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool) -> tuple[pyvips.Image, int]:
     """Give `image` with the metadata of `source` that may leave, and which kinds a saver is to write."""
-    told = {name: source.get(name) for name in source.get_fields() if name.startswith("exif-") or name in _BLOCKS}
+    told = {name: source.get(name) for name in source.get_fields() if name.startswith("exif-ifd") or name in _BLOCKS}
     kept = {name: value for name, value in told.items() if (_may_leave(name, value) if everything else name in _RIGHTS)}
-    kept = {name: value for name, value in kept.items() if not _is_empty(value)}
+    kept = {name: text for name, value in kept.items() if (text := _plain(value))}
     image = image.copy()
     for name in image.get_fields():
         if name.startswith(("exif-", "jpeg-thumbnail")) or name in _BLOCKS:
@@ -38,6 +40,10 @@ def _may_leave(name: str, value: Any) -> bool:  # noqa: ANN401 - text or bytes
     return name != "xmp-data" or not any(place in bytes(value) for place in _XMP_PLACES)
 
 
-def _is_empty(value: Any) -> bool:  # noqa: ANN401 - text or bytes
-    """Tell whether a field says nothing; a text is followed by how libexif would show it."""
-    return isinstance(value, str) and not value.partition(" (")[0].strip()
+def _plain(value: Any) -> Any:  # noqa: ANN401 - text or bytes
+    """Give a field as it was in the file: libvips lets how libexif would show it follow, with its type and length."""
+    if not isinstance(value, str) or not (shown := _SHOWN.search(value)):
+        return value
+    told = value[: shown.start()]
+    half = (len(told) - 2) // 2
+    return told[:half].strip() if told[:half].strip() == told[half + 2 :].strip() else told.partition(" (")[0].strip()
