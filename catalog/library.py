@@ -8,14 +8,9 @@ declares are never believed.
 
 import asyncio
 import os
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from threading import Lock
-from typing import Self
 
 from sqlalchemy import func
 
@@ -24,12 +19,13 @@ from catalog.ledger import insert, original_row
 from catalog.records import FILE_NAME_LENGTH
 from catalog.records import Original as OriginalRecord
 from catalog.tenants import limits_of_tenant
-from proxy.core.errors import NotAPicture, OverLimit, Unavailable
+from proxy.core.errors import NotAPicture
 from proxy.core.facts import Facts
 from proxy.core.formats import ALWAYS_READ, SNIFF_BYTES, Format, sniff
 from proxy.core.limits import Limits
 from proxy.core.names import Digest, TenantName
 from proxy.core.planner import check_source
+from proxy.intake import Intake
 from proxy.ports import OpenOriginal, Originals, Pixels
 
 CHUNK_BYTES = 1024 * 1024
@@ -62,7 +58,7 @@ class Library:
         Refuses with TenantMissing, OverLimit, NotAPicture, Damaged, Unavailable; then nothing is recorded.
         """
         limits = await limits_of_tenant(self.database, tenant, self.limits)
-        with _Intake(limits.source_bytes) as intake:
+        with Intake(limits.source_bytes) as intake:
             async for chunk in source:
                 await asyncio.to_thread(intake.write, chunk)
             with intake.open() as original:
@@ -82,7 +78,7 @@ class Library:
         check_source(facts, limits)
         return facts
 
-    async def _record(self, tenant: TenantName, intake: "_Intake", facts: Facts, file_name: str | None) -> None:
+    async def _record(self, tenant: TenantName, intake: Intake, facts: Facts, file_name: str | None) -> None:
         """Write the record, or complete the one that a render has left; what an earlier upload told stays."""
         row = original_row(tenant, intake.digest, facts)
         row.size_bytes = intake.size_bytes
@@ -108,52 +104,3 @@ def bounded(file_name: str) -> str:
     """Give the last part of a file's name, without control characters, at most FILE_NAME_LENGTH long."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in last)[:FILE_NAME_LENGTH]
-
-
-class _Intake:
-    """A copy that has no name in any folder, hashed while it grows; a context manager that closes it."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        with _translated():
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by __exit__
-        self._limit_bytes = limit_bytes
-        self._hash = sha256()
-        # A cancelled upload closes the file while a thread may still write: never to a number that is reused.
-        self._lock = Lock()
-        self.size_bytes = 0
-
-    @property
-    def digest(self) -> Digest:
-        """The name of what was written."""
-        return Digest(self._hash.hexdigest())
-
-    def write(self, chunk: bytes) -> None:
-        """Append; OverLimit beyond the byte limit, before anything of it is kept."""
-        self.size_bytes += len(chunk)
-        if self.size_bytes > self._limit_bytes:
-            raise OverLimit(f"The original has more than {self._limit_bytes} bytes, which is the limit.")
-        self._hash.update(chunk)
-        rest = memoryview(chunk)
-        with self._lock, _translated():
-            while rest and not self._file.closed:
-                rest = rest[self._file.write(rest) :]
-
-    def open(self) -> OpenOriginal:
-        """Open what was written, from its beginning."""
-        self._file.seek(0)
-        return OpenOriginal(os.dup(self._file.fileno()), self.size_bytes)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._file.close()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Unavailable("There is no room for an upload.") from error

@@ -4,7 +4,7 @@ Pictures (`/t/…`) go to the edge by their raw path, before any routing; all el
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from os import urandom
 from typing import Any
@@ -20,7 +20,7 @@ from catalog.database import Database, open_database
 from catalog.ledger import SqlRecords
 from catalog.tenants import SqlTenants, limits_of
 from proxy import logs
-from proxy.backends import Backends, open_backends
+from proxy.backends import Backends, open_backends, open_sources
 from proxy.core.errors import Nowhere, Unavailable
 from proxy.deliver import Delivery, House
 from proxy.edge import Edge
@@ -30,7 +30,9 @@ from proxy.hits import Hits
 from proxy.metrics import Metrics
 from proxy.notebook import Notebook
 from proxy.pixels.pool import Pool, open_pool
+from proxy.ports import Sources
 from proxy.problem import Headers, problem_answer
+from proxy.references import Outside, References
 from proxy.settings import Settings
 from proxy.shelf import Shelf
 from proxy.tenants import TenantCache
@@ -102,6 +104,7 @@ class App:
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(open_pool(settings))
             backends = await stack.enter_async_context(open_backends(settings, skipped=metrics.skipped))
+            sources = await stack.enter_async_context(open_sources(settings))
             database = await stack.enter_async_context(open_database(settings))
             shelf, notebook = Shelf(backends.derivatives), Notebook(SqlRecords(database))
             gate = Gate(pool.size, settings.queue_length)
@@ -113,6 +116,7 @@ class App:
                 gate=gate,
                 fetching=asyncio.Semaphore(settings.fetches),
                 notebook=notebook,
+                references=_references(settings, backends, sources),
             )
             delivery = Delivery(house, settings.deadline_s)
             self._edge = Edge(delivery, metrics, settings.log_requests)
@@ -124,6 +128,11 @@ class App:
             log.info("ready", generation=pool.generation, workers=pool.size, walls=str(pool.walls))
             yield
             log.info("closing")
+
+
+def _references(settings: Settings, backends: Backends, sources: Mapping[str, Sources]) -> References:
+    outside = Outside(sources, backends.originals, backends.meanings)
+    return References(outside, Gate(settings.fetches, settings.queue_length), settings.source_deadline_s)
 
 
 async def _nowhere(_request: Request, _error: Exception) -> Response:

@@ -1,17 +1,20 @@
 """Backends: from settings to the adapters that delivery reads and writes pictures with."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from proxy.adapters.files import FileDerivatives, FileOriginals
+from proxy.adapters.files import FileDerivatives, FileMeanings, FileOriginals
+from proxy.adapters.http import HttpSources, open_http
 from proxy.adapters.memory import MemoryDerivatives
 from proxy.adapters.redis import RedisDerivatives
-from proxy.adapters.s3 import S3Derivatives, S3Originals, open_s3
+from proxy.adapters.s3 import S3Derivatives, S3Meanings, S3Originals, open_s3
+from proxy.adapters.s3_sources import S3Sources
 from proxy.adapters.tiers import Tiers
-from proxy.ports import Derivatives, Originals
+from proxy.core.addresses import is_public
+from proxy.ports import Derivatives, Meanings, Originals, Sources
 from proxy.settings import Settings
 
 _DERIVATIVE_BYTES = 256 * 2**20
@@ -29,6 +32,7 @@ class Backends:
 
     originals: Originals
     derivatives: Tiers
+    meanings: Meanings
 
 
 @asynccontextmanager
@@ -38,18 +42,29 @@ async def open_backends(settings: Settings, skipped: Callable[[str], None] | Non
     Servers need not be up: each call tells for itself. `skipped` is told a tier's name each time it is passed over.
     """
     async with AsyncExitStack() as stack:
-        originals, durable = await _open_store(settings, stack)
+        originals, durable, meanings = await _open_store(settings, stack)
         derivatives = Tiers([*_memory(settings), *_redis(settings, stack), durable], skipped=skipped)
         stack.push_async_callback(derivatives.close)
-        yield Backends(originals, derivatives)
+        yield Backends(originals, derivatives, meanings)
 
 
-async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Originals, Derivatives]:
+@asynccontextmanager
+async def open_sources(settings: Settings) -> AsyncIterator[Mapping[str, Sources]]:
+    """Open what references lead to, by scheme, and close it at the end."""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(open_http(_anywhere if settings.source_private else is_public))
+        http, s3 = HttpSources(client), S3Sources()
+        stack.push_async_callback(s3.close)
+        yield {"https": http, "http": http, "s3": s3}
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Originals, Derivatives, Meanings]:
     if settings.store_url:
         return await _open_bucket(settings, stack)
     files = (
         FileOriginals(settings.home, settings.source_bytes),
         FileDerivatives(settings.home, _DERIVATIVE_BYTES),
+        FileMeanings(settings.home),
     )
     for adapter in files:
         stack.callback(adapter.close)
@@ -57,7 +72,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Origin
     return files
 
 
-async def _open_bucket(settings: Settings, stack: AsyncExitStack) -> tuple[Originals, Derivatives]:
+async def _open_bucket(settings: Settings, stack: AsyncExitStack) -> tuple[Originals, Derivatives, Meanings]:
     bucket, prefix = _bucket(settings.store_url)
     secret = settings.s3_secret_access_key.get_secret_value()
     if bool(settings.s3_access_key_id) != bool(secret):
@@ -65,7 +80,12 @@ async def _open_bucket(settings: Settings, stack: AsyncExitStack) -> tuple[Origi
     s3 = open_s3(settings.s3_region, _endpoint(settings.s3_endpoint_url), settings.s3_access_key_id, secret)
     client = await stack.enter_async_context(s3)
     originals = S3Originals(client, bucket, prefix, settings.source_bytes)
-    return originals, S3Derivatives(client, bucket, prefix, _DERIVATIVE_BYTES)
+    derivatives = S3Derivatives(client, bucket, prefix, _DERIVATIVE_BYTES)
+    return originals, derivatives, S3Meanings(client, bucket, prefix)
+
+
+def _anywhere(_address: str) -> bool:
+    return True
 
 
 def _memory(settings: Settings) -> list[Derivatives]:

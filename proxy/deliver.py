@@ -1,10 +1,11 @@
 """One picture, from link to derivative, in a straight line.
 
     admit     who asks: tenant, expiry, seal
+    resolve   which original, where the link refers to a source
     order     what for: recipe, client class, key, ETag
     deliver   memory → flight → other tiers → original → facts → plan → slot → worker → reply, kept behind it
 
-Everything that can be decided without storage is decided by the first two.
+Everything that can be decided without storage is decided by `admit` and `order`.
 """
 
 import asyncio
@@ -19,7 +20,16 @@ from proxy.core import grammar
 from proxy.core.caching import Shape, derivative_key, etag
 from proxy.core.derivative import Derivative
 from proxy.core.document import describe
-from proxy.core.errors import DeadlinePassed, Forbidden, NotAPicture, OverLimit, Refusal
+from proxy.core.errors import (
+    Damaged,
+    DeadlinePassed,
+    Forbidden,
+    NotAPicture,
+    NotFound,
+    OverLimit,
+    Refusal,
+    Unavailable,
+)
 from proxy.core.facts import Facts
 from proxy.core.formats import JSON, Format
 from proxy.core.geometry import Box
@@ -37,6 +47,7 @@ from proxy.flight import Flights
 from proxy.gate import Gate
 from proxy.notebook import Notebook
 from proxy.ports import Cache, OpenOriginal, Originals, Pixels, Rendered, TenantsAtHand
+from proxy.references import References
 
 NAMED_S = 3_600
 _NEGATIVE_S = 60.0
@@ -57,7 +68,9 @@ class Order:
     lifetime_s: int | None
     """What is left of a link that expires."""
     fresh_s: int | None
-    """How long what is named (a preset, a watermark) is taken to mean the same; None where nothing is."""
+    """How long what is named (a preset, a watermark, a source) is taken to mean the same; None where nothing is."""
+    reference: str = ""
+    """What `original` was found by, where the link refers to a source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,7 @@ class House:
     gate: Gate
     fetching: asyncio.Semaphore
     notebook: Notebook
+    references: References
 
 
 class Delivery:
@@ -122,13 +136,21 @@ class Delivery:
             raise Forbidden
         return tenant
 
-    def order(self, tenant: Tenant, link: Link, asked: Asked) -> Order:
-        """Read the recipe (RecipeFault), apply the tenant's rules, and name what is to be delivered."""
+    async def resolve(self, tenant: Tenant, link: Link) -> Digest:
+        """Find out which original a link means that refers to a source; what its recipe asks wrongly is told first."""
+        ruled(tenant, _parse(link.recipe))
+        return await self._house.references.resolve(tenant, link.original)
+
+    def order(self, tenant: Tenant, link: Link, asked: Asked, resolved: Digest | None = None) -> Order:
+        """Read the recipe (RecipeFault), apply the tenant's rules, and name what is to be delivered.
+
+        `resolved` is the original of a link that refers to a source.
+        """
         said = _parse(link.recipe)
         recipe = ruled(tenant, said)
         if tenant.hints and asked.hints:
             recipe = hinted(recipe, read_hints(asked.hints))
-        original = link.digest
+        original = link.digest or resolved
         if original is None:
             raise Forbidden
         shape = Shape(
@@ -141,7 +163,10 @@ class Delivery:
         key, tag = _names(tenant.name, original, shape)
         lifetime_s = None if link.expires is None else link.expires - int(self._clock())
         fresh_s = NAMED_S if said.preset or recipe.watermark else None
-        return Order(tenant, original, recipe, shape.client, key, tag, lifetime_s, fresh_s)
+        if link.digest is None:
+            fresh_s = min(fresh_s or tenant.reference_ttl_s, tenant.reference_ttl_s)
+        reference = "" if link.digest else link.original
+        return Order(tenant, original, recipe, shape.client, key, tag, lifetime_s, fresh_s, reference)
 
     def at_hand(self, order: Order) -> tuple[str, Derivative] | None:
         """Give the derivative and its tier's name from this process's memory, without waiting."""
@@ -168,9 +193,7 @@ class Delivery:
                 found = await self._house.cache.find(order.key)
                 if found is not None:
                     return found[1].format, found[1]
-                async with self._house.fetching:
-                    original = await self._house.originals.open(order.tenant.name, order.original)
-                with original:
+                with await self._open(order) as original:
                     facts = self._facts.get(order.original) or await self._house.pixels.probe(original)
                 self._facts.put(order.original, facts)
                 if order.recipe.format == "json":
@@ -188,8 +211,7 @@ class Delivery:
 
     async def _develop(self, order: Order) -> Delivered:
         begun = perf_counter()
-        async with self._house.fetching:
-            original = await self._house.originals.open(order.tenant.name, order.original)
+        original = await self._open(order)
         fetched = perf_counter()
         with original, await self._stamp(order) as stamp:
             facts = self._facts.get(order.original)
@@ -218,6 +240,16 @@ class Delivery:
         )
         stages = (("fetch", fetched - begun), ("wait", admitted - fetched), ("render", developed.render_s))
         return Delivered(developed.derivative, "render", stages)
+
+    async def _open(self, order: Order) -> OpenOriginal:
+        try:
+            async with self._house.fetching:
+                return await self._house.originals.open(order.tenant.name, order.original)
+        except (NotFound, Damaged):
+            if not order.reference:
+                raise
+            await self._house.references.lost(order.tenant, order.reference, order.original)
+            raise Unavailable("What the source gave is no longer kept, and will be asked for again.") from None
 
     async def _described(self, order: Order, original: OpenOriginal, facts: Facts | None) -> Delivered:
         if facts is None:
@@ -259,7 +291,9 @@ def _sealed(keys: tuple[SigningKey, ...], text: str, seal: str) -> bool:
 
 def _needs_no_seal(tenant: Tenant | None, link: Link) -> bool:
     """Tell whether the tenant serves this preset, alone and for good, to anybody."""
-    named = link.seal is None and link.expires is None and link.recipe.startswith("~")
+    # a source's addresses can be guessed, which a content name cannot
+    known = link.digest is not None
+    named = known and link.seal is None and link.expires is None and link.recipe.startswith("~")
     return named and tenant is not None and link.recipe[1:] in tenant.unsigned
 
 

@@ -75,7 +75,10 @@ class Edge:
         asked, if_none_match = read_fields(scope["headers"])
         if method == "OPTIONS":
             return 204, [(b"allow", ALLOW)], b"", "none"
-        order = self._delivery.order(await self._delivery.admit(link), link, asked)
+        tenant, resolved = await self._delivery.admit(link), None
+        if link.digest is None:
+            resolved = await unless_client_leaves(receive, self._delivery.resolve(tenant, link))
+        order = self._delivery.order(tenant, link, asked, resolved)
         if ready := self._ready(order, if_none_match):
             return ready
         if method == "HEAD":

@@ -63,7 +63,7 @@ class Hits:
         else:
             link = read_link(target)
             tenant = self._delivery.admit_at_once(link)
-            if tenant is None:
+            if tenant is None or link.digest is None:  # what a reference means has to be asked each time
                 return None
             order, known = self._delivery.order(tenant, link, asked), None
         at_hand = self._delivery.at_hand(order)

@@ -15,9 +15,11 @@ from typing import Protocol, Self
 from proxy.core.derivative import Derivative
 from proxy.core.facts import Facts
 from proxy.core.geometry import Box
+from proxy.core.meaning import Meaning, Stamp
 from proxy.core.names import DerivativeKey, Digest, Generation, TenantName
 from proxy.core.plan import Plan, Trim
-from proxy.core.tenant import Tenant
+from proxy.core.reference import Reference
+from proxy.core.tenant import Source, Tenant
 
 
 @dataclass(slots=True)
@@ -64,6 +66,46 @@ class Originals(Protocol):
 
     async def ping(self) -> None:
         """Return when the backend answers; `Unavailable` otherwise."""
+        ...
+
+
+class Sink(Protocol):
+    """Where what comes from outside is written to, within a limit, before it is an original."""
+
+    size_bytes: int
+    """Written so far."""
+
+    def expect(self, size_bytes: int) -> None:
+        """Refuse with OverLimit what is announced to be too large."""
+        ...
+
+    def write(self, chunk: bytes) -> None:
+        """Append, blocking the thread; refuses with OverLimit beyond the limit."""
+        ...
+
+
+class Sources(Protocol):
+    """Where references of one scheme lead."""
+
+    async def fetch(self, reference: Reference, sources: Sequence[Source], known: Stamp, sink: Sink) -> Stamp | None:
+        """Write a source's bytes into `sink`, the whole of them, and give its version; None when it is `known` still.
+
+        `sources` are what the tenant allows: the reference and whatever it redirects to has to be within them. Refuses
+        with SourceNotAllowed, SourceMissing, SourceFailed, SourceLate, OverLimit; what was written then is worth
+        nothing.
+        """
+        ...
+
+
+class Meanings(Protocol):
+    """What references meant, kept beside the originals; the last word counts."""
+
+    async def recall(self, tenant: TenantName, reference: Reference) -> Meaning | None:
+        """Give what was kept, or None; a damaged entry is none."""
+        ...
+
+    async def keep(self, tenant: TenantName, reference: Reference, meaning: Meaning) -> None:
+        """Keep a meaning in the place of the one before."""
         ...
 
 

@@ -69,6 +69,14 @@ class Settings(BaseSettings):
         5.0, ge=0.05, description="How long a tenant's keys and rules are used before they are read again."
     )
 
+    source_deadline_s: float = Field(
+        5.0, gt=0, le=120, description="Time a referenced source may take before 504, ahead of the picture's own time."
+    )
+    source_private: bool = Field(
+        False,  # noqa: FBT003 - a setting's default
+        description="Referenced HTTP sources may be on private and loopback addresses. Only for networks of your own.",
+    )
+
     source_bytes: int = Field(64 * 2**20, ge=1, description="Largest original.")
     source_pixels: int = Field(300_000_000, ge=1, description="Most pixels of one frame of an original.")
     source_frames: int = Field(1_000, ge=1, description="Most frames of an original.")

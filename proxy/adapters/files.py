@@ -2,6 +2,7 @@
 
     {root}/originals/{tenant}/{first two hex digits}/{digest}
     {root}/derivatives/{tenant}/{original}/{last part of the key}
+    {root}/references/{tenant}/{SHA-256 of the reference}
 
 How a file is written so that it is seen whole or not at all is told in `proxy.folder`. Disks rot, so an
 original's hash is checked before it is handed out; once per process, because a file whose inode, size and
@@ -21,7 +22,9 @@ from typing import TYPE_CHECKING
 
 from proxy.core.derivative import Derivative
 from proxy.core.errors import Damaged, NotFound, OverLimit, Unavailable
+from proxy.core.meaning import Meaning
 from proxy.core.names import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
+from proxy.core.reference import Reference
 from proxy.envelope import LARGEST_HEAD_BYTES, pack, unpack
 from proxy.folder import Folder, translated
 from proxy.ports import OpenOriginal
@@ -171,6 +174,40 @@ class FileDerivatives:
     def _put(self, path: Path, derivative: Derivative) -> None:
         if not path.exists():
             self._folder.publish(path, [pack(derivative)])
+
+
+class FileMeanings:
+    """What references meant, in a folder; close it at the end."""
+
+    def __init__(self, root: Path) -> None:
+        self._folder = Folder(root / "references")
+
+    async def recall(self, tenant: TenantName, reference: Reference) -> Meaning | None:
+        """Give what was kept."""
+        return await asyncio.wrap_future(self._folder.submit(partial(self._read, self._path(tenant, reference))))
+
+    async def keep(self, tenant: TenantName, reference: Reference, meaning: Meaning) -> None:
+        """Keep a meaning in the place of the one before."""
+        write = partial(self._folder.publish, self._path(tenant, reference), [meaning.pack()], os.replace)
+        await asyncio.wrap_future(self._folder.submit(write))
+
+    async def sweep(self, older_than_s: float = 3600.0) -> int:
+        """Delete what killed processes left half-written; how many files there were."""
+        return await self._folder.sweep(older_than_s)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._folder.close()
+
+    def _path(self, tenant: TenantName, reference: Reference) -> Path:
+        return self._folder.path / tenant_name(tenant) / reference.fingerprint
+
+    @staticmethod
+    def _read(path: Path) -> Meaning | None:
+        try:
+            return Meaning.unpack(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
 
 
 class _Verified:

@@ -2,6 +2,7 @@
 
     {prefix}/originals/{tenant}/{digest}
     {prefix}/derivatives/{tenant}/{original}/{last part of the key}
+    {prefix}/references/{tenant}/{SHA-256 of the reference}
 
 Writes are put-if-absent (`If-None-Match: *`) with a SHA-256 that the server checks; what is read is hashed
 here as it streams. boto's own retries stay within a request's deadline, and a breaker spares the calls while
@@ -30,7 +31,9 @@ from proxy.breaker import Breaker
 from proxy.core.derivative import Derivative
 from proxy.core.errors import Damaged, NotFound, OverLimit, Refusal, Unavailable
 from proxy.core.formats import SNIFF_BYTES, sniff
+from proxy.core.meaning import Meaning
 from proxy.core.names import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
+from proxy.core.reference import Reference
 from proxy.ports import OpenOriginal
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ _CONFLICTS = 3
 """How often a put is tried that another put of the same name got in the way of (409)."""
 _CONFLICT_PAUSE_S = 0.1
 _CHUNK_BYTES = 2**16
+_MEANING_BYTES = 4_096
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _NOT_FOUND, _CONFLICT, _PRECONDITION_FAILED, _TOO_MANY, _SERVER_ERROR = 404, 409, 412, 429, 500
 
@@ -188,6 +192,35 @@ class S3Derivatives:
             return None
 
 
+class S3Meanings:
+    """What references meant, in a bucket: small objects, and the only ones that change."""
+
+    def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
+        self._bucket = _Bucket(client, bucket, _joined(prefix, "references"))
+
+    async def recall(self, tenant: TenantName, reference: Reference) -> Meaning | None:
+        """Give what was kept."""
+        async with self._bucket.call():
+            response = await self._bucket.find(self._name(tenant, reference))
+            if response is None or response["ContentLength"] > _MEANING_BYTES:
+                return None
+            stream = response["Body"]
+            async with stream:
+                packed = await stream.read()
+        try:
+            return Meaning.unpack(packed)
+        except ValueError:
+            return None
+
+    async def keep(self, tenant: TenantName, reference: Reference, meaning: Meaning) -> None:
+        """Keep a meaning in the place of the one before."""
+        async with self._bucket.call():
+            await self._bucket.replace(self._name(tenant, reference), meaning.pack())
+
+    def _name(self, tenant: TenantName, reference: Reference) -> str:
+        return f"{tenant_name(tenant)}/{reference.fingerprint}"
+
+
 class _Bucket:
     """One folder of a bucket, and the border at which its errors become ours."""
 
@@ -237,6 +270,12 @@ class _Bucket:
                 body.seek(0)
             else:
                 return True
+
+    async def replace(self, name: str, body: bytes) -> None:
+        """Write an object, whether or not there is one."""
+        await self._client.put_object(
+            Bucket=self._bucket, Key=_joined(self._prefix, name), Body=body, CacheControl="no-store"
+        )
 
     async def delete(self, name: str) -> None:
         """Delete an object, if there is one."""

@@ -4,7 +4,9 @@
     ├── Malformed 400            a path, a query, a length that is not the contract's
     │   └── RecipeFault 400      the fault underlined, the right spelling said
     ├── Forbidden 403            seal missing, wrong or expired; tenant unknown (the same body for all)
+    ├── SourceNotAllowed 403     a valid seal, and a reference to where the tenant has no source
     ├── NotFound 404             a valid seal, no such original
+    │   └── SourceMissing 404    the referenced source says that there is none
     ├── Nowhere 404              a path that is none of ours
     ├── MethodNotAllowed 405
     ├── TargetTooLong 414
@@ -16,7 +18,9 @@
     ├── Broken 500               a fault of ours
     └── Unavailable 503          a needed backend is out
         ├── Busy 503             the queue is full
-        └── DeadlinePassed 504
+        ├── DeadlinePassed 504
+        └── SourceFailed 502     the referenced source is out, or answers what cannot be used
+            └── SourceLate 504   the referenced source is too slow
 
 Each class carries the HTTP status, a stable machine-readable code, and how long an answer may be kept.
 Codes are documented in docs/answers.md; a test keeps that table complete.
@@ -94,6 +98,15 @@ class Forbidden(Refusal):
         super().__init__("The seal is missing, wrong or expired, or the tenant is unknown.")
 
 
+class SourceNotAllowed(Refusal):
+    """The seal is right; the reference leads to where the tenant has no source, or to no public address."""
+
+    status = 403
+    code = "source-not-allowed"
+    title = "Source not allowed"
+    max_age_s = 30
+
+
 class NotFound(Refusal):
     """The seal is right; the original is not there."""
 
@@ -101,6 +114,13 @@ class NotFound(Refusal):
     code = "original-missing"
     title = "No such original"
     max_age_s = 30
+
+
+class SourceMissing(NotFound):
+    """The referenced source answers that there is nothing."""
+
+    code = "source-missing"
+    title = "No such original at the source"
 
 
 class Nowhere(Refusal):
@@ -202,3 +222,20 @@ class DeadlinePassed(Unavailable):
     code = "deadline"
     title = "Deadline passed"
     retry_after_s = None
+
+
+class SourceFailed(Unavailable):
+    """The referenced source does not answer, or answers what cannot be used."""
+
+    status = 502
+    code = "source-failed"
+    title = "The source failed"
+    retry_after_s = None
+
+
+class SourceLate(SourceFailed):
+    """The referenced source was not done within its deadline."""
+
+    status = 504
+    code = "source-late"
+    title = "The source is too slow"
