@@ -22,6 +22,8 @@ RECIPE_LENGTH = 2_048
 """More than any URL this service accepts can hold."""
 KEY_LENGTH = TENANT_LENGTH + 1 + DIGEST_LENGTH + 1 + DIGEST_LENGTH
 NAME_LENGTH = 32
+PREFIX_LENGTH = 1_024
+CREDENTIALS_LENGTH = 65_536
 LIMITS_LENGTH = 1_024
 WORD_LENGTH = 64
 """Media types and format names."""
@@ -73,6 +75,7 @@ class Tenant(Record, table=True):
     linear: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     crisp: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     hints: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    reference_ttl_s: int = Field(default=3_600, sa_column_kwargs={"server_default": "3600"})
     limits: str = Field(default="{}", max_length=LIMITS_LENGTH, sa_column_kwargs={"server_default": "{}"})
     """JSON: those of the installation's limits that are others here."""
 
@@ -97,6 +100,16 @@ class Watermark(Record, table=True):
     original: str = Field(max_length=DIGEST_LENGTH)
     width: int
     height: int
+    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+
+
+class Source(Record, table=True):
+    """A place that references may lead to: a prefix of their addresses, and what opens it."""
+
+    tenant: str = Field(primary_key=True, foreign_key="tenant.name", max_length=TENANT_LENGTH)
+    prefix: str = Field(primary_key=True, max_length=PREFIX_LENGTH)
+    credentials: str = Field(default="{}", max_length=CREDENTIALS_LENGTH, repr=False)
+    """JSON: names to values."""
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
 
 

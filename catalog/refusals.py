@@ -7,6 +7,7 @@ Refusal
 ├── PresetMissing 404
 ├── PresetRefused 409        a name, a recipe or a number that cannot be
 ├── WatermarkRefused 409     the same of a watermark
+├── SourceRefused 409        the same of a source
 ├── RulesRefused 409         the same of a tenant's limits
 ├── Misconfigured 500        a setting is wrong: for whoever runs this, never for a client
 └── Unavailable 503
@@ -69,6 +70,15 @@ class WatermarkRefused(Refusal):
     status = 409
     code = "watermark-refused"
     title = "Watermark refused"
+    max_age_s: ClassVar[int | None] = None
+
+
+class SourceRefused(Refusal):
+    """The tenant's sources stay as they are."""
+
+    status = 409
+    code = "source-refused"
+    title = "Source refused"
     max_age_s: ClassVar[int | None] = None
 
 

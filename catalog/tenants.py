@@ -21,18 +21,20 @@ from sqlmodel import col, func, select
 from catalog.database import Database
 from catalog.locks import lock_tenant
 from catalog.presets import add_defaults, newest_presets, read_recipe
-from catalog.records import SECRET_LENGTH, Original, Secret, Tenant, Watermark, now
+from catalog.records import SECRET_LENGTH, Original, Secret, Source, Tenant, Watermark, now
 from catalog.refusals import KeyRefused, RulesRefused, TenantExists, TenantMissing
 from proxy.core.geometry import Size
 from proxy.core.limits import HARD_CAPS, Limits
 from proxy.core.names import Digest, TenantName
 from proxy.core.signing import SigningKey
 from proxy.core.tenant import Manner
+from proxy.core.tenant import Source as Place
 from proxy.core.tenant import Tenant as KnownTenant
 from proxy.core.tenant import Watermark as Mark
 from proxy.settings import Settings
 
 SHORTEST_SECRET = 16
+LONGEST_TTL_S = 365 * 86_400
 MOST_KEYS = 8
 """Keys of one tenant that verify at the same time: a wrong seal costs one HMAC for each."""
 SECRET_BYTES = 32
@@ -69,6 +71,7 @@ class TenantSummary:
     linear: bool
     crisp: bool
     hints: bool
+    reference_ttl_s: int
     limits: Mapping[str, int]
     """Those that are not the installation's."""
 
@@ -93,6 +96,7 @@ async def change_rules(  # noqa: PLR0913 - a rule each
     linear: bool | None = None,
     crisp: bool | None = None,
     hints: bool | None = None,
+    reference_ttl_s: int | None = None,
     limits: Mapping[str, int | None] | None = None,
 ) -> None:
     """Change how a tenant wants its pictures; None leaves a rule, and of a limit takes it back to the installation's.
@@ -104,6 +108,10 @@ async def change_rules(  # noqa: PLR0913 - a rule each
         for field_name, value in (("linear", linear), ("crisp", crisp), ("hints", hints)):
             if value is not None:
                 setattr(row, field_name, value)
+        if reference_ttl_s is not None:
+            if not 1 <= reference_ttl_s <= LONGEST_TTL_S:
+                raise RulesRefused(f"A reference is trusted for 1 s to {LONGEST_TTL_S} s.")
+            row.reference_ttl_s = reference_ttl_s
         kept: dict[str, int] = json.loads(row.limits)
         for limit, number in (limits or {}).items():
             _check_limit(limit, number)
@@ -205,6 +213,7 @@ class SqlTenants:
             live = await _live(session, name)
             presets = [one for one in await newest_presets(session, name) if one.recipe is not None]
             watermarks = list(await session.scalars(select(Watermark).where(Watermark.tenant == name)))
+            sources = list(await session.scalars(select(Source).where(Source.tenant == name)))
         recipes = {one.name: recipe for one in presets if (recipe := read_recipe(str(one.recipe)))}
         return KnownTenant(
             name,
@@ -215,6 +224,8 @@ class SqlTenants:
             unsigned=frozenset(one.name for one in presets if one.unsigned),
             watermarks={one.name: Mark(Digest(one.original), Size(one.width, one.height)) for one in watermarks},
             hints=row.hints,
+            sources=tuple(Place(one.prefix, tuple(json.loads(one.credentials).items())) for one in sources),
+            reference_ttl_s=row.reference_ttl_s,
         )
 
     async def ping(self) -> None:
@@ -276,6 +287,7 @@ def _summary(row: Row[Tenant, int, int]) -> TenantSummary:
         linear=tenant.linear,
         crisp=tenant.crisp,
         hints=tenant.hints,
+        reference_ttl_s=tenant.reference_ttl_s,
         limits=json.loads(tenant.limits),
     )
 

@@ -27,7 +27,7 @@ from proxy.core.errors import (
     SourceNotAllowed,
     Unavailable,
 )
-from proxy.core.formats import FORMATS, SNIFF_BYTES, sniff
+from proxy.core.formats import SNIFF_BYTES, sniff
 from proxy.core.meaning import Meaning, Stamp
 from proxy.core.names import Digest, TenantName
 from proxy.core.reference import Reference, find_source, read_reference
@@ -132,7 +132,7 @@ class References:
     async def _take_in(self, tenant: TenantName, intake: Intake) -> Digest:
         with intake.open() as original:
             if sniff(original.head(SNIFF_BYTES)) is None:
-                raise NotAPicture(f"What the source gives is no picture of a kind that is taken: {', '.join(FORMATS)}.")
+                raise NotAPicture("What the source gives is no picture of a kind that is taken.")
             await self._outside.originals.put(tenant, intake.digest, original)
         return intake.digest
 

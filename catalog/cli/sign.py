@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
         epilog=ending(
             "darkroom sign /t/acme/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08/w320-h180-webp",
             "darkroom sign PATH --expires 7d",
+            "darkroom sign /t/acme/~/w320-webp --source https://img.example.com/cat.jpg",
         )
     )(sign)
 
@@ -28,11 +29,24 @@ def read_expires(text: str) -> int:
         raise typer.BadParameter(str(error)) from None
 
 
+def refer(path: str, source: str) -> str:
+    """Put a source's address, checked, in the place of a lone `~`."""
+    from proxy.core.reference import parse_reference, write_reference
+
+    before, mark, recipe = path.partition("/~/")
+    if not mark:
+        raise typer.BadParameter("with --source the path has ~ for the original: /t/acme/~/w320-webp")
+    return f"{before}/{write_reference(str(parse_reference(source)))}/{recipe}"
+
+
 def sign(
     path: Annotated[str, typer.Argument(help="/t/{tenant}/{original}/{recipe}, as in a URL.")],
     expires: Annotated[
         int | None,
         typer.Option(parser=read_expires, metavar="WHEN", help="How long it is good: 30m, 1h, 7d, or a Unix time."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="What ~ in the path stands for: s3://… or https://….")
     ] = None,
     *,
     as_json: AsJson = False,
@@ -43,7 +57,7 @@ def sign(
     """
     from catalog.links import mint_url, read_path
 
-    link = read_path(path, expires)
+    link = read_path(path if source is None else refer(path, source), expires)
     settings = read_settings()
 
     from catalog.database import open_database

@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Create, list and show tenants.", no_args_is_help=True)
 
 
+def read_span(text: str) -> int:
+    """Read 90s, 30m, 1h or 7d into seconds."""
+    from catalog.links import SECONDS
+
+    number, unit = text[:-1], text[-1:]
+    if unit not in SECONDS or not (number.isascii() and number.isdigit() and len(number) < 10):  # noqa: PLR2004 - digits
+        raise typer.BadParameter("say a span like 90s, 30m, 1h or 7d")
+    return int(number) * SECONDS[unit]
+
+
 @app.command(epilog=ending("darkroom tenant create acme", "darkroom tenant create acme --json"))
 def create(
     name: TenantArgument,
@@ -77,6 +87,10 @@ def set_(  # noqa: PLR0913 - an option each
         list[str] | None,
         typer.Option(metavar="NAME=NUMBER", help="A limit of its own; without a number the installation's again."),
     ] = None,
+    reference_ttl: Annotated[
+        int | None,
+        typer.Option(parser=read_span, metavar="SPAN", help="How long a referenced source is trusted: 90s, 30m, 1h."),
+    ] = None,
     *,
     linear: Annotated[bool | None, typer.Option(help="Resize in linear light.")] = None,
     crisp: Annotated[bool | None, typer.Option(help="Sharpen a little what is made smaller.")] = None,
@@ -94,7 +108,15 @@ def set_(  # noqa: PLR0913 - an option each
 
     async def work() -> "TenantSummary":
         async with open_database(read_settings()) as database:
-            await change_rules(database, TenantName(name), linear=linear, crisp=crisp, hints=hints, limits=limits)
+            await change_rules(
+                database,
+                TenantName(name),
+                linear=linear,
+                crisp=crisp,
+                hints=hints,
+                reference_ttl_s=reference_ttl,
+                limits=limits,
+            )
             return await find_tenant(database, TenantName(name))
 
     _tell([run(work())], as_json=as_json)
@@ -118,6 +140,7 @@ def _tell(tenants: "list[TenantSummary]", *, as_json: bool) -> None:
                 linear=one.linear,
                 crisp=one.crisp,
                 hints=one.hints,
+                reference_ttl_s=one.reference_ttl_s,
                 limits=one.limits,
             )
     else:

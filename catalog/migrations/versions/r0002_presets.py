@@ -1,4 +1,4 @@
-"""Presets, watermarks, and how a tenant wants its pictures."""
+"""Presets, watermarks, sources, and how a tenant wants its pictures."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,10 +10,20 @@ _MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Create two tables and widen one; tenants from before have no presets, and nothing that changes their pictures."""
+    """Create three tables and widen one; tenants from before have no presets, and their pictures stay as they were."""
     for name in ("linear", "crisp", "hints"):
         op.add_column("tenant", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("tenant", sa.Column("limits", sa.String(1024), nullable=False, server_default="{}"))
+    op.add_column("tenant", sa.Column("reference_ttl_s", sa.Integer(), nullable=False, server_default="3600"))
+    op.create_table(
+        "source",
+        sa.Column("tenant", sa.String(31), nullable=False),
+        sa.Column("prefix", sa.String(1024), nullable=False),
+        sa.Column("credentials", sa.String(65536), nullable=False),
+        sa.Column("created_at", _MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "prefix", name="pk_source"),
+        sa.ForeignKeyConstraint(["tenant"], ["tenant.name"], name="fk_source_tenant"),
+    )
     op.create_table(
         "preset",
         sa.Column("tenant", sa.String(31), nullable=False),
@@ -39,8 +49,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the two, and the columns."""
+    """Drop the three, and the columns."""
+    op.drop_table("source")
     op.drop_table("watermark")
     op.drop_table("preset")
-    for name in ("limits", "hints", "crisp", "linear"):
+    for name in ("limits", "reference_ttl_s", "hints", "crisp", "linear"):
         op.drop_column("tenant", name)

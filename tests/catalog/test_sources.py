@@ -1,0 +1,131 @@
+"""Sources of a tenant, on both databases, and the commands about them."""
+
+import json
+
+import pytest
+
+from catalog import sources
+from catalog.database import Database
+from catalog.refusals import RulesRefused, SourceRefused, TenantMissing
+from catalog.sources import delete_source, list_sources, put_source
+from catalog.tenants import SqlTenants, change_rules, create_tenant
+from proxy.core.errors import Malformed
+from proxy.core.names import TenantName
+from proxy.core.tenant import Source
+from tests.catalog.test_command import Shell, acme, darkroom
+
+__all__ = ["acme", "darkroom"]
+
+ACME = TenantName("acme")
+HTTPS = "https://img.example.com/photos"
+
+
+@pytest.fixture
+async def tenant(database: Database) -> Database:
+    """Give the database with a tenant."""
+    await create_tenant(database, ACME)
+    return database
+
+
+async def test_a_source_is_known_to_delivery_with_what_opens_it(tenant: Database) -> None:
+    await put_source(tenant, ACME, HTTPS + "/", {"authorization": "Bearer x"})
+    await put_source(tenant, ACME, "s3://photos", {"access_key_id": "AK", "secret_access_key": "SK"})
+    known = await SqlTenants(tenant).find(ACME)
+    assert known is not None
+    assert known.sources == (
+        Source(HTTPS, (("authorization", "Bearer x"),)),
+        Source("s3://photos", (("access_key_id", "AK"), ("secret_access_key", "SK"))),
+    )
+    assert "Bearer" not in repr(known)
+
+
+async def test_what_opens_a_source_is_listed_by_name_alone_and_replaced_as_a_whole(tenant: Database) -> None:
+    await put_source(tenant, ACME, HTTPS, {"authorization": "Bearer x"})
+    assert [one.credentials for one in await list_sources(tenant, ACME)] == [("authorization",)]
+    await put_source(tenant, ACME, HTTPS)
+    assert [(one.prefix, one.credentials) for one in await list_sources(tenant, ACME)] == [(HTTPS, ())]
+    await delete_source(tenant, ACME, HTTPS)
+    assert await list_sources(tenant, ACME) == []
+    with pytest.raises(SourceRefused, match="no such"):
+        await delete_source(tenant, ACME, HTTPS)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "credentials", "refusal"),
+    [
+        ("ftp://host/x", {}, Malformed),
+        ("https://user@host/", {}, Malformed),
+        ("https://HOST/", {}, Malformed),
+        ("s3://photos", {"authorization": "x"}, SourceRefused),
+        ("s3://photos", {"access_key_id": "AK"}, SourceRefused),
+        (HTTPS, {"bad name": "x"}, SourceRefused),
+        (HTTPS, {"authorization": "a\r\nb: c"}, SourceRefused),
+        (HTTPS, {"authorization": ""}, SourceRefused),
+        (HTTPS, {f"x-{at}": "1" for at in range(11)}, SourceRefused),
+    ],
+)
+async def test_what_cannot_be_a_source_is_refused(
+    tenant: Database, prefix: str, credentials: dict[str, str], refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal):
+        await put_source(tenant, ACME, prefix, credentials)
+    assert await list_sources(tenant, ACME) == []
+
+
+async def test_sources_are_bounded_and_a_tenant_s_own(tenant: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_SOURCES", 1)
+    await put_source(tenant, ACME, HTTPS)
+    await put_source(tenant, ACME, HTTPS)
+    with pytest.raises(SourceRefused, match="delete one"):
+        await put_source(tenant, ACME, "https://other.example.com")
+    with pytest.raises(TenantMissing):
+        await put_source(tenant, TenantName("nobody"), HTTPS)
+
+
+async def test_how_long_a_reference_is_trusted_is_the_tenant_s(tenant: Database) -> None:
+    await change_rules(tenant, ACME, reference_ttl_s=60)
+    known = await SqlTenants(tenant).find(ACME)
+    assert known is not None
+    assert known.reference_ttl_s == 60
+    with pytest.raises(RulesRefused):
+        await change_rules(tenant, ACME, reference_ttl_s=0)
+
+
+def test_the_command_reads_credentials_from_the_environment_and_never_shows_them(acme: Shell) -> None:
+    told = acme("source", "add", "acme", HTTPS, "--credential", "authorization=env:TOKEN", TOKEN="Bearer secret")
+    listed = acme("source", "list", "acme")
+    assert "secret" not in told.stdout + listed.stdout
+    assert acme.objects("source", "list", "acme") == [{"source": HTTPS, "credentials": ["authorization"]}]
+    assert "no NOTHING" in acme("source", "add", "acme", HTTPS, "--credential", "a=env:NOTHING", code=2).stderr
+    acme("source", "delete", "acme", HTTPS)
+    acme("source", "delete", "acme", HTTPS, code=1)
+
+
+def test_sign_refers_to_a_source(acme: Shell) -> None:
+    words = ("sign", "/t/acme/~/w320-webp", "--source", f"{HTTPS}/cat.jpg")
+    url = str(acme.objects(*words)[0]["url"])
+    assert "/t/acme/~aHR0cHM6Ly9pbWcuZXhhbXBsZS5jb20vcGhvdG9zL2NhdC5qcGc/w320-webp?s=" in url
+    acme("sign", "/t/acme/w320-webp", "--source", f"{HTTPS}/cat.jpg", code=2)
+    assert "host" in acme("sign", "/t/acme/~/w320-webp", "--source", "https://HOST/x", code=1).stderr
+
+
+def test_tenant_set_changes_what_show_tells(acme: Shell) -> None:
+    words = ("--linear", "--no-hints", "--reference-ttl", "2h", "--limit", "output_side=2048")
+    acme("tenant", "set", "acme", *words)
+    told = json.loads(acme("tenant", "show", "acme", "--json").stdout)
+    assert (told["linear"], told["crisp"], told["hints"]) == (True, False, False)
+    assert (told["reference_ttl_s"], told["limits"]) == (7_200, {"output_side": 2_048})
+    acme("tenant", "set", "acme", "--limit", "nothing=1", code=1)
+    acme("tenant", "set", "acme", "--limit", "output_side", code=2)
+    acme("tenant", "set", "acme", "--reference-ttl", "soon", code=2)
+
+
+def test_presets_by_command(acme: Shell) -> None:
+    acme("preset", "put", "acme", "card", "w500-h300-auto", "--unsigned")
+    told = {one["preset"]: one for one in acme.objects("preset", "list", "acme")}
+    assert (told["card"]["recipe"], told["card"]["version"], told["card"]["unsigned"]) == ("w500-h300-auto", 2, True)
+    refused = acme("preset", "put", "acme", "card", "h300-w500", code=1)
+    assert "right: w500-h300" in refused.stderr
+    acme("preset", "delete", "acme", "card")
+    assert next(one["recipe"] for one in acme.objects("preset", "history", "acme", "card")) is None
+    acme("preset", "history", "acme", "nothing", code=1)
