@@ -34,6 +34,11 @@ def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool) -> tup
     return image, (_EXIF if exif else _NOTHING) | (_XMP * ("xmp-data" in kept)) | (_IPTC * ("iptc-data" in kept))
 
 
+def tells_rights(image: pyvips.Image) -> bool:
+    """Tell whether a picture says who has the right to it."""
+    return any(_plain(image.get(name)) for name in _RIGHTS if image.get_typeof(name))
+
+
 def _may_leave(name: str, value: Any) -> bool:  # noqa: ANN401 - text or bytes
     if name.startswith(_PLACES):
         return False

@@ -156,3 +156,21 @@ def test_a_blurhash_is_text(recipe: str, size: int) -> None:
 def test_a_thumbhash_tells_transparency() -> None:
     clear = NOISY.bandjoin(pyvips.Image.black(200, 150)).pngsave_buffer()
     assert made(clear, "thumbhash").body != made(NOISY.pngsave_buffer(), "thumbhash").body
+
+
+@pytest.mark.parametrize(("suffix", "options"), [("jpeg", {"Q": 40}), ("webp", {"Q": 40}), ("gif", {"effort": 10})])
+def test_nothing_grows_for_nothing(suffix: str, options: dict[str, int]) -> None:
+    """Asked for as it is, it is not larger than it was, and its pixels are its own."""
+    body = GRAINY.cast("uchar").write_to_buffer(f".{'jpg' if suffix == 'jpeg' else suffix}", **options)
+    for recipe in (suffix, f"dl-{suffix}"):
+        answer = made(body, recipe).body
+        assert len(answer) <= len(body)
+        assert (pyvips.Image.new_from_buffer(answer, "") - pyvips.Image.new_from_buffer(body, "")).abs().max() == 0
+    assert made(body, f"w599-{suffix}").body != made(body, suffix).body
+
+
+def test_an_original_that_lies_on_its_side_is_written_anew() -> None:
+    body = quadrants(64, 48, 6, ".jpg")
+    picture = PIL.Image.open(io.BytesIO(made(body, "jpeg").body))
+    assert picture.size == (64, 48)
+    assert picture.getexif().get(274, 1) == 1
