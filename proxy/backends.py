@@ -52,8 +52,8 @@ async def open_backends(settings: Settings, skipped: Callable[[str], None] | Non
 async def open_sources(settings: Settings) -> AsyncIterator[Mapping[str, Sources]]:
     """Open what references lead to, by scheme, and close it at the end."""
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(open_http(_anywhere if settings.source_private else is_public))
-        http, s3 = HttpSources(client), S3Sources()
+        session = await stack.enter_async_context(open_http(_anywhere if settings.source_private else is_public))
+        http, s3 = HttpSources(session), S3Sources()
         stack.push_async_callback(s3.close)
         yield {"https": http, "http": http, "s3": s3}
 

@@ -42,7 +42,7 @@ class _Held:
 
 
 class S3Sources:
-    """`s3://` references; at most `most_clients` clients that are idle. Close it at the end."""
+    """`s3://` references; at most `most_clients` clients, and those in use. Close it at the end."""
 
     def __init__(self, most_clients: int = _CLIENTS) -> None:
         self._most_clients = most_clients
@@ -72,13 +72,9 @@ class S3Sources:
             yield held.client
         finally:
             held.users -= 1
+            await self._close_idle()
 
     async def _open(self, credentials: _Credentials) -> _Held:
-        """Open one more, and close what is idle for the longest where there are too many."""
-        for other in [key for key, held in self._held.items() if not held.users]:
-            if len(self._held) < self._most_clients:
-                break
-            await self._held.pop(other).closing.aclose()
         told = dict(credentials)
         closing = AsyncExitStack()
         client = await closing.enter_async_context(
@@ -91,6 +87,13 @@ class S3Sources:
         )
         held = self._held[credentials] = _Held(client, closing)
         return held
+
+    async def _close_idle(self) -> None:
+        """Close what was not used for the longest, where there are too many."""
+        async with self._changing:
+            idle = [key for key, held in self._held.items() if not held.users]
+            for key in idle[: max(0, len(self._held) - self._most_clients)]:
+                await self._held.pop(key).closing.aclose()
 
 
 async def _get(client: "S3Client", reference: Reference, known: Stamp, sink: Sink) -> Stamp | None:
@@ -108,9 +111,9 @@ async def _get(client: "S3Client", reference: Reference, known: Stamp, sink: Sin
             raise SourceMissing("The source answers 404: there is no such object.") from error
         raise SourceFailed(f"The source answers {status}.") from error
     size_bytes = response["ContentLength"]
-    sink.expect(size_bytes)
     body = response["Body"]
     async with body:
+        sink.expect(size_bytes)
         async for chunk in body.iter_chunks(_CHUNK_BYTES):
             await asyncio.to_thread(sink.write, chunk)
     # the stream checks no length

@@ -21,6 +21,7 @@ from functools import lru_cache
 from hashlib import sha256
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from proxy.core.errors import Malformed, SourceNotAllowed
 from proxy.core.tenant import Source
@@ -35,6 +36,7 @@ _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::(?
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LIKE_A_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LOCATION = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _NEEDLESS = re.compile(r"%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)")
 """Unreserved characters, percent-encoded (RFC 3986 §6.2.2.2)."""
 _HIDDEN = re.compile(r"%(?:2F|5C|00)")
@@ -107,6 +109,17 @@ def parse_reference(text: str) -> Reference:
         raise Malformed("The reference's path begins with /, after the host.")
     path, mark, query = (rest, "", "") if scheme == "s3" else rest.partition("?")
     return Reference(scheme, authority, path, mark + query)
+
+
+def follow(reference: Reference, location: str) -> Reference:
+    """Give what a redirect from a reference leads to (RFC 9110 §10.2.2), in its one spelling; Malformed."""
+    try:
+        parts = urlsplit(urljoin(str(reference), location))
+    except ValueError:
+        raise Malformed("The redirect leads to no address.") from None
+    authority = parts.netloc.lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}")
+    target = urlunsplit((parts.scheme, authority, parts.path or "/", parts.query, ""))
+    return parse_reference(_ESCAPE.sub(lambda found: found[0].upper(), target))
 
 
 def check_prefix(text: str) -> str:

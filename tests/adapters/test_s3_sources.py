@@ -1,0 +1,127 @@
+"""Sources in S3: each with its own credentials, asked for what has changed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.adapters.s3_sources import S3Sources
+from proxy.core.errors import OverLimit, SourceFailed, SourceMissing, SourceNotAllowed
+from proxy.core.meaning import Stamp
+from proxy.core.reference import parse_reference
+from proxy.core.tenant import Source
+from proxy.intake import Intake
+from tests.adapters.samples import LARGE, LIMIT_BYTES, SMALL, content_of
+from tests.servers.cutter import Cutter
+from tests.servers.fixtures import S3
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client
+
+NEVER = Stamp()
+
+
+@pytest.fixture
+async def sources() -> AsyncIterator[S3Sources]:
+    sources = S3Sources(most_clients=2)
+    yield sources
+    await sources.close()
+
+
+def source(s3: S3, folder: str = "", **instead: str) -> Source:
+    """Allow a bucket, or a folder of it, with the credentials that open it."""
+    told = {
+        "access_key_id": s3.access_key_id,
+        "secret_access_key": s3.secret_access_key,
+        "endpoint_url": s3.endpoint_url,
+    } | instead
+    return Source(f"s3://{s3.bucket}{folder}", tuple(told.items()))
+
+
+async def fetch(
+    sources: S3Sources, allowed: Source, address: str, known: Stamp = NEVER, limit_bytes: int = LIMIT_BYTES
+) -> tuple[Stamp | None, bytes]:
+    with Intake(limit_bytes) as intake:
+        stamp = await sources.fetch(parse_reference(address), (allowed,), known, intake)
+        return stamp, content_of(intake.open())
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "2026/ein Bild, größer?+#%41&.jpg", "a//b", "%2F"])
+async def test_an_object_is_fetched_by_its_key_as_it_is(
+    sources: S3Sources, s3: S3, s3_client: "S3Client", name: str
+) -> None:
+    await s3_client.put_object(Bucket=s3.bucket, Key=name, Body=LARGE)
+    stamp, body = await fetch(sources, source(s3), f"s3://{s3.bucket}/{name}")
+    assert body == LARGE
+    assert stamp is not None
+    assert stamp.etag
+
+
+async def test_what_has_not_changed_is_not_fetched_again(sources: S3Sources, s3: S3, s3_client: "S3Client") -> None:
+    address = f"s3://{s3.bucket}/a"
+    await s3_client.put_object(Bucket=s3.bucket, Key="a", Body=SMALL)
+    stamp, _ = await fetch(sources, source(s3), address)
+    assert stamp is not None
+    assert await fetch(sources, source(s3), address, known=stamp) == (None, b"")
+    await s3_client.put_object(Bucket=s3.bucket, Key="a", Body=LARGE)
+    changed, body = await fetch(sources, source(s3), address, known=stamp)
+    assert body == LARGE
+    assert changed not in {None, stamp}
+
+
+async def test_what_is_not_there_is_missing(sources: S3Sources, s3: S3) -> None:
+    with pytest.raises(SourceMissing):
+        await fetch(sources, source(s3), f"s3://{s3.bucket}/a")
+
+
+async def test_an_object_over_the_limit_is_refused(sources: S3Sources, s3: S3, s3_client: "S3Client") -> None:
+    await s3_client.put_object(Bucket=s3.bucket, Key="a", Body=LARGE)
+    with pytest.raises(OverLimit, match=str(len(LARGE))):
+        await fetch(sources, source(s3), f"s3://{s3.bucket}/a", limit_bytes=2**20)
+
+
+async def test_what_lies_beside_the_prefix_is_not_asked_for(sources: S3Sources, s3: S3, s3_client: "S3Client") -> None:
+    await s3_client.put_object(Bucket=s3.bucket, Key="secret", Body=SMALL)
+    with pytest.raises(SourceNotAllowed):
+        await fetch(sources, source(s3, "/photos"), f"s3://{s3.bucket}/secret")
+
+
+async def test_a_wrong_secret_opens_nothing(sources: S3Sources, s3: S3, s3_client: "S3Client") -> None:
+    """Neither alone nor after a right one: each source has its own client."""
+    await s3_client.put_object(Bucket=s3.bucket, Key="a", Body=SMALL)
+    wrong = source(s3, secret_access_key="wrong")
+    for allowed in (wrong, source(s3), wrong):
+        if allowed is wrong:
+            with pytest.raises(SourceFailed, match="403"):
+                await fetch(sources, allowed, f"s3://{s3.bucket}/a")
+        else:
+            assert (await fetch(sources, allowed, f"s3://{s3.bucket}/a"))[1] == SMALL
+
+
+async def test_idle_clients_are_bounded_and_none_is_closed_in_use(
+    sources: S3Sources, s3: S3, s3_client: "S3Client"
+) -> None:
+    await s3_client.put_object(Bucket=s3.bucket, Key="a", Body=LARGE)
+    address = f"s3://{s3.bucket}/a"
+    many = [source(s3, region=f"us-east-{number}") for number in range(5)]
+    found = await asyncio.gather(*(fetch(sources, allowed, address) for allowed in many * 3))
+    assert all(body == LARGE for _, body in found)
+    for allowed in many:
+        await fetch(sources, allowed, address)
+    assert len(sources._held) == 2
+
+
+async def test_a_connection_that_is_cut_is_a_failed_source(
+    sources: S3Sources, s3: S3, s3_client: "S3Client", s3_cutter: Cutter
+) -> None:
+    await s3_client.put_object(Bucket=s3.bucket, Key="a", Body=LARGE)
+    allowed = source(s3, endpoint_url=f"http://{s3_cutter.host}:{s3_cutter.port}")
+    s3_cutter.cut_after(2**20)
+    with pytest.raises(SourceFailed):
+        await fetch(sources, allowed, f"s3://{s3.bucket}/a")
+    await s3_cutter.refuse()
+    with pytest.raises(SourceFailed):
+        await fetch(sources, allowed, f"s3://{s3.bucket}/a")
+    await s3_cutter.restore()
+    assert (await fetch(sources, allowed, f"s3://{s3.bucket}/a"))[1] == LARGE
