@@ -47,7 +47,7 @@ def _run(job: dict[str, Any], pool: ThreadPoolExecutor) -> dict[str, float]:
             crop="centre" if job["crop"] else "none",
             option_string="[fail_on=truncated]",
         )
-        return len(encode(picture, how))
+        return len(encode(picture, how, picture))
 
     begun = perf_counter()
     sizes = list(pool.map(once, range(job["count"])))
