@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure hits, misses and memory, print a table, keep the figures as JSON."""
+"""`python -m benchmarks`: measure, print tables, keep the figures as JSON."""
 
 import argparse
 import json
@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import hit, memory, miss
+from benchmarks import agree, hit, memory, miss
 from benchmarks.machine import describe
 from benchmarks.pictures import make_originals
 from benchmarks.servers import Missing
 from benchmarks.tables import Printer
 
-_PARTS = ("hit", "miss", "memory")
+_PARTS = ("hit", "miss", "memory", "agree")
 _PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "corpus" / "photos" / "clic"
 
 
@@ -59,6 +59,10 @@ def main(arguments: Sequence[str]) -> int:
             held = memory.measure(Path(folder), originals, _LONG_REQUESTS if asked.long else how.requests)
             printer.memory(held)
             figures["memory"] = asdict(held)
+        if "agree" in asked.parts:
+            rows = agree.measure(Path(folder), [one.body for one in originals])
+            printer.agree(rows)
+            figures["agree"] = [asdict(one) for one in rows]
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
@@ -66,7 +70,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", default=_PARTS, metavar="PART", help="hit, miss, memory; all if left out")
+    parser.add_argument(
+        "parts", nargs="*", default=_PARTS, metavar="PART", help=f"{', '.join(_PARTS)}; all if left out"
+    )
     parser.add_argument("--quick", action="store_true", help="a look: fewer cases, fewer and shorter rounds")
     parser.add_argument("--long", action="store_true", help=f"watch memory over {_LONG_REQUESTS} requests")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")

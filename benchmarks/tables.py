@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.agree import MOST_MEAN, Agreement
 from benchmarks.hit import CONNECTIONS, Hit
 from benchmarks.memory import Held
 from benchmarks.miss import Cpu, Miss
@@ -64,6 +65,24 @@ class Printer:
         ratios = [one.ratio.median for one in rows]
         mean, worst = geometric_mean(ratios), min(ratios)
         self._line(f"All misses: geometric mean {mean:.3f}, median {median(ratios):.3f}, worst {worst:.3f} (goal 0.95)")
+
+    def agree(self, rows: Sequence[Agreement]) -> None:
+        """Print how far the same work by sharp is from ours."""
+        self._table(
+            f"The same work by sharp: difference of a channel, of 255; a mean of {MOST_MEAN:g} agrees",
+            ("recipe", "size", "sharp's", "mean", "largest", "agrees"),
+            [
+                (
+                    one.recipe,
+                    "×".join(map(str, one.ours)),
+                    "×".join(map(str, one.theirs)),
+                    f"{one.mean:.2f}",
+                    f"{one.largest:.0f}",
+                    "yes" if one.holds else "no",
+                )
+                for one in rows
+            ],
+        )
 
     def memory(self, held: Held) -> None:
         """Print what server and workers held together."""

@@ -21,8 +21,9 @@ from catalog.migrations import HEAD
 from catalog.refusals import NotMigrated
 from proxy.backends import open_backends
 from proxy.core.errors import Refusal
-from proxy.core.formats import FORMATS
+from proxy.core.formats import readable
 from proxy.core.limits import HARD_CAPS
+from proxy.core.options import PICTURES
 from proxy.pixels import sandbox
 from proxy.pixels.pool import open_pool
 from proxy.settings import Settings
@@ -128,7 +129,10 @@ async def _ahead_s(theirs: Awaitable[Any]) -> float:
 async def _libvips(settings: Settings) -> Finding:
     """Start one real worker: it has checked libvips' version and warmed every codec up before it says hello."""
     async with open_pool(settings.model_copy(update={"workers": 1})) as pixels:
-        return Finding("libvips", "ok", f"Renderer {pixels.generation} reads and writes {', '.join(FORMATS)}")
+        reads = ", ".join(one.name for one in readable(settings.formats))
+        more = "" if settings.formats else " (svg and tiff where DARKROOM_FORMATS says so)"
+        told = f"Renderer {pixels.generation} reads {reads}{more}; writes {', '.join(PICTURES[:-1])}"
+        return Finding("libvips", "ok", told)
 
 
 async def _sandbox(settings: Settings) -> Finding:

@@ -8,7 +8,7 @@ declares are never believed.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,10 @@ from catalog.database import Database
 from catalog.ledger import insert, original_row
 from catalog.records import FILE_NAME_LENGTH
 from catalog.records import Original as OriginalRecord
-from catalog.tenants import find_tenant
+from catalog.tenants import limits_of_tenant
 from proxy.core.errors import NotAPicture
 from proxy.core.facts import Facts
-from proxy.core.formats import FORMATS, SNIFF_BYTES, sniff
+from proxy.core.formats import ALWAYS_READ, SNIFF_BYTES, Format, sniff
 from proxy.core.limits import Limits
 from proxy.core.names import Digest, TenantName
 from proxy.core.planner import check_source
@@ -50,30 +50,32 @@ class Library:
     originals: Originals
     pixels: Pixels
     limits: Limits
+    formats: Sequence[Format] = ALWAYS_READ
 
     async def upload(self, tenant: TenantName, source: AsyncIterator[bytes], file_name: str | None = None) -> Uploaded:
         """Take in one original; the same bytes twice are one.
 
         Refuses with TenantMissing, OverLimit, NotAPicture, Damaged, Unavailable; then nothing is recorded.
         """
-        await find_tenant(self.database, tenant)
-        with Intake(self.limits.source_bytes) as intake:
+        limits = await limits_of_tenant(self.database, tenant, self.limits)
+        with Intake(limits.source_bytes) as intake:
             async for chunk in source:
                 await asyncio.to_thread(intake.write, chunk)
             with intake.open() as original:
-                facts = await self._examine(original)
+                facts = await self._examine(original, limits)
                 os.lseek(original.fd, 0, os.SEEK_SET)
                 await self.originals.put(tenant, intake.digest, original)
             await self._record(tenant, intake, facts, file_name)
         seen = facts.upright
         return Uploaded(intake.digest, intake.size_bytes, facts.format.media_type, seen.width, seen.height)
 
-    async def _examine(self, original: OpenOriginal) -> Facts:
+    async def _examine(self, original: OpenOriginal, limits: Limits) -> Facts:
         """Say what it is; refused before a worker sees it where the first bytes are of no known kind."""
-        if sniff(original.head(SNIFF_BYTES)) is None:
-            raise NotAPicture(f"This is no picture of a kind that is taken: {', '.join(FORMATS)}.")
+        if sniff(original.head(SNIFF_BYTES)) not in self.formats:
+            names = ", ".join(one.name for one in self.formats)
+            raise NotAPicture(f"This is no picture of a kind that is taken: {names}.")
         facts = await self.pixels.probe(original)
-        check_source(facts, self.limits)
+        check_source(facts, limits)
         return facts
 
     async def _record(self, tenant: TenantName, intake: Intake, facts: Facts, file_name: str | None) -> None:

@@ -4,6 +4,7 @@ import re
 
 from proxy.core import grammar
 from proxy.core.link import Link, parse_target
+from proxy.core.rules import ruled
 from proxy.core.signing import SEAL_LENGTH
 from proxy.core.tenant import Tenant
 
@@ -25,7 +26,8 @@ def read_path(path: str, expires: int | None = None) -> Link:
 
 
 def mint_url(base_url: str, tenant: Tenant, link: Link) -> str:
-    """Seal a link with the tenant's newest key and give the whole URL."""
+    """Seal a link with the tenant's newest key and give the whole URL; RecipeFault for a name the tenant lacks."""
+    ruled(tenant, grammar.parse(link.recipe))
     seal = tenant.keys[0].seal(link.sealed_text)
     joint = "?" if link.expires is None else "&"
     return f"{base_url.rstrip('/')}{link.sealed_text}{joint}s={seal}"

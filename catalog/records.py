@@ -9,7 +9,7 @@ checked before they come here, and no record leaves the plane.
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, DateTime, ForeignKeyConstraint, Index, MetaData, UniqueConstraint
+from sqlalchemy import BigInteger, DateTime, ForeignKeyConstraint, Index, MetaData, UniqueConstraint, false
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -21,6 +21,8 @@ FILE_NAME_LENGTH = 255
 RECIPE_LENGTH = 2_048
 """More than any URL this service accepts can hold."""
 KEY_LENGTH = TENANT_LENGTH + 1 + DIGEST_LENGTH + 1 + DIGEST_LENGTH
+NAME_LENGTH = 32
+LIMITS_LENGTH = 1_024
 WORD_LENGTH = 64
 """Media types and format names."""
 
@@ -67,6 +69,34 @@ class Tenant(Record, table=True):
     """Owner of originals and keys."""
 
     name: str = Field(primary_key=True, max_length=TENANT_LENGTH)
+    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    linear: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    crisp: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    hints: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    limits: str = Field(default="{}", max_length=LIMITS_LENGTH, sa_column_kwargs={"server_default": "{}"})
+    """JSON: those of the installation's limits that are others here."""
+
+
+class Preset(Record, table=True):
+    """One version of a recipe that has a name; the highest version counts."""
+
+    tenant: str = Field(primary_key=True, foreign_key="tenant.name", max_length=TENANT_LENGTH)
+    name: str = Field(primary_key=True, max_length=NAME_LENGTH)
+    version: int = Field(primary_key=True)
+    recipe: str | None = Field(default=None, max_length=RECIPE_LENGTH)
+    """None where it was deleted."""
+    unsigned: bool = False
+    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+
+
+class Watermark(Record, table=True):
+    """One of a tenant's originals, under the name by which recipes lay it over others; sides upright, in pixels."""
+
+    tenant: str = Field(primary_key=True, foreign_key="tenant.name", max_length=TENANT_LENGTH)
+    name: str = Field(primary_key=True, max_length=NAME_LENGTH)
+    original: str = Field(max_length=DIGEST_LENGTH)
+    width: int
+    height: int
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
 
 

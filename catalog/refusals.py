@@ -4,6 +4,10 @@ Refusal
 ├── TenantExists 409
 ├── TenantMissing 404
 ├── KeyRefused 409           a secret too short or used before, the last key, no such key
+├── PresetMissing 404
+├── PresetRefused 409        a name, a recipe or a number that cannot be
+├── WatermarkRefused 409     the same of a watermark
+├── RulesRefused 409         the same of a tenant's limits
 ├── Misconfigured 500        a setting is wrong: for whoever runs this, never for a client
 └── Unavailable 503
     └── NotMigrated 503      the database's schema is not this version's
@@ -38,6 +42,42 @@ class KeyRefused(Refusal):
     status = 409
     code = "key-refused"
     title = "Key refused"
+    max_age_s: ClassVar[int | None] = None
+
+
+class PresetMissing(Refusal):
+    """The tenant has no preset of this name."""
+
+    status = 404
+    code = "preset-missing"
+    title = "No such preset"
+    max_age_s: ClassVar[int | None] = None
+
+
+class PresetRefused(Refusal):
+    """The tenant's presets stay as they are."""
+
+    status = 409
+    code = "preset-refused"
+    title = "Preset refused"
+    max_age_s: ClassVar[int | None] = None
+
+
+class WatermarkRefused(Refusal):
+    """The tenant's watermarks stay as they are."""
+
+    status = 409
+    code = "watermark-refused"
+    title = "Watermark refused"
+    max_age_s: ClassVar[int | None] = None
+
+
+class RulesRefused(Refusal):
+    """The tenant's rules stay as they are."""
+
+    status = 409
+    code = "rules-refused"
+    title = "Rules refused"
     max_age_s: ClassVar[int | None] = None
 
 

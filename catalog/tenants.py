@@ -5,7 +5,9 @@ retire the old one. A tenant always has a key: the last cannot be retired. Secre
 made.
 """
 
-from dataclasses import dataclass, field, fields
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
@@ -17,12 +19,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, func, select
 
 from catalog.database import Database
-from catalog.records import SECRET_LENGTH, Original, Secret, Tenant, now
-from catalog.refusals import KeyRefused, TenantExists, TenantMissing
+from catalog.locks import lock_tenant
+from catalog.presets import add_defaults, newest_presets, read_recipe
+from catalog.records import SECRET_LENGTH, Original, Secret, Tenant, Watermark, now
+from catalog.refusals import KeyRefused, RulesRefused, TenantExists, TenantMissing
+from proxy.core.geometry import Size
 from proxy.core.limits import HARD_CAPS, Limits
-from proxy.core.names import TenantName
+from proxy.core.names import Digest, TenantName
 from proxy.core.signing import SigningKey
+from proxy.core.tenant import Manner
 from proxy.core.tenant import Tenant as KnownTenant
+from proxy.core.tenant import Watermark as Mark
 from proxy.settings import Settings
 
 SHORTEST_SECRET = 16
@@ -59,6 +66,11 @@ class TenantSummary:
     keys: int
     """Those that verify."""
     originals: int
+    linear: bool
+    crisp: bool
+    hints: bool
+    limits: Mapping[str, int]
+    """Those that are not the installation's."""
 
 
 async def create_tenant(database: Database, name: TenantName, secret: str | None = None) -> NewKey:
@@ -68,9 +80,44 @@ async def create_tenant(database: Database, name: TenantName, secret: str | None
         async with database.writing() as session:
             session.add(Tenant(name=name))
             await session.flush()
+            add_defaults(session, name)
             return await _add_secret(session, name, secret)
     except IntegrityError:
         raise TenantExists(f"There is a tenant {name} already: choose another name.") from None
+
+
+async def change_rules(  # noqa: PLR0913 - a rule each
+    database: Database,
+    name: TenantName,
+    *,
+    linear: bool | None = None,
+    crisp: bool | None = None,
+    hints: bool | None = None,
+    limits: Mapping[str, int | None] | None = None,
+) -> None:
+    """Change how a tenant wants its pictures; None leaves a rule, and of a limit takes it back to the installation's.
+
+    TenantMissing; RulesRefused for a limit that does not exist or is beyond the hard caps.
+    """
+    async with database.writing() as session:
+        row = await lock_tenant(session, name)
+        for field_name, value in (("linear", linear), ("crisp", crisp), ("hints", hints)):
+            if value is not None:
+                setattr(row, field_name, value)
+        kept: dict[str, int] = json.loads(row.limits)
+        for limit, number in (limits or {}).items():
+            _check_limit(limit, number)
+            if number is None:
+                kept.pop(limit, None)
+            else:
+                kept[limit] = number
+        row.limits = json.dumps(kept, sort_keys=True)
+
+
+async def limits_of_tenant(database: Database, name: TenantName, usual: Limits) -> Limits:
+    """Give a tenant's limits: the usual ones but where it has its own; TenantMissing."""
+    async with database.reading() as session:
+        return _own_limits(await lock_tenant(session, name, lock=False), usual)
 
 
 async def list_tenants(database: Database) -> list[TenantSummary]:
@@ -102,7 +149,7 @@ async def create_key(database: Database, tenant: TenantName, secret: str | None 
     secret = _secret(secret)
     try:
         async with database.writing() as session:
-            await _lock(session, tenant)
+            await lock_tenant(session, tenant)
             if len(await _live(session, tenant)) >= MOST_KEYS:
                 raise KeyRefused(f"Tenant {tenant} has {MOST_KEYS} keys that verify: retire one first.")
             return await _add_secret(session, tenant, secret)
@@ -125,7 +172,7 @@ async def retire_key(database: Database, tenant: TenantName, key: int) -> None:
     TenantMissing; KeyRefused when there is no such key, when it is retired already, and when it is the last one.
     """
     async with database.writing() as session:
-        await _lock(session, tenant)
+        await lock_tenant(session, tenant)
         live = await _live(session, tenant)
         retiring = next((one for one in live if one.id == key), None)
         if retiring is None:
@@ -144,7 +191,7 @@ def limits_of(settings: Settings) -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class SqlTenants:
-    """The `Tenants` port on the catalog's database; the limits are the installation's, the same for every tenant."""
+    """The `Tenants` port on the catalog's database; the limits are the installation's, where a tenant has no others."""
 
     database: Database
     limits: Limits = field(default_factory=Limits)
@@ -152,10 +199,23 @@ class SqlTenants:
     async def find(self, name: TenantName) -> KnownTenant | None:
         """Find a tenant by its keys, of which it always has one."""
         async with self.database.reading() as session:
+            row = await session.get(Tenant, name)
+            if row is None:
+                return None
             live = await _live(session, name)
-        if not live:
-            return None
-        return KnownTenant(name, tuple(SigningKey.derive(one.secret) for one in live), self.limits)
+            presets = [one for one in await newest_presets(session, name) if one.recipe is not None]
+            watermarks = list(await session.scalars(select(Watermark).where(Watermark.tenant == name)))
+        recipes = {one.name: recipe for one in presets if (recipe := read_recipe(str(one.recipe)))}
+        return KnownTenant(
+            name,
+            tuple(SigningKey.derive(one.secret) for one in live),
+            limits=_own_limits(row, self.limits),
+            manner=Manner(linear=row.linear, crisp=row.crisp),
+            presets=recipes,
+            unsigned=frozenset(one.name for one in presets if one.unsigned),
+            watermarks={one.name: Mark(Digest(one.original), Size(one.width, one.height)) for one in watermarks},
+            hints=row.hints,
+        )
 
     async def ping(self) -> None:
         """Return when the database answers."""
@@ -180,10 +240,17 @@ async def _add_secret(session: AsyncSession, tenant: TenantName, secret: str) ->
     return NewKey(_key(row).id, tenant, secret)
 
 
-async def _lock(session: AsyncSession, tenant: TenantName) -> None:
-    """Have a tenant's keys for ourselves: two at once could retire the last two."""
-    if (await session.scalars(select(Tenant).where(Tenant.name == tenant).with_for_update())).one_or_none() is None:
-        raise _missing(tenant)
+def _check_limit(name: str, number: int | None) -> None:
+    names = [one.name for one in fields(Limits)]
+    if name not in names:
+        raise RulesRefused(f"The limits are {', '.join(names)}.")
+    most = getattr(HARD_CAPS, name)
+    if number is not None and not 1 <= number <= most:
+        raise RulesRefused(f"{name} takes 1…{most}, or nothing for the installation's own.")
+
+
+def _own_limits(row: Tenant, usual: Limits) -> Limits:
+    return replace(usual, **json.loads(row.limits))
 
 
 async def _live(session: AsyncSession, tenant: TenantName) -> list[Secret]:
@@ -192,18 +259,25 @@ async def _live(session: AsyncSession, tenant: TenantName) -> list[Secret]:
     return list(await session.scalars(query.order_by(col(Secret.id).desc())))
 
 
-def _summaries() -> Select[str, datetime, int, int]:
+def _summaries() -> Select[Tenant, int, int]:
     """Ask for what `_summary` reads."""
     keys = select(func.count()).where(Secret.tenant == Tenant.name, col(Secret.retired_at).is_(None))
     originals = select(func.count()).where(Original.tenant == Tenant.name)
-    return sqlalchemy.select(
-        col(Tenant.name), col(Tenant.created_at), keys.scalar_subquery(), originals.scalar_subquery()
+    return sqlalchemy.select(Tenant, keys.scalar_subquery(), originals.scalar_subquery())
+
+
+def _summary(row: Row[Tenant, int, int]) -> TenantSummary:
+    tenant, keys, originals = row
+    return TenantSummary(
+        name=TenantName(tenant.name),
+        created_at=tenant.created_at,
+        keys=keys,
+        originals=originals,
+        linear=tenant.linear,
+        crisp=tenant.crisp,
+        hints=tenant.hints,
+        limits=json.loads(tenant.limits),
     )
-
-
-def _summary(row: Row[str, datetime, int, int]) -> TenantSummary:
-    name, created_at, keys, originals = row
-    return TenantSummary(TenantName(name), created_at, keys, originals)
 
 
 def _key(row: Secret) -> Key:

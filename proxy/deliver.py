@@ -21,13 +21,11 @@ from proxy.core.caching import Shape, derivative_key, etag
 from proxy.core.derivative import Derivative
 from proxy.core.document import describe
 from proxy.core.errors import (
-    Damaged,
     DeadlinePassed,
     Forbidden,
     NotAPicture,
     NotFound,
     OverLimit,
-    RecipeFault,
     Refusal,
     Unavailable,
 )
@@ -41,6 +39,7 @@ from proxy.core.negotiation import Client, client_class
 from proxy.core.plan import Plan, Trim
 from proxy.core.planner import Terms, plan_render, planned
 from proxy.core.recipe import Recipe
+from proxy.core.rules import ruled
 from proxy.core.signing import NO_KEY, SigningKey, verify
 from proxy.core.tenant import Tenant
 from proxy.flight import Flights
@@ -136,9 +135,9 @@ class Delivery:
             raise Forbidden
         return tenant
 
-    async def resolve(self, tenant: Tenant, link: Link, asked: Asked) -> Digest:
+    async def resolve(self, tenant: Tenant, link: Link) -> Digest:
         """Find out which original a link means that refers to a source; what its recipe asks wrongly is told first."""
-        _ruled(tenant, _parse(link.recipe), asked)
+        ruled(tenant, _parse(link.recipe))
         return await self._house.references.resolve(tenant, link.original)
 
     def order(self, tenant: Tenant, link: Link, asked: Asked, resolved: Digest | None = None) -> Order:
@@ -147,7 +146,9 @@ class Delivery:
         `resolved` is the original of a link that refers to a source.
         """
         said = _parse(link.recipe)
-        recipe = _ruled(tenant, said, asked)
+        recipe = ruled(tenant, said)
+        if tenant.hints and asked.hints:
+            recipe = hinted(recipe, read_hints(asked.hints))
         original = link.digest or resolved
         if original is None:
             raise Forbidden
@@ -243,7 +244,7 @@ class Delivery:
         try:
             async with self._house.fetching:
                 return await self._house.originals.open(order.tenant.name, order.original)
-        except (NotFound, Damaged):
+        except NotFound:
             if not order.reference:
                 raise
             await self._house.references.lost(order.tenant, order.reference, order.original)
@@ -293,14 +294,6 @@ def _needs_no_seal(tenant: Tenant | None, link: Link) -> bool:
     known = link.digest is not None
     named = known and link.seal is None and link.expires is None and link.recipe.startswith("~")
     return named and tenant is not None and link.recipe[1:] in tenant.unsigned
-
-
-def _ruled(tenant: Tenant, said: Recipe, asked: Asked) -> Recipe:
-    """Give the recipe with the tenant's presets and the client's hints in it; RecipeFault for an unknown name."""
-    recipe = grammar.expand(said, tenant.presets)
-    if recipe.watermark is not None and recipe.watermark.what not in tenant.watermarks:
-        raise RecipeFault(str(recipe), 0, 0, f"the tenant has no watermark {recipe.watermark.what}")
-    return hinted(recipe, read_hints(asked.hints)) if tenant.hints and asked.hints else recipe
 
 
 @lru_cache(maxsize=4_096)

@@ -77,7 +77,7 @@ class Edge:
             return 204, [(b"allow", ALLOW)], b"", "none"
         tenant, resolved = await self._delivery.admit(link), None
         if link.digest is None:
-            resolved = await unless_client_leaves(receive, self._delivery.resolve(tenant, link, asked))
+            resolved = await unless_client_leaves(receive, self._delivery.resolve(tenant, link))
         order = self._delivery.order(tenant, link, asked, resolved)
         if ready := self._ready(order, if_none_match):
             return ready

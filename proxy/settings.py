@@ -47,6 +47,15 @@ class Settings(BaseSettings):
         description="`require` refuses to start where the kernel lacks Landlock or seccomp; `prefer` warns.",
     )
 
+    formats: str = Field(
+        "",
+        pattern="^(svg|tiff)?(,(svg|tiff))*$",
+        description="Originals of these formats are taken as well: `svg`, `tiff`, or both with a comma.",
+    )
+    fonts: Path | None = Field(
+        None, description="Folder of fonts for `text`, for the letters that the bundled DejaVu Sans lacks."
+    )
+
     queue_length: int = Field(64, ge=1, le=10_000, description="Renders that may wait for a worker; beyond it 503.")
     fetches: int = Field(32, ge=1, le=1_000, description="Originals fetched at once.")
     deadline_s: float = Field(10.0, gt=0, le=120, description="Time one request may take before 504.")

@@ -14,11 +14,17 @@ from pydantic import SecretStr
 from proxy.core.errors import Refusal
 from proxy.core.grammar import parse
 from proxy.core.options import ROWS
+from proxy.core.recipe import is_set
+from proxy.core.reference import read_reference
 from proxy.metrics import Metrics
 from proxy.settings import Settings
+from tests import gallery
 from tests.core.test_errors import every
 from tests.core.test_signing import SECRET, VECTORS
+from tests.pictures import decoded
 
+_SAME = 1.0
+"""Mean difference of a channel, of 255, between a picture of the docs and the one that comes out now."""
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
@@ -33,15 +39,26 @@ def ticked(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
 
 
-def test_every_option_has_a_row_and_an_example_that_parses() -> None:
-    told = {ticked(row[0])[0]: row for row in rows("recipes.md") if row[0].startswith("`")}
-    for option in ROWS:
-        row = told[option.usage]
-        examples = ticked(row[1])
-        assert examples, option.usage
-        for example in examples:
-            assert option.field in {one.field for one in ROWS}
-            assert str(parse(example)) == example
+def test_the_option_table_is_the_one_the_pixel_room_makes() -> None:
+    """Else: python -m tests.gallery."""
+    page = gallery.PAGE.read_text()
+    assert "\n".join((gallery.BEGIN, *gallery.table(), gallery.END)) in page
+
+
+def test_every_option_has_an_example_that_says_it() -> None:
+    assert list(gallery.EXAMPLES.keys() ^ {row.field for row in ROWS}) == []
+    for field, (recipe, _) in gallery.EXAMPLES.items():
+        assert str(parse(recipe)) == recipe
+        assert is_set(getattr(parse(recipe), field))
+
+
+def test_every_example_picture_is_what_comes_out_now() -> None:
+    made = dict(gallery.pictures())
+    assert {path.name for path in gallery.PICTURES.iterdir()} == set(made)
+    for name, body in made.items():
+        kept, now = decoded((gallery.PICTURES / name).read_bytes()), decoded(body)
+        assert (kept.width, kept.height, kept.bands) == (now.width, now.height, now.bands), name
+        assert (kept - now).abs().avg() <= _SAME, name
 
 
 def test_every_setting_has_a_row_with_its_default_and_meaning() -> None:
@@ -88,6 +105,17 @@ def test_the_python_recipes_make_the_published_seals(page: Path) -> None:
             assert told[name](SECRET, VECTORS[0][0]) == f"{VECTORS[0][0]}?s={VECTORS[0][1]}"  # type: ignore[operator]
 
 
+def test_the_recipe_for_references_makes_the_links_of_its_page() -> None:
+    page = DOCS / "sources.md"
+    told: dict[str, object] = {}
+    exec(code(page, "python"), told)
+    examples = re.findall(r'/t/acme/(~[\w-]+)/.*?"([^"]+)"', page.read_text())
+    assert len(examples) == 2
+    for original, address in examples:
+        assert told["reference"](address) == original  # type: ignore[operator]
+        assert str(read_reference(original)) == address
+
+
 def test_the_signing_page_has_every_vector() -> None:
     page = (DOCS / "signing.md").read_text()
     assert all(seal in page for _, seal in VECTORS)
@@ -104,6 +132,49 @@ def test_the_javascript_recipe_makes_the_published_seals() -> None:
     )
     done = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True, timeout=30)
     assert json.loads(done.stdout) == [f"{path}?s={VECTORS[0][1]}", f"{path}?e={expires}&s={VECTORS[1][1]}"]
+
+
+_JAVA = """
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.util.Base64;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+
+class Seal {
+    %s
+    public static void main(String[] told) throws Exception { System.out.print(sign(told[0], told[1])); }
+}
+"""
+_GO = """
+package main
+
+import (
+    "crypto/hmac"
+    "crypto/sha256"
+    "encoding/base64"
+    "fmt"
+    "os"
+)
+
+%s
+func main() { fmt.Print(Sign(os.Args[1], os.Args[2])) }
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "frame", "command"), [("java", _JAVA, ["java", "Seal.java"]), ("go", _GO, ["go", "run", "Seal.go"])]
+)
+def test_a_compiled_recipe_makes_the_published_seals(
+    language: str, frame: str, command: list[str], tmp_path: Path
+) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    (tmp_path / command[-1]).write_text(frame % code(DOCS / "signing.md", language))
+    done = subprocess.run(
+        [*command, SECRET, VECTORS[2][0]], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == f"{VECTORS[2][0]}?s={VECTORS[2][1]}"
 
 
 def test_every_link_of_a_page_leads_somewhere() -> None:

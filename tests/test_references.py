@@ -216,8 +216,9 @@ async def test_a_source_that_refused_is_not_asked_again_at_once(world: World, re
     assert await references.resolve(ACME, CAT) == named(ONE)
 
 
-async def test_what_is_no_picture_is_not_kept(world: World) -> None:
-    world.far.body = b"<html>Please log in</html>"
+@pytest.mark.parametrize("body", [b"", b"<html>Please log in</html>", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
+async def test_what_is_of_no_kind_that_is_taken_is_not_kept(world: World, body: bytes) -> None:
+    world.far.body = body
     with pytest.raises(NotAPicture):
         await world.references().resolve(ACME, CAT)
     with pytest.raises(NotFound):

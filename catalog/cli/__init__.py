@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from catalog.cli import demo, doctor, key, migrate, serve, sign, tenant, upload
+from catalog.cli import demo, doctor, key, migrate, preset, serve, sign, tenant, upload, watermark
 from catalog.cli.shell import EXIT_CODES, complain, exit_code, expected, say_error
 from proxy.core.errors import Refusal
 
@@ -30,6 +30,8 @@ upload.register(app)
 sign.register(app)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
+app.add_typer(preset.app, name="preset")
+app.add_typer(watermark.app, name="watermark")
 migrate.register(app)
 doctor.register(app)
 demo.register(app)

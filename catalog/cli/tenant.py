@@ -64,10 +64,78 @@ def show(name: TenantArgument, *, as_json: AsJson = False) -> None:
     _tell([run(work())], as_json=as_json)
 
 
+@app.command(
+    "set",
+    epilog=ending(
+        "darkroom tenant set acme --linear --hints",
+        "darkroom tenant set acme --limit output_side=2048 --limit source_pixels=",
+    ),
+)
+def set_(  # noqa: PLR0913 - an option each
+    name: TenantArgument,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help="A limit of its own; without a number the installation's again."),
+    ] = None,
+    *,
+    linear: Annotated[bool | None, typer.Option(help="Resize in linear light.")] = None,
+    crisp: Annotated[bool | None, typer.Option(help="Sharpen a little what is made smaller.")] = None,
+    hints: Annotated[bool | None, typer.Option(help="Let client hints and Save-Data shape auto pictures.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change how a tenant wants its pictures; every server follows within seconds.
+
+    Linear and crisp are part of a picture's name: what was made the other way is not served any more.
+    """
+    from catalog.database import open_database
+    from catalog.tenants import change_rules, find_tenant
+
+    limits = dict(map(_read_limit, limit or ()))
+
+    async def work() -> "TenantSummary":
+        async with open_database(read_settings()) as database:
+            await change_rules(database, TenantName(name), linear=linear, crisp=crisp, hints=hints, limits=limits)
+            return await find_tenant(database, TenantName(name))
+
+    _tell([run(work())], as_json=as_json)
+
+
+def _read_limit(text: str) -> tuple[str, int | None]:
+    name, equals, number = text.partition("=")
+    if not equals or (number and not (number.isascii() and number.isdigit() and len(number) < 16)):  # noqa: PLR2004 - digits
+        raise typer.BadParameter(f"say NAME=NUMBER, for example output_side=2048, not {text!r}")
+    return name, int(number) if number else None
+
+
 def _tell(tenants: "list[TenantSummary]", *, as_json: bool) -> None:
-    rows = [(one.name, one.created_at.isoformat(timespec="seconds"), one.keys, one.originals) for one in tenants]
     if as_json:
-        for name, created, keys, originals in rows:
-            say_json(tenant=name, created=created, keys=keys, originals=originals)
+        for one in tenants:
+            say_json(
+                tenant=one.name,
+                created=one.created_at.isoformat(timespec="seconds"),
+                keys=one.keys,
+                originals=one.originals,
+                linear=one.linear,
+                crisp=one.crisp,
+                hints=one.hints,
+                limits=one.limits,
+            )
     else:
-        say_table(*((name, f"created {created}", f"keys {k}", f"originals {o}") for name, created, k, o in rows))
+        say_table(
+            *(
+                (
+                    one.name,
+                    f"created {one.created_at.isoformat(timespec='seconds')}",
+                    f"keys {one.keys}",
+                    f"originals {one.originals}",
+                    *_rules(one),
+                )
+                for one in tenants
+            )
+        )
+
+
+def _rules(one: "TenantSummary") -> list[str]:
+    """Name the rules that are not the usual ones."""
+    said = [rule for rule in ("linear", "crisp", "hints") if getattr(one, rule)]
+    return said + [f"{limit} {number}" for limit, number in one.limits.items()]

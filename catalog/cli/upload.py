@@ -99,11 +99,12 @@ async def open_library(settings: "Settings") -> "AsyncIterator[Library]":
     from catalog.library import Library
     from catalog.tenants import limits_of
     from proxy.backends import open_backends
+    from proxy.core.formats import readable
     from proxy.pixels.pool import open_pool
 
     alone = settings.model_copy(update={"workers": 1})
     async with open_database(settings) as database, open_backends(settings) as backends, open_pool(alone) as pixels:
-        yield Library(database, backends.originals, pixels, limits_of(settings))
+        yield Library(database, backends.originals, pixels, limits_of(settings), readable(settings.formats))
 
 
 def _tell(path: Path, kept: "Uploaded", signer: "Tenant", base_url: str, *, as_json: bool) -> None:

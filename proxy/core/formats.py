@@ -33,11 +33,16 @@ BLURHASH = Format("blurhash", "text/plain; charset=us-ascii", alpha=False, anima
 THUMBHASH = Format("thumbhash", "text/plain; charset=us-ascii", alpha=True, animation=False, largest_side=1_000_000)
 
 ALWAYS_READ = (JPEG, PNG, WEBP, GIF, AVIF)
-READ_BY_SETTING = (SVG, TIFF, HEIC, JXL, PDF)
 VECTORS = (SVG, PDF)
 TEXTS = (JSON, BLURHASH, THUMBHASH)
 
 FORMATS = {one.name: one for one in (JPEG, WEBP, AVIF, PNG, GIF, TIFF, SVG, HEIC, JXL, PDF, JSON, BLURHASH, THUMBHASH)}
+
+
+def readable(names: str) -> tuple[Format, ...]:
+    """Give the formats that are read where `names`, a comma list, are read beside those that always are."""
+    return (*ALWAYS_READ, *(FORMATS[name] for name in names.split(",") if name))
+
 
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"mif1", b"miaf", b"msf1"}

@@ -104,7 +104,7 @@ class Plan:
     """Counted from 0: a frame or a page."""
     frames: int
     load: Size | None
-    """The size a vector original is drawn at; None for all others."""
+    """The size the loaded picture has to have: a vector is drawn at it, a page of another size is refused."""
     load_shrink: int
     """The JPEG decoder's own reduction, 1, 2, 4 or 8."""
     crop: Box | None

@@ -14,7 +14,7 @@ from proxy.core.encoding import choose_encoding
 from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
 from proxy.core.fitting import crop_box, cut_and_canvas, scaled_size, target_box, user_turn
-from proxy.core.formats import AVIF, JPEG, VECTORS, Format
+from proxy.core.formats import AVIF, JPEG, TIFF, VECTORS, Format
 from proxy.core.geometry import Box, Size, Turn, upright
 from proxy.core.limits import Limits
 from proxy.core.negotiation import Client, choose_format
@@ -22,7 +22,7 @@ from proxy.core.plan import Effect, Interest, Plan, Trim
 from proxy.core.recipe import Recipe
 from proxy.core.tenant import Manner
 
-_PLACEHOLDERS = {"blurhash": 64, "thumbhash": 100, "lqip": 32}
+_PLACEHOLDERS = {"blurhash": 32, "thumbhash": 100, "lqip": 32}
 """Longest side of what a placeholder is made of, in pixels."""
 _LQIP_BLUR, _LQIP_QUALITY = 1.0, 40
 
@@ -75,7 +75,7 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
         source=facts.format,
         first_frame=first_frame,
         frames=frames,
-        load=stored_scaled if facts.format in VECTORS and stored_crop is None else None,
+        load=_load_size(facts, stored_scaled) if stored_crop is None else None,
         load_shrink=_load_shrink(facts, stored_scaled) if stored_crop is None else 1,
         crop=stored_crop,
         scaled=stored_scaled,
@@ -195,6 +195,12 @@ def _check_work(base: Size, scaled: Size, limits: Limits) -> None:
     if scaled.pixels > max(base.pixels, limits.output_pixels):
         told = f"The picture would be enlarged to {scaled.pixels} pixels on the way"
         raise OverLimit(f"{told}; the limit is {limits.output_pixels}.")
+
+
+def _load_size(facts: Facts, scaled: Size) -> Size | None:
+    if facts.format in VECTORS:
+        return scaled
+    return facts.stored if facts.format is TIFF and facts.frames > 1 else None
 
 
 def _load_shrink(facts: Facts, scaled: Size) -> int:

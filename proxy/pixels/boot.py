@@ -4,26 +4,33 @@ import os
 
 os.environ.setdefault("VIPS_CONCURRENCY", "1")  # read once, when libvips starts: parallelism comes from workers
 
+from collections.abc import Sequence
+
 import pyvips
+
+from proxy.core.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SVG, TIFF, WEBP, Format
+from proxy.pixels import source
 
 OLDEST = (8, 18, 7)
 """Older ones have known memory-safety faults in their loaders."""
 
-_LOADERS = (
-    "VipsForeignLoadJpeg",
-    "VipsForeignLoadPng",
-    "VipsForeignLoadWebp",
-    "VipsForeignLoadNsgif",
-    "VipsForeignLoadHeif",
-)
+_LOADERS = {
+    JPEG: "VipsForeignLoadJpeg",
+    PNG: "VipsForeignLoadPng",
+    WEBP: "VipsForeignLoadWebp",
+    GIF: "VipsForeignLoadNsgif",
+    AVIF: "VipsForeignLoadHeif",
+    SVG: "VipsForeignLoadSvg",
+    TIFF: "VipsForeignLoadTiff",
+}
 
 
 class WrongLibvips(Exception):  # noqa: N818 - named for what it tells
     """The libvips that was loaded is too old; the message says what to do."""
 
 
-def start() -> str:
-    """Check the version, set libvips up and block every loader but the allowed ones; give the version, as "8.18.7"."""
+def start(formats: Sequence[Format] = ALWAYS_READ) -> str:
+    """Check the version, set libvips up and block every loader but those of `formats`; give the version, "8.18.7"."""
     version = tuple(pyvips.version(part) for part in range(3))
     told = ".".join(map(str, version))
     if version < OLDEST:
@@ -34,8 +41,9 @@ def start() -> str:
         )
     pyvips.cache_set_max(0)
     pyvips.operation_block_set("VipsForeignLoad", True)  # noqa: FBT003 - pyvips' own signature
-    for loader in _LOADERS:
-        pyvips.operation_block_set(loader, False)  # noqa: FBT003 - as above
+    for one in formats:
+        pyvips.operation_block_set(_LOADERS[one], False)  # noqa: FBT003 - as above
+    source.allow(formats)
     return told
 
 

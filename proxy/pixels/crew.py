@@ -15,7 +15,7 @@ from proxy.settings import Settings
 
 _LOG = logging.getLogger("darkroom.pixels")
 
-PIXEL_CODE = 1
+PIXEL_CODE = 2
 """Counted up whenever the same plan gives other bytes."""
 CLOSED = "The pixel room is closing."
 _START_DEADLINE_S = 30.0
@@ -37,6 +37,7 @@ class Crew:
         # Honest work never gets there: the deadline and `worker_jobs` end it. For a parent that is stuck.
         cpu_s = int(settings.worker_jobs * settings.render_deadline_s) + 60
         self._ceilings = Ceilings(settings.worker_memory_bytes, cpu_s)
+        self._more = (settings.formats, "" if settings.fonts is None else str(settings.fonts.resolve()))
         self._arrival = asyncio.Event()
         self._departure = asyncio.Event()
         self._failures = 0
@@ -164,7 +165,7 @@ class Crew:
         return min(_FIRST_PAUSE_S * 2.0 ** min(excess, 10), _LAST_PAUSE_S) if excess > 0 else 0.0
 
     async def _started(self) -> tuple[Process, Hello]:
-        worker = process.start(self._command, self._ceilings)
+        worker = process.start(self._command, self._ceilings, self._more)
         try:
             return worker, await worker.greet(_START_DEADLINE_S)
         except BaseException:

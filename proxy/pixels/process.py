@@ -145,19 +145,19 @@ class Process:
         os.close(self.complaints)
 
 
-def start(command: tuple[str, ...], ceilings: Ceilings) -> Process:
+def start(command: tuple[str, ...], ceilings: Ceilings, more: tuple[str, ...] = ()) -> Process:
     """Start a worker, without waiting for what it says; NoWorker when the system has no more of something.
 
     Takes about a millisecond: exec by vfork(2), whatever our own size. Called from the loop's own thread, for
     PR_SET_PDEATHSIG kills the worker when the *thread* that started it ends.
     """
     try:
-        return _exec(command, ceilings)
+        return _exec(command, ceilings, more)
     except OSError as error:
         raise NoWorker(f"A pixel worker does not start: {error.strerror}.") from error
 
 
-def _exec(command: tuple[str, ...], ceilings: Ceilings) -> Process:
+def _exec(command: tuple[str, ...], ceilings: Ceilings, more: tuple[str, ...]) -> Process:
     with ExitStack() as undo:
         theirs, ours = socket.socketpair()
         undo.callback(theirs.close)
@@ -168,7 +168,7 @@ def _exec(command: tuple[str, ...], ceilings: Ceilings) -> Process:
             arguments = (ours.fileno(), os.getpid(), ceilings.memory_bytes, ceilings.cpu_s)
             try:
                 popen = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                    [*command, *map(str, arguments)],
+                    [*command, *map(str, arguments), *more],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,

@@ -11,22 +11,29 @@ from dataclasses import dataclass
 import pyvips
 
 from proxy.core.derivative import Derivative
-from proxy.core.formats import GIF, JPEG, WEBP
-from proxy.core.geometry import Turn
+from proxy.core.errors import OverLimit
+from proxy.core.formats import GIF, JPEG, SVG, TIFF, WEBP
+from proxy.core.geometry import Size, Turn
 from proxy.core.plan import Plan
 from proxy.pixels.colour import to_srgb
+from proxy.pixels.effects import effects
 from proxy.pixels.encode import encode
+from proxy.pixels.frame import border, corners
+from proxy.pixels.overlay import Stamp, lay, make_stamps
 from proxy.pixels.source import open_image, refusal
 
 Step = Callable[[pyvips.Image, Plan], pyvips.Image]
 
 
-def render(fd: int, plan: Plan, _watermark_fd: int | None = None) -> Derivative:
+def render(fd: int, plan: Plan, watermark_fd: int | None = None) -> Derivative:
     """Develop one derivative from the original behind `fd`; Damaged when its pixels end early or do not decode."""
     try:
         film = _load(fd, plan)
-        picture = film.join([_develop(frame, plan) for frame in film.frames()])
-        return Derivative(encode(picture, plan.encoding), plan.encoding.format, plan.size.width, plan.size.height)
+        stamps = make_stamps(plan, watermark_fd)
+        picture = film.join([_develop(frame, plan, stamps) for frame in film.frames()])
+        return Derivative(
+            encode(picture, plan.encoding, film.image), plan.encoding.format, plan.size.width, plan.size.height
+        )
     except pyvips.Error as error:
         raise refusal(error) from error
 
@@ -57,17 +64,32 @@ class _Film:
 
 
 def _load(fd: int, plan: Plan) -> _Film:
-    options: dict[str, int] = {}
+    options: dict[str, float] = {}
     if plan.source is JPEG:
         options["shrink"] = plan.load_shrink
     if plan.source in (GIF, WEBP):
         options |= {"page": plan.first_frame, "n": plan.frames}
-    return _Film(open_image(fd, plan.source, **options), plan.frames)
+    if plan.source is TIFF:
+        options["page"] = plan.first_frame
+    if plan.source is SVG and plan.load is not None:
+        return _Film(_draw(fd, plan.load), 1)
+    image = open_image(fd, plan.source, **options)
+    if plan.load is not None and (image.width, image.height) != (plan.load.width, plan.load.height):
+        told = f"Page {plan.first_frame + 1} is {image.width}×{image.height}"
+        raise OverLimit(f"{told}; the first is {plan.load.width}×{plan.load.height}, and others are not developed.")
+    return _Film(image, plan.frames)
 
 
-def _develop(frame: pyvips.Image, plan: Plan) -> pyvips.Image:
+def _draw(fd: int, size: Size) -> pyvips.Image:
+    """Draw a vector picture at a size; libvips rounds the scale's result, so a resize by a pixel may follow."""
+    nominal = open_image(fd, SVG).width
+    return open_image(fd, SVG, scale=size.width / nominal)
+
+
+def _develop(frame: pyvips.Image, plan: Plan, stamps: list[Stamp]) -> pyvips.Image:
     for step in STEPS:
         frame = step(frame, plan)
+    frame = lay(frame, stamps)
     # Frames are decoded in order from one forward-only source: finish each before the next one starts.
     return frame.copy_memory() if plan.frames > 1 else frame
 
@@ -83,10 +105,30 @@ def resize(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     """Resize to the exact size (libvips `resize`, Lanczos3); alpha is premultiplied, so no hidden colour leaks."""
     if (image.width, image.height) == (plan.scaled.width, plan.scaled.height):
         return image
+    if plan.linear:
+        return _resize_linear(image, plan)
     alpha, kind = image.hasalpha(), image.format
     image = image.premultiply() if alpha else image
     image = image.resize(plan.scaled.width / image.width, vscale=plan.scaled.height / image.height)
     return image.unpremultiply().cast(kind) if alpha else image
+
+
+def _resize_linear(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Resize in linear light (libvips `scRGB`), after colours became sRGB, which is what it is linear to."""
+    image = to_srgb(image).colourspace("scrgb")
+    alpha = image.hasalpha()
+    image = image.premultiply() if alpha else image
+    image = image.resize(plan.scaled.width / image.width, vscale=plan.scaled.height / image.height)
+    return (image.unpremultiply() if alpha else image).colourspace("srgb")
+
+
+def crisp(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Sharpen a little what was made smaller (libvips `sharpen`)."""
+    if not plan.crisp:
+        return image
+    alpha = image.extract_band(image.bands - 1) if image.hasalpha() else None
+    sharp = (image if alpha is None else image.extract_band(0, n=image.bands - 1)).sharpen(sigma=0.6, m1=0, m2=1.5)
+    return sharp if alpha is None else sharp.bandjoin(alpha)
 
 
 def colour(image: pyvips.Image, _: Plan) -> pyvips.Image:
@@ -154,4 +196,4 @@ def canvas(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     )
 
 
-STEPS: tuple[Step, ...] = (crop, resize, colour, turn, cut, flatten, canvas)
+STEPS: tuple[Step, ...] = (crop, resize, colour, crisp, turn, cut, effects, flatten, canvas, border, corners)

@@ -1,12 +1,13 @@
 """Open an original with the one loader its magic bytes call for."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import pyvips
 
 from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
-from proxy.core.formats import AVIF, GIF, JPEG, PNG, SNIFF_BYTES, WEBP, Format, sniff
+from proxy.core.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SNIFF_BYTES, SVG, TIFF, WEBP, Format, sniff
 
 _LOADERS = {
     JPEG: "jpegload_source",
@@ -14,14 +15,24 @@ _LOADERS = {
     WEBP: "webpload_source",
     GIF: "gifload_source",
     AVIF: "heifload_source",
+    SVG: "svgload_source",
+    TIFF: "tiffload_source",
 }
+_ALLOWED = list(ALWAYS_READ)
+"""The formats that this process reads."""
+
+
+def allow(formats: Sequence[Format]) -> None:
+    """Read these formats and no others from now on."""
+    _ALLOWED[:] = formats
 
 
 def sniff_fd(fd: int) -> Format:
     """Tell the format from the first bytes; NotAPicture when it is none that is allowed."""
     found = sniff(os.pread(fd, SNIFF_BYTES, 0))
-    if found not in _LOADERS:
-        raise NotAPicture("The original is none of the picture formats allowed here: JPEG, PNG, WebP, GIF, AVIF.")
+    if found not in _ALLOWED:
+        names = ", ".join(one.name for one in _ALLOWED)
+        raise NotAPicture(f"The original is none of the picture formats allowed here: {names}.")
     return found
 
 

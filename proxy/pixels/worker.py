@@ -1,6 +1,6 @@
 """One worker: a process that closes itself, then probes and renders what it is handed.
 
-    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S
+    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S FORMATS FONTS
 
 It is exec'd, never forked after use, with an environment of its own and no descriptor but its socket. It
 keeps nothing between two requests. Whatever it didn't foresee ends it, with a traceback on stderr: the pool
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from proxy.core.errors import Refusal
+from proxy.core.formats import readable
 from proxy.core.plan import Plan, Trim
-from proxy.pixels import boot, probe, render, sandbox, trim, wire
+from proxy.pixels import boot, lettering, probe, render, sandbox, trim, wire
 
 _NICENESS = 5
 """The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""
@@ -28,16 +29,18 @@ _OUT_OF_MEMORY_SCORE = "500"
 
 def main() -> None:
     """Run one worker, from its arguments to the end of its socket."""
-    fd, parent_pid, memory_bytes, cpu_s = map(int, sys.argv[1:])
+    fd, parent_pid, memory_bytes, cpu_s = map(int, sys.argv[1:5])
+    formats, fonts = sys.argv[5:7]
     sandbox.attach(parent_pid)
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):  # no /proc: the server then dies as likely as we
         Path("/proc/self/oom_score_adj").write_text(_OUT_OF_MEMORY_SCORE, encoding="ascii")
     with socket.socket(fileno=fd) as ours:
         try:
-            libvips = boot.start()
+            libvips = boot.start(readable(formats))
         except boot.WrongLibvips as wrong:
             raise SystemExit(str(wrong)) from None
+        lettering.open_fonts(Path(fonts) if fonts else None)
         walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s))
         # Behind the walls: a wall that pixels cannot do without shows here, before any request.
         boot.warm_up()

@@ -292,7 +292,7 @@ def test_a_trim_looks_within_the_crop() -> None:
 @pytest.mark.parametrize(
     ("recipe", "size"),
     [
-        ("blurhash", Size(64, 43)),
+        ("blurhash", Size(32, 21)),
         ("thumbhash", Size(100, 67)),
         ("lqip", Size(32, 21)),
         ("w640-h640-lqip", Size(32, 32)),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.core.derivative import Derivative
 from proxy.core.errors import Damaged, NotAPicture, OverLimit
+from proxy.core.formats import TEXTS
 from proxy.core.geometry import Size
 from proxy.core.grammar import parse
 from proxy.core.planner import planned
@@ -34,6 +35,7 @@ from tests.pictures import (
 from tests.recipes import recipes
 
 boot.start()
+pyvips.operation_block_set("VipsForeignLoadTiff", False)
 
 
 def made(body: bytes, recipe: str | Recipe) -> Derivative:
@@ -243,7 +245,7 @@ originals = st.builds(
 
 
 @settings(max_examples=150, deadline=None)
-@given(originals, recipes(side=96))
+@given(originals, recipes(side=96).filter(lambda recipe: recipe.format != "json"))
 def test_the_planned_size_is_the_size_that_comes_out(body: bytes, recipe: Recipe) -> None:
     with opened(body) as fd:
         facts = probe(fd)
@@ -251,7 +253,14 @@ def test_the_planned_size_is_the_size_that_comes_out(body: bytes, recipe: Recipe
             plan = planned(recipe, facts)
         except OverLimit:
             return
-        answer = render(fd, plan)
+        try:
+            answer = render(fd, plan)
+        except OverLimit:
+            assert recipe.budget is not None
+            return
+    assert plan.size == Size(answer.width, answer.height)
+    if answer.format in TEXTS:
+        return
     picture = pyvips.Image.new_from_buffer(answer.body, "")
     assert Size(picture.width, picture.height) == plan.size == Size(answer.width, answer.height)
 

@@ -1,0 +1,46 @@
+"""Presets, watermarks, and how a tenant wants its pictures."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+_MOMENT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    """Create two tables and widen one; tenants from before have no presets, and nothing that changes their pictures."""
+    for name in ("linear", "crisp", "hints"):
+        op.add_column("tenant", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("tenant", sa.Column("limits", sa.String(1024), nullable=False, server_default="{}"))
+    op.create_table(
+        "preset",
+        sa.Column("tenant", sa.String(31), nullable=False),
+        sa.Column("name", sa.String(32), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("recipe", sa.String(2048), nullable=True),
+        sa.Column("unsigned", sa.Boolean(), nullable=False),
+        sa.Column("created_at", _MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "name", "version", name="pk_preset"),
+        sa.ForeignKeyConstraint(["tenant"], ["tenant.name"], name="fk_preset_tenant"),
+    )
+    op.create_table(
+        "watermark",
+        sa.Column("tenant", sa.String(31), nullable=False),
+        sa.Column("name", sa.String(32), nullable=False),
+        sa.Column("original", sa.String(64), nullable=False),
+        sa.Column("width", sa.Integer(), nullable=False),
+        sa.Column("height", sa.Integer(), nullable=False),
+        sa.Column("created_at", _MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "name", name="pk_watermark"),
+        sa.ForeignKeyConstraint(["tenant"], ["tenant.name"], name="fk_watermark_tenant"),
+    )
+
+
+def downgrade() -> None:
+    """Drop the two, and the columns."""
+    op.drop_table("watermark")
+    op.drop_table("preset")
+    for name in ("limits", "hints", "crisp", "linear"):
+        op.drop_column("tenant", name)

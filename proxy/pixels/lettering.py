@@ -1,0 +1,41 @@
+"""Lettering: a line of text as a picture.
+
+Theory. Pango opens a font's file when a glyph of it is first drawn at a size, and behind the worker's walls no file can
+be opened. So every text is drawn in one font description, whose faces the warm-up has opened: what was drawn once can
+be drawn again. The picture is then made as large as it has to be.
+"""
+
+from html import escape
+from pathlib import Path
+
+import pyvips
+
+_FONT = "DejaVu Sans 96px"
+_BUNDLED = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
+_SAMPLE = "Añ Ωλ Жя אב عربي हिन्दी ไทย 漢字 かな 한글 🙂"
+"""Something of each script that a font may be there for."""
+_ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
+_SHADOW_SIGMA, _SHADOW_ROOM = 5, 12
+_SHADOW_DARKNESS = 0.75
+
+
+def open_fonts(folder: Path | None) -> None:
+    """Open the bundled font, and those of a folder for the letters it lacks; before the walls close."""
+    files = [_BUNDLED]
+    if folder is not None:
+        files += sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS)
+    for file in files:
+        pyvips.Image.text("A", font=_FONT, fontfile=str(file))
+    draw_text(_SAMPLE).copy_memory()
+
+
+def draw_text(text: str) -> pyvips.Image:
+    """Draw one line (libvips `text`, Pango): white above a soft shadow, so that it can be read on any ground; sRGBA."""
+    marked = f'<span foreground="white">{escape(text, quote=False)}</span>'
+    ink = pyvips.Image.text(marked, font=_FONT, fontfile=str(_BUNDLED), rgba=True)
+    room = _SHADOW_ROOM
+    ink = ink.embed(room, room, ink.width + 2 * room, ink.height + 2 * room)
+    shade = ink.extract_band(3).gaussblur(_SHADOW_SIGMA).linear(2 * _SHADOW_DARKNESS, 0)
+    shade = (shade > 255 * _SHADOW_DARKNESS).ifthenelse(255 * _SHADOW_DARKNESS, shade).cast("uchar")
+    shadow = shade.new_from_image([0, 0, 0]).copy(interpretation="srgb").bandjoin(shade)
+    return shadow.composite2(ink, "over").cast("uchar")

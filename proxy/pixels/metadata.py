@@ -1,0 +1,49 @@
+"""What a derivative tells of its original: who has the right to it, and all but the place where `keep` asks for it.
+
+libvips holds EXIF twice, as the block that was read and as fields. The block is never carried: a saver would write all
+of it, the place included. What the fields say is written anew.
+"""
+
+import re
+from typing import Any
+
+import pyvips
+
+_NOTHING, _EXIF, _XMP, _IPTC = 0, 1, 2, 4
+"""VipsForeignKeep."""
+_RIGHTS = ("exif-ifd0-Copyright", "exif-ifd0-Artist")
+_BLOCKS = ("xmp-data", "iptc-data")
+_PLACES = ("exif-ifd3-", "exif-ifd2-MakerNote", "exif-ifd1-", "jpeg-thumbnail-data", "exif-ifd0-Orientation")
+"""GPS; what makers hide; the thumbnail, which is of another picture now; the orientation, which was applied."""
+_SHOWN = re.compile(r", ASCII, \d+ components, \d+ bytes\)$")
+_XMP_PLACES = (b"GPS", b"Location", b"photoshop:City")
+
+
+def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool) -> tuple[pyvips.Image, int]:
+    """Give `image` with the metadata of `source` that may leave, and which kinds a saver is to write."""
+    told = {name: source.get(name) for name in source.get_fields() if name.startswith("exif-ifd") or name in _BLOCKS}
+    kept = {name: value for name, value in told.items() if (_may_leave(name, value) if everything else name in _RIGHTS)}
+    kept = {name: text for name, value in kept.items() if (text := _plain(value))}
+    image = image.copy()
+    for name in image.get_fields():
+        if name.startswith(("exif-", "jpeg-thumbnail")) or name in _BLOCKS:
+            image.remove(name)
+    for name, value in kept.items():
+        image.set_type(source.get_typeof(name), name, value)
+    exif = any(name.startswith("exif-") for name in kept)
+    return image, (_EXIF if exif else _NOTHING) | (_XMP * ("xmp-data" in kept)) | (_IPTC * ("iptc-data" in kept))
+
+
+def _may_leave(name: str, value: Any) -> bool:  # noqa: ANN401 - text or bytes
+    if name.startswith(_PLACES):
+        return False
+    return name != "xmp-data" or not any(place in bytes(value) for place in _XMP_PLACES)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - text or bytes
+    """Give a field as it was in the file: libvips lets how libexif would show it follow, with its type and length."""
+    if not isinstance(value, str) or not (shown := _SHOWN.search(value)):
+        return value
+    told = value[: shown.start()]
+    half = (len(told) - 2) // 2
+    return told[:half].strip() if told[:half].strip() == told[half + 2 :].strip() else told.partition(" (")[0].strip()

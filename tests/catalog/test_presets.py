@@ -1,0 +1,179 @@
+"""Presets, watermarks and rules of a tenant, on both databases."""
+
+import asyncio
+
+import pytest
+
+from catalog import presets, watermarks
+from catalog.database import Database
+from catalog.library import Uploaded
+from catalog.presets import DEFAULTS, MOST_PRESETS, delete_preset, list_presets, list_versions, put_preset
+from catalog.refusals import PresetMissing, PresetRefused, RulesRefused, TenantMissing, WatermarkRefused
+from catalog.tenants import SqlTenants, change_rules, create_tenant, find_tenant, limits_of_tenant
+from catalog.watermarks import delete_watermark, list_watermarks, put_watermark
+from proxy.core import grammar
+from proxy.core.errors import RecipeFault
+from proxy.core.geometry import Size
+from proxy.core.limits import HARD_CAPS, Limits
+from proxy.core.names import Digest, TenantName
+from proxy.core.tenant import Manner, Tenant
+
+ACME, OTHER = TenantName("acme"), TenantName("other")
+LOGO = Uploaded(Digest("a" * 64), 900, "image/png", 200, 100)
+
+
+@pytest.fixture
+async def acme(database: Database) -> Database:
+    """Give the database with two tenants."""
+    await create_tenant(database, ACME)
+    await create_tenant(database, OTHER)
+    return database
+
+
+async def known(database: Database) -> Tenant:
+    """Give the tenant as delivery sees it."""
+    found = await SqlTenants(database).find(ACME)
+    assert found is not None
+    return found
+
+
+async def test_a_new_tenant_has_the_presets_people_expect(acme: Database) -> None:
+    told = {one.name: one.recipe for one in await list_presets(acme, ACME)}
+    assert told == DEFAULTS
+    assert (await known(acme)).presets["card"] == grammar.parse("w400-h300-q85-auto")
+    assert (await known(acme)).unsigned == frozenset()
+
+
+@pytest.mark.parametrize("recipe", DEFAULTS.values())
+def test_default_presets_are_spelled_right(recipe: str) -> None:
+    assert str(grammar.parse(recipe)) == recipe
+
+
+async def test_a_change_is_a_new_version_and_the_newest_counts(acme: Database) -> None:
+    await put_preset(acme, ACME, "card", "w500-auto")
+    changed = await put_preset(acme, ACME, "card", "w600-auto", unsigned=True)
+    assert changed.version == 3
+    assert (await known(acme)).presets["card"] == grammar.parse("w600-auto")
+    assert (await known(acme)).unsigned == {"card"}
+    told = [(one.version, one.recipe, one.unsigned) for one in await list_versions(acme, ACME, "card")]
+    assert told == [(3, "w600-auto", True), (2, "w500-auto", False), (1, "w400-h300-q85-auto", False)]
+    assert {one.recipe for one in await list_presets(acme, OTHER) if one.name == "card"} == {"w400-h300-q85-auto"}
+
+
+async def test_a_deleted_preset_stays_in_its_history_and_may_come_back(acme: Database) -> None:
+    await delete_preset(acme, ACME, "card")
+    assert "card" not in (await known(acme)).presets
+    assert "card" not in {one.name for one in await list_presets(acme, ACME)}
+    with pytest.raises(PresetMissing):
+        await delete_preset(acme, ACME, "card")
+    assert (await put_preset(acme, ACME, "card", "w1-auto")).version == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "refusal"),
+    [
+        ("Card", "w400", PresetRefused),
+        ("a" * 33, "w400", PresetRefused),
+        ("9a", "w400", PresetRefused),
+        ("card", "w0400", RecipeFault),
+        ("card", "w400-h300-cover", RecipeFault),
+        ("card", "blink", RecipeFault),
+        ("card", "gn", RecipeFault),
+        ("card", "~icon-w40", PresetRefused),
+        ("card", "w400-wm_logo", PresetRefused),
+    ],
+)
+async def test_a_preset_that_cannot_be_is_refused(
+    acme: Database, name: str, recipe: str, refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal):
+        await put_preset(acme, ACME, name, recipe)
+    assert (await known(acme)).presets["card"] == grammar.parse("w400-h300-q85-auto")
+
+
+async def test_presets_are_bounded(acme: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MOST_PRESETS >= 100
+    monkeypatch.setattr(presets, "MOST_PRESETS", len(DEFAULTS))
+    with pytest.raises(PresetRefused, match="delete one"):
+        await put_preset(acme, ACME, "another", "w1-auto")
+    await put_preset(acme, ACME, "card", "w1-auto")
+
+
+async def test_changes_at_once_all_become_versions(acme: Database) -> None:
+    await asyncio.gather(*(put_preset(acme, ACME, "card", f"w{width}-auto") for width in range(100, 106)))
+    assert [one.version for one in await list_versions(acme, ACME, "card")] == [7, 6, 5, 4, 3, 2, 1]
+
+
+async def test_whose_tenant_is_missing_is_told(acme: Database) -> None:
+    nobody = TenantName("nobody")
+    for asked in (
+        put_preset(acme, nobody, "card", "w1-auto"),
+        list_presets(acme, nobody),
+        list_versions(acme, nobody, "card"),
+        put_watermark(acme, nobody, "logo", LOGO),
+        list_watermarks(acme, nobody),
+        change_rules(acme, nobody, linear=True),
+        limits_of_tenant(acme, nobody, Limits()),
+    ):
+        with pytest.raises(TenantMissing):
+            await asked
+    with pytest.raises(PresetMissing):
+        await list_versions(acme, ACME, "nothing")
+
+
+async def test_a_watermark_is_known_and_may_change_its_picture(acme: Database) -> None:
+    await put_watermark(acme, ACME, "logo", LOGO)
+    await put_preset(acme, ACME, "stamped", "w400-wm_logo-auto")
+    mark = (await known(acme)).watermarks["logo"]
+    assert (mark.original, mark.size) == ("a" * 64, Size(200, 100))
+    await put_watermark(acme, ACME, "logo", Uploaded(Digest("b" * 64), 9, "image/png", 10, 20))
+    mark = (await known(acme)).watermarks["logo"]
+    assert (mark.original, mark.size) == ("b" * 64, Size(10, 20))
+    assert [one.name for one in await list_watermarks(acme, ACME)] == ["logo"]
+    assert await list_watermarks(acme, OTHER) == []
+
+
+async def test_a_watermark_that_a_preset_names_stays(acme: Database) -> None:
+    await put_watermark(acme, ACME, "logo", LOGO)
+    await put_preset(acme, ACME, "stamped", "w400-wm_logo-auto")
+    with pytest.raises(WatermarkRefused, match="stamped"):
+        await delete_watermark(acme, ACME, "logo")
+    await delete_preset(acme, ACME, "stamped")
+    await delete_watermark(acme, ACME, "logo")
+    assert (await known(acme)).watermarks == {}
+    with pytest.raises(WatermarkRefused, match="no such"):
+        await delete_watermark(acme, ACME, "logo")
+
+
+async def test_watermarks_are_bounded(acme: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(WatermarkRefused, match="a-z"):
+        await put_watermark(acme, ACME, "my_logo", LOGO)
+    with pytest.raises(WatermarkRefused, match="pixels"):
+        await put_watermark(acme, ACME, "logo", Uploaded(Digest("a" * 64), 9, "image/png", 4_000, 1_001))
+    monkeypatch.setattr(watermarks, "MOST_WATERMARKS", 1)
+    await put_watermark(acme, ACME, "logo", LOGO)
+    await put_watermark(acme, ACME, "logo", LOGO)
+    with pytest.raises(WatermarkRefused, match="delete one"):
+        await put_watermark(acme, ACME, "second", LOGO)
+
+
+async def test_rules_and_limits_are_a_tenant_s_own(acme: Database) -> None:
+    await change_rules(acme, ACME, linear=True, hints=True, limits={"output_side": 2_048, "source_bytes": 1_000})
+    await change_rules(acme, ACME, crisp=True, hints=False, limits={"source_bytes": None})
+    tenant = await known(acme)
+    assert tenant.manner == Manner(linear=True, crisp=True)
+    assert tenant.hints is False
+    assert tenant.limits == Limits(output_side=2_048)
+    assert await limits_of_tenant(acme, ACME, Limits(source_pixels=9)) == Limits(source_pixels=9, output_side=2_048)
+    assert await limits_of_tenant(acme, OTHER, Limits()) == Limits()
+    summary = await find_tenant(acme, ACME)
+    assert (summary.linear, summary.crisp, summary.hints, summary.limits) == (True, True, False, {"output_side": 2_048})
+
+
+@pytest.mark.parametrize(
+    "limits", [{"height": 5}, {"output_side": 0}, {"output_side": HARD_CAPS.output_side + 1}, {"__class__": 1}]
+)
+async def test_a_limit_beyond_the_hard_caps_is_refused(acme: Database, limits: dict[str, int]) -> None:
+    with pytest.raises(RulesRefused):
+        await change_rules(acme, ACME, limits=limits)
+    assert (await known(acme)).limits == Limits()

@@ -1,0 +1,158 @@
+"""How derivatives are written: lossless, progressive, budgets, targets, metadata. Pillow is the independent reader."""
+
+import io
+from collections.abc import Iterator
+
+import PIL.ExifTags
+import PIL.Image
+import pytest
+import pyvips
+
+from proxy.core.derivative import Derivative
+from proxy.core.errors import OverLimit
+from proxy.core.grammar import parse
+from proxy.core.planner import planned
+from proxy.pixels.probe import probe
+from proxy.pixels.quality import difference
+from proxy.pixels.render import render
+from proxy.pixels.scenes import dunes
+from tests.pictures import opened, quadrants
+
+NOISE = pyvips.Image.gaussnoise(200, 150, mean=128, sigma=40, seed=1)
+NOISY = NOISE.bandjoin([NOISE.rot180(), NOISE.fliphor()]).cast("uchar").copy(interpretation="srgb")
+PHOTO = dunes(600, 400)
+GRAINY = pyvips.Image.new_from_buffer(PHOTO, "") + (NOISY.resize(4).crop(0, 0, 600, 400) - 128) * 0.5
+
+
+def made(body: bytes, recipe: str) -> Derivative:
+    """Develop a picture."""
+    with opened(body) as fd:
+        return render(fd, planned(parse(recipe), probe(fd)))
+
+
+@pytest.fixture(autouse=True)
+def tiff() -> Iterator[None]:
+    """Let this process read back what it wrote."""
+    pyvips.operation_block_set("VipsForeignLoadTiff", False)
+    yield
+    pyvips.operation_block_set("VipsForeignLoadTiff", True)
+
+
+@pytest.mark.parametrize("recipe", ["lossless-webp", "lossless-avif", "png", "tiff"])
+def test_lossless_is_without_any_loss(recipe: str) -> None:
+    body = made(NOISY.pngsave_buffer(), recipe).body
+    picture = pyvips.Image.new_from_buffer(body, "").colourspace("srgb")
+    assert (picture - NOISY).abs().max() == 0
+
+
+@pytest.mark.parametrize(("recipe", "word"), [("prog-jpeg", "progressive"), ("prog-png", "interlace")])
+def test_progressive_is_what_a_reader_sees(recipe: str, word: str) -> None:
+    plain, progressive = (PIL.Image.open(io.BytesIO(made(PHOTO, one).body)) for one in (recipe[5:], recipe))
+    assert progressive.info.get(word)
+    assert not plain.info.get(word)
+
+
+@pytest.mark.parametrize("suffix", ["jpeg", "webp", "avif"])
+@pytest.mark.parametrize("budget", [4, 12])
+def test_a_budget_is_kept_and_used(suffix: str, budget: int) -> None:
+    """The body fits, and the next larger budget gives no smaller one."""
+    smaller, larger = made(PHOTO, f"max{budget}k-{suffix}"), made(PHOTO, f"max{3 * budget}k-{suffix}")
+    assert len(smaller.body) <= budget * 1_024
+    assert len(smaller.body) <= len(larger.body) <= 3 * budget * 1_024
+
+
+def test_a_budget_that_nothing_fits_is_refused_with_the_smallest_there_is() -> None:
+    with pytest.raises(OverLimit, match=r"The picture has \d+ bytes at the lowest quality; the budget is 1024"):
+        made(NOISY.resize(4).pngsave_buffer(), "max1k-jpeg")
+
+
+@pytest.mark.parametrize("suffix", ["jpeg", "webp", "avif"])
+def test_targets_differ_as_they_say(suffix: str) -> None:
+    """Low looks worse than good, and good worse than best; each is smaller for it."""
+    original = GRAINY.cast("uchar").pngsave_buffer()
+    low, good, best = (made(original, f"w400-q{word}-{suffix}").body for word in ("low", "good", "best"))
+    assert len(low) < len(good) < len(best)
+    reference = lightness(made(original, "w400-png").body)
+    apart = [difference(reference, lightness(body)) for body in (low, good, best)]
+    assert apart == sorted(apart, reverse=True)
+
+
+def test_a_target_asks_more_of_a_picture_that_shows_more() -> None:
+    """The same look takes a flat sky fewer bits of quality than noise."""
+    flat = pyvips.Image.black(300, 200, bands=3).linear(1, [90, 130, 200]).cast("uchar").copy(interpretation="srgb")
+    sizes = [len(made(one.pngsave_buffer(), "qgood-jpeg").body) for one in (flat, NOISY)]
+    assert sizes[0] * 5 < sizes[1]
+
+
+def lightness(body: bytes) -> pyvips.Image:
+    """Give what a target compares."""
+    return pyvips.Image.new_from_buffer(body, "").colourspace("lab").extract_band(0).copy_memory()
+
+
+def told_original() -> bytes:
+    """Make a picture that tells who made it, where, and with what; and lies on its side."""
+    picture = pyvips.Image.new_from_buffer(quadrants(64, 48, 6, ".jpg"), "").copy()
+    for name, value in (
+        ("exif-ifd0-Copyright", "(c) Anna Beispiel"),
+        ("exif-ifd0-Artist", "Anna Beispiel"),
+        ("exif-ifd0-Model", "Kamera 1"),
+        ("exif-ifd3-GPSLatitude", "47/1 22/1 0/1"),
+        ("exif-ifd3-GPSLatitudeRef", "N"),
+    ):
+        picture.set_type(pyvips.GValue.gstr_type, name, value)
+    picture.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta exif:GPSLatitude='47,22N'/>")
+    body: bytes = picture.jpegsave_buffer(Q=95)
+    return body
+
+
+def exif(body: bytes) -> dict[str, object]:
+    """Read EXIF with Pillow: names of the first directory, and GPS."""
+    found = PIL.Image.open(io.BytesIO(body)).getexif()
+    told = {PIL.ExifTags.TAGS.get(tag, str(tag)): value for tag, value in found.items()}
+    return told | {"GPS": dict(found.get_ifd(PIL.ExifTags.IFD.GPSInfo))}
+
+
+def test_the_original_tells_it_all() -> None:
+    told = exif(told_original())
+    assert told["GPS"]
+    assert told["Model"] == "Kamera 1"
+    assert b"GPSLatitude" in told_original()
+
+
+@pytest.mark.parametrize("suffix", ["jpeg", "webp", "png", "avif"])
+def test_only_the_rights_leave(suffix: str) -> None:
+    body = made(told_original(), f"w32-{suffix}").body
+    told = exif(body)
+    assert str(told["Copyright"]).strip() == "(c) Anna Beispiel"
+    assert str(told["Artist"]).strip() == "Anna Beispiel"
+    assert "Model" not in told
+    assert told["GPS"] == {}
+    assert told.get("Orientation", 1) == 1
+    assert b"xmpmeta" not in body
+
+
+@pytest.mark.parametrize("suffix", ["jpeg", "webp", "png", "avif"])
+def test_keep_keeps_all_but_the_place(suffix: str) -> None:
+    body = made(told_original(), f"w32-keep-{suffix}").body
+    told = exif(body)
+    assert str(told["Model"]).strip() == "Kamera 1"
+    assert told["GPS"] == {}
+    assert told.get("Orientation", 1) == 1
+    assert b"GPSLatitude" not in body
+
+
+def test_a_picture_without_rights_has_no_metadata_at_all() -> None:
+    body = made(quadrants(64, 48, 1, ".jpg"), "w32-jpeg").body
+    assert b"Exif" not in body
+
+
+@pytest.mark.parametrize(("recipe", "size"), [("blurhash", 28), ("w10-h30-blurhash", 28)])
+def test_a_blurhash_is_text(recipe: str, size: int) -> None:
+    answer = made(PHOTO, recipe)
+    assert len(answer.body) == size
+    assert answer.format.name == "blurhash"
+
+
+def test_a_thumbhash_tells_transparency() -> None:
+    clear = NOISY.bandjoin(pyvips.Image.black(200, 150)).pngsave_buffer()
+    assert made(clear, "thumbhash").body != made(NOISY.pngsave_buffer(), "thumbhash").body

@@ -1,0 +1,165 @@
+"""Formats that a setting lets in: SVG and TIFF; what they may do, and what not."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import pyvips
+
+from proxy.core.errors import NotAPicture, OverLimit, Refusal
+from proxy.core.formats import ALWAYS_READ, SVG, TIFF, readable
+from proxy.core.grammar import parse
+from proxy.core.plan import Plan, Trim
+from proxy.core.planner import Terms, plan_render, planned
+from proxy.pixels import boot
+from proxy.pixels.pool import open_pool
+from proxy.pixels.probe import probe
+from proxy.pixels.render import render
+from proxy.ports import OpenOriginal
+from proxy.settings import Settings
+from tests.pictures import BLUE, RED, decoded, near, opened, solid
+
+SVG_RED = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20" width="40" height="20">'
+    b'<rect width="40" height="20" fill="#dc1e1e"/></svg>'
+)
+
+
+@pytest.fixture(autouse=True)
+def by_setting() -> Iterator[None]:
+    """Read what the setting may let in, for one test."""
+    boot.start(readable("svg,tiff"))
+    yield
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    boot.start(ALWAYS_READ)
+
+
+def made(body: bytes, recipe: str) -> pyvips.Image:
+    """Develop a picture and decode it."""
+    with opened(body) as fd:
+        return decoded(render(fd, planned(parse(recipe), probe(fd))).body)
+
+
+def pages(*paints: tuple[int, ...], width: int = 30) -> bytes:
+    """Make a TIFF with a page of each colour."""
+    film = pyvips.Image.arrayjoin([solid(width, 20, paint) for paint in paints], across=1).copy()
+    film.set_type(pyvips.GValue.gint_type, "page-height", 20)
+    body: bytes = film.tiffsave_buffer()
+    return body
+
+
+def test_an_svg_is_drawn_at_the_size_that_is_asked_for() -> None:
+    """An edge stays an edge, where a picture of 40 pixels made larger would be blurred."""
+    half = SVG_RED.replace(b'<rect width="40"', b'<rect width="20"')
+    picture = made(half, "w400-up-png")
+    assert (picture.width, picture.height) == (400, 200)
+    assert near(picture, 196, 100, (*RED, 255), 2)
+    assert picture(203, 100)[3] == 0
+
+
+def test_an_svg_of_its_own_family_is_a_png() -> None:
+    with opened(SVG_RED) as fd:
+        assert render(fd, planned(parse("w20"), probe(fd))).format.name == "png"
+
+
+@pytest.mark.parametrize("crop", ["crop0_0_20_20-w10-png", "crop0.5_0_0.5_1-png"])
+def test_a_part_of_an_svg(crop: str) -> None:
+    assert near(made(SVG_RED, crop), 5, 5, (*RED, 255), 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<image href="file://{secret}" width="40" height="20"/>',
+        '<image href="{secret}" width="40" height="20"/>',
+        '<image href="http://127.0.0.1:1/x.png" width="40" height="20"/>',
+        '<use href="{secret}#a"/>',
+        "<script>document.documentElement.remove()</script>",
+        '<foreignObject width="40" height="20"><iframe xmlns="http://www.w3.org/1999/xhtml" src="file:///etc/passwd"/></foreignObject>',
+        '<style>@import url("file://{secret}"); rect {{ fill: url({secret}#a) }}</style>',
+    ],
+)
+def test_an_svg_reaches_nothing_beyond_itself(content: str, tmp_path: Path) -> None:
+    """What it refers to is not there: no blue is seen, or it is refused."""
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(solid(40, 20, BLUE).pngsave_buffer())
+    body = SVG_RED.replace(b"</svg>", content.format(secret=secret).encode() + b"</svg>")
+    try:
+        picture = made(body, "png")
+    except Refusal:
+        return
+    assert not near(picture, 20, 10, BLUE, 60)
+    assert near(picture, 20, 10, (*RED, 255), 2) or "fill: url" in content
+
+
+def test_an_entity_of_a_file_is_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text('<rect width="40" height="20" fill="#1e1edc"/>')
+    declared = f'<!DOCTYPE svg [<!ENTITY x SYSTEM "file://{secret}">]>'.encode()
+    try:
+        picture = made(declared + SVG_RED.replace(b"</svg>", b"&x;</svg>"), "png")
+    except Refusal:
+        return
+    assert near(picture, 20, 10, (*RED, 255), 2)
+
+
+def test_entities_do_not_explode() -> None:
+    bomb = b'<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa">' + b"".join(
+        b'<!ENTITY %c "%s">' % (98 + at, b"&%c;" % (97 + at) * 10) for at in range(9)
+    )
+    body = bomb + b"]>" + SVG_RED.replace(b"</svg>", b"<text>&j;</text></svg>")
+    with pytest.raises(Refusal):
+        made(body, "png")
+
+
+def test_a_page_of_a_tiff_is_chosen() -> None:
+    body = pages(RED, BLUE)
+    assert near(made(body, "png"), 15, 10, RED, 1)
+    assert near(made(body, "page2-png"), 15, 10, BLUE, 1)
+    with pytest.raises(OverLimit, match="Page 3"):
+        made(body, "page3-png")
+
+
+def test_a_trim_looks_at_the_page_that_is_asked_for() -> None:
+    framed = solid(10, 6, RED).embed(5, 4, 30, 20, extend="white")
+    film = pyvips.Image.arrayjoin([solid(30, 20, BLUE), framed], across=1).copy()
+    film.set_type(pyvips.GValue.gint_type, "page-height", 20)
+    from proxy.pixels.trim import find_picture  # noqa: PLC0415 - blocked loaders are set up first
+
+    with opened(film.tiffsave_buffer()) as fd:
+        asked, facts = parse("page2-trim10-png"), probe(fd)
+        question = plan_render(asked, facts, Terms())
+        assert isinstance(question, Trim)
+        plan = plan_render(asked, facts, Terms(), find_picture(fd, question))
+        assert isinstance(plan, Plan)
+        picture = decoded(render(fd, plan).body)
+    assert (picture.width, picture.height) == (10, 6)
+
+
+@pytest.mark.parametrize("interpretation", ["lab", "rgb16", "b-w", "grey16", "scrgb"])
+def test_a_tiff_s_colours_are_right_whatever_its_space(interpretation: str) -> None:
+    grey = interpretation in ("b-w", "grey16")
+    body = solid(30, 20, RED).colourspace(interpretation).tiffsave_buffer()
+    expected = (104, 104, 104) if grey else RED
+    assert near(made(body, "png"), 15, 10, expected, 15 if grey else 2)
+
+
+async def test_a_worker_reads_them_behind_its_walls(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, workers=1, formats="svg,tiff")
+    async with open_pool(settings) as pool:
+        for body, source in ((SVG_RED, SVG), (pages(RED, BLUE), TIFF)):
+            file = tmp_path / source.name
+            file.write_bytes(body)
+            with OpenOriginal(os.open(file, os.O_RDONLY), len(body)) as original:
+                made = await pool.develop(original, None, lambda facts, _: planned(parse("w20-png"), facts))
+                assert made.facts.format is source
+                assert near(decoded(made.derivative.body), 10, 5, RED, 2)
+
+
+async def test_a_worker_refuses_them_where_no_setting_lets_them_in(tmp_path: Path) -> None:
+    file = tmp_path / "picture.svg"
+    file.write_bytes(SVG_RED)
+    async with open_pool(Settings(home=tmp_path, workers=1)) as pool:
+        with OpenOriginal(os.open(file, os.O_RDONLY), len(SVG_RED)) as original, pytest.raises(NotAPicture):
+            await pool.probe(original)
