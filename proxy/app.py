@@ -22,6 +22,7 @@ from catalog.tenants import SqlTenants, limits_of
 from proxy import logs
 from proxy.backends import Backends, open_backends, open_sources
 from proxy.core.errors import Nowhere, Unavailable
+from proxy.core.formats import readable
 from proxy.deliver import Delivery, House
 from proxy.edge import Edge
 from proxy.gate import Gate
@@ -131,7 +132,7 @@ class App:
 
 
 def _references(settings: Settings, backends: Backends, sources: Mapping[str, Sources]) -> References:
-    outside = Outside(sources, backends.originals, backends.meanings)
+    outside = Outside(sources, backends.originals, backends.meanings, readable(settings.formats))
     return References(outside, Gate(settings.fetches, settings.queue_length), settings.source_deadline_s)
 
 

@@ -21,7 +21,6 @@ from proxy.core.caching import Shape, derivative_key, etag
 from proxy.core.derivative import Derivative
 from proxy.core.document import describe
 from proxy.core.errors import (
-    Damaged,
     DeadlinePassed,
     Forbidden,
     NotAPicture,
@@ -245,7 +244,7 @@ class Delivery:
         try:
             async with self._house.fetching:
                 return await self._house.originals.open(order.tenant.name, order.original)
-        except (NotFound, Damaged):
+        except NotFound:
             if not order.reference:
                 raise
             await self._house.references.lost(order.tenant, order.reference, order.original)

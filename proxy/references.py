@@ -9,7 +9,7 @@ is not too old; a source that refuses is not asked again at once, however many w
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from proxy.core.errors import (
     SourceNotAllowed,
     Unavailable,
 )
-from proxy.core.formats import SNIFF_BYTES, sniff
+from proxy.core.formats import ALWAYS_READ, SNIFF_BYTES, Format, sniff
 from proxy.core.meaning import Meaning, Stamp
 from proxy.core.names import Digest, TenantName
 from proxy.core.reference import Reference, find_source, read_reference
@@ -54,6 +54,8 @@ class Outside:
     sources: Mapping[str, Sources]
     originals: Originals
     meanings: Meanings
+    formats: Sequence[Format] = ALWAYS_READ
+    """What is taken: all else a source gives is refused before it is kept."""
 
 
 class References:
@@ -131,8 +133,9 @@ class References:
 
     async def _take_in(self, tenant: TenantName, intake: Intake) -> Digest:
         with intake.open() as original:
-            if sniff(original.head(SNIFF_BYTES)) is None:
-                raise NotAPicture("What the source gives is no picture of a kind that is taken.")
+            if sniff(original.head(SNIFF_BYTES)) not in self._outside.formats:
+                names = ", ".join(one.name for one in self._outside.formats)
+                raise NotAPicture(f"What the source gives is no picture of a kind that is taken: {names}.")
             await self._outside.originals.put(tenant, intake.digest, original)
         return intake.digest
 

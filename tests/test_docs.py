@@ -15,6 +15,7 @@ from proxy.core.errors import Refusal
 from proxy.core.grammar import parse
 from proxy.core.options import ROWS
 from proxy.core.recipe import is_set
+from proxy.core.reference import read_reference
 from proxy.metrics import Metrics
 from proxy.settings import Settings
 from tests import gallery
@@ -102,6 +103,17 @@ def test_the_python_recipes_make_the_published_seals(page: Path) -> None:
     for name in ("sign", "sign_too"):
         if name in told:
             assert told[name](SECRET, VECTORS[0][0]) == f"{VECTORS[0][0]}?s={VECTORS[0][1]}"  # type: ignore[operator]
+
+
+def test_the_recipe_for_references_makes_the_links_of_its_page() -> None:
+    page = DOCS / "sources.md"
+    told: dict[str, object] = {}
+    exec(code(page, "python"), told)
+    examples = re.findall(r'/t/acme/(~[\w-]+)/.*?"([^"]+)"', page.read_text())
+    assert len(examples) == 2
+    for original, address in examples:
+        assert told["reference"](address) == original  # type: ignore[operator]
+        assert str(read_reference(original)) == address
 
 
 def test_the_signing_page_has_every_vector() -> None:
