@@ -20,14 +20,15 @@ def encode(image: pyvips.Image, how: Encoding, original: pyvips.Image) -> bytes:
     image, kinds = carry(original, image, everything=how.keep)
     write = _ENCODERS[how.format]
 
-    def at(quality: int | None) -> bytes:
-        return write(image, how, quality, kinds)
-
     if how.target is None and how.budget_bytes is None:
-        return at(how.quality)
+        return write(image, how, how.quality, kinds)
+
+    def at(picture: pyvips.Image, quality: int) -> bytes:
+        return write(picture, how, quality, kinds)
+
     image = image.copy_memory()  # it is written several times
     if how.budget_bytes is not None:
-        return fit_budget(at, how.budget_bytes)
+        return fit_budget(image, at, how.budget_bytes)
     return hit_target(image, at, how)
 
 

@@ -5,18 +5,23 @@ be opened. So every text is drawn in one font description, whose faces the warm-
 be drawn again. The picture is then made as large as it has to be.
 """
 
+import os
 from html import escape
 from pathlib import Path
 
 import pyvips
 
 _FONT = "DejaVu Sans 96px"
-_BUNDLED = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
+_FOLDER = Path(__file__).parent / "fonts"
+_BUNDLED = _FOLDER / "DejaVuSans.ttf"
 _SAMPLE = "Añ Ωλ Жя אב عربي हिन्दी ไทย 漢字 かな 한글 🙂"
 """Something of each script that a font may be there for."""
 _ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
 _SHADOW_SIGMA, _SHADOW_ROOM = 5, 12
 _SHADOW_DARKNESS = 0.75
+
+# The system's fonts are left out: the same text is the same picture on every machine, and no worker scans for fonts.
+os.environ["FONTCONFIG_FILE"] = str(_FOLDER / "fonts.conf")
 
 
 def open_fonts(folder: Path | None) -> None:

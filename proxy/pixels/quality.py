@@ -15,9 +15,9 @@ from proxy.core.errors import OverLimit
 from proxy.core.formats import AVIF, JPEG, WEBP, Format
 from proxy.core.plan import Encoding
 
-_LOWEST, _HIGHEST = 5, 96
+_HIGHEST = 96
 _SAMPLE_PIXELS = 400_000
-"""A larger picture is judged by a part of this size from its middle."""
+"""A larger picture is judged by a part of this size from its middle: the search takes no longer than that."""
 _WINDOW_SIGMA = 1.5
 _C1, _C2 = (0.01 * 100) ** 2, (0.03 * 100) ** 2
 """SSIM's constants, for a lightness of 0…100."""
@@ -29,42 +29,53 @@ _TARGETS: dict[Format, dict[str, float]] = {
 }
 """The most that may differ: 1 − SSIM, pooled. Medians over photographs at SSIMULACRA2 55, 70 and 85."""
 
-Write = Callable[[int], bytes]
+Write = Callable[[pyvips.Image, int], bytes]
 
 
-def fit_budget(write: Write, budget_bytes: int) -> bytes:
-    """Give the picture at the highest quality whose body fits; OverLimit tells the smallest there is."""
-    lowest = write(1)
-    if len(lowest) > budget_bytes:
+def fit_budget(image: pyvips.Image, write: Write, budget_bytes: int) -> bytes:
+    """Give the picture at the highest quality whose body fits; OverLimit tells the smallest there is.
+
+    A large picture's quality is looked for on its middle, with that share of the budget, and lowered until all of it
+    fits: the last few steps of quality may be left unused.
+    """
+    sample = _sample(image)
+    share = sample.width * sample.height / (image.width * image.height)
+    quality = _highest(lambda one: len(write(sample, one)) <= budget_bytes * share)
+    body = write(image, quality)
+    while len(body) > budget_bytes and quality > 1:
+        over = len(body) / budget_bytes - 1
+        quality = max(1, quality - max(1, int(over * quality / 2)))
+        body = write(image, quality)
+    if len(body) > budget_bytes:
         raise OverLimit(
-            f"The picture has {len(lowest)} bytes at the lowest quality; the budget is {budget_bytes}: say a smaller w."
+            f"The picture has {len(body)} bytes at the lowest quality; the budget is {budget_bytes}: say a smaller w."
         )
-    best, low, high = lowest, 1, _HIGHEST
-    while low < high:
-        middle = (low + high + 1) // 2
-        body = write(middle)
-        if len(body) <= budget_bytes:
-            best, low = body, middle
-        else:
-            high = middle - 1
-    return best
+    return body
 
 
 def hit_target(image: pyvips.Image, write: Write, how: Encoding) -> bytes:
-    """Give the picture at the lowest quality that looks as `how.target` says."""
+    """Give the picture at the lowest quality that looks as `how.target` says; a large one is judged by its middle."""
     most = _TARGETS[how.format][str(how.target)]
     sample = _sample(image)
     reference = _lightness(sample)
-    bodies: dict[int, bytes] = {}
-    low, high = _LOWEST, _HIGHEST
+
+    def looks_worse(quality: int) -> bool:
+        shown = _lightness(pyvips.Image.new_from_buffer(write(sample, quality), ""))
+        return difference(reference, shown) > most
+
+    return write(image, min(_HIGHEST, _highest(looks_worse) + 1))
+
+
+def _highest(holds: Callable[[int], bool]) -> int:
+    """Give the highest quality for which something holds that holds below a point; the lowest where it never does."""
+    low, high = 1, _HIGHEST
     while low < high:
-        middle = (low + high) // 2
-        bodies[middle] = write(middle)
-        if difference(reference, _lightness(_sample(pyvips.Image.new_from_buffer(bodies[middle], "")))) <= most:
-            high = middle
+        middle = (low + high + 1) // 2
+        if holds(middle):
+            low = middle
         else:
-            low = middle + 1
-    return bodies.get(low) or write(low)
+            high = middle - 1
+    return low
 
 
 def difference(ours: pyvips.Image, theirs: pyvips.Image) -> float:
@@ -92,8 +103,10 @@ def _lightness(image: pyvips.Image) -> pyvips.Image:
 
 
 def _sample(image: pyvips.Image) -> pyvips.Image:
-    """Give the middle of a large picture, or of the first frame of an animation."""
+    """Give the middle of a large picture, of an animation the middle of the first frame, in memory."""
     height = image.get("page-height") if image.get_typeof("page-height") else image.height
     ratio = min(1.0, (_SAMPLE_PIXELS / (image.width * height)) ** 0.5)
     wide, high = max(1, int(image.width * ratio)), max(1, int(height * ratio))
-    return image.crop((image.width - wide) // 2, (height - high) // 2, wide, high)
+    sample = image.crop((image.width - wide) // 2, (height - high) // 2, wide, high).copy_memory()
+    sample.remove("page-height")
+    return sample

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -135,10 +135,10 @@ class Server:
 
 
 @contextmanager
-def serving(home: Home, *, program: Sequence[str | Path] = (DARKROOM,), **settings: str) -> Iterator[Server]:
+def serving(home: Home, **settings: str) -> Iterator[Server]:
     """Run a server on a free port; ends it with SIGTERM, and by force where that does not do."""
     process = subprocess.Popen(
-        [*program, "serve", "--port", "0"], env={**home.environment, **settings}, stderr=subprocess.PIPE, text=True
+        [DARKROOM, "serve", "--port", "0"], env={**home.environment, **settings}, stderr=subprocess.PIPE, text=True
     )
     lines: list[str] = []
     listening = threading.Event()

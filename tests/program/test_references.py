@@ -1,11 +1,9 @@
 """References over a socket: from a foreign server or a bucket to a picture, also when the source changes or is out."""
 
 import asyncio
-import json
-import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +17,6 @@ from tests.servers.source import ForeignServer, answer, foreign_server
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
-PROGRAM = (sys.executable, Path(__file__).with_name("sourced.py"))
 CLOSED = "http://127.0.0.1:9"
 
 
@@ -32,10 +29,16 @@ def foreign() -> Iterator[ForeignServer]:
 
 @contextmanager
 def sourced(home: Home, sources: dict[str, dict[str, str]], ttl_s: int = 3600, **settings: str) -> Iterator[Server]:
-    """Run a server whose tenants have sources; on networks of our own."""
-    told = {"DARKROOM_TEST_SOURCES": json.dumps(sources), "DARKROOM_TEST_TTL_S": str(ttl_s)}
-    with serving(home, program=PROGRAM, **({"DARKROOM_SOURCE_PRIVATE": "true"} | told | settings)) as server:
+    """Run a server whose tenant has just these sources; on networks of our own."""
+    for prefix, credentials in sources.items():
+        told = [word for name, value in credentials.items() for word in ("--credential", f"{name}={value}")]
+        done = home.run("source", "add", "acme", prefix, *told)
+        assert done.returncode == 0, done.stderr
+    assert home.run("tenant", "set", "acme", "--reference-ttl", f"{ttl_s}s").returncode == 0
+    with serving(home, **({"DARKROOM_SOURCE_PRIVATE": "true"} | settings)) as server:
         yield server
+    for prefix in sources:
+        assert home.run("source", "delete", "acme", prefix).returncode == 0
 
 
 def right(body: bytes) -> bool:
@@ -74,20 +77,23 @@ def test_a_reference_is_a_picture_of_its_source(home: Home, foreign: ForeignServ
 def test_a_changed_source_is_another_picture_and_one_that_is_out_the_same(home: Home, foreign: ForeignServer) -> None:
     cat = write_reference(f"{foreign.url}/cat.jpg?changing")
     foreign.conditional("/cat.jpg?changing", halves(seed=1), '"1"')
-    with sourced(home, {foreign.url: {}}, ttl_s=0) as server:
+    with sourced(home, {foreign.url: {}}, ttl_s=1) as server:
         first = server.picture(cat, "w300-webp")
+        time.sleep(1.1)
         unchanged = server.picture(cat, "w300-webp")
         assert (first.status_code, unchanged.headers["etag"]) == (200, first.headers["etag"])
         assert foreign.heard[-1].fields["if-none-match"] == '"1"'
         foreign.conditional("/cat.jpg?changing", halves(seed=40), '"2"')
+        time.sleep(1.1)
         changed = server.picture(cat, "w300-webp", **{"If-None-Match": first.headers["etag"]})
         assert changed.status_code == 200
         assert changed.headers["etag"] != first.headers["etag"]
         assert changed.content != first.content
         foreign.answers["/cat.jpg?changing"] = answer(status="503 Busy")
+        time.sleep(1.1)
         out = server.picture(cat, "w300-webp")
         assert (out.status_code, out.content) == (200, changed.content)
-    with sourced(home, {foreign.url: {}}, ttl_s=0) as server:
+    with sourced(home, {foreign.url: {}}, ttl_s=1) as server:
         assert server.picture(cat, "w120-webp").status_code == 200
 
 
@@ -106,6 +112,7 @@ def test_an_original_that_was_lost_is_fetched_again(home: Home, foreign: Foreign
 def test_no_preset_opens_a_reference_without_a_seal(home: Home, foreign: ForeignServer) -> None:
     cat = write_reference(f"{foreign.url}/cat.jpg?preset")
     foreign.conditional("/cat.jpg?preset", halves(), '"1"')
+    assert home.run("preset", "put", "acme", "card", "w40-webp", "--unsigned").returncode == 0
     with sourced(home, {foreign.url: {}}, ttl_s=60) as server:
         sealed = server.picture(cat, "~card")
         assert (sealed.status_code, sealed.headers["cache-control"].split(",")[1]) == (200, " max-age=60")
