@@ -10,7 +10,11 @@ RUN /opt/darkroom/bin/pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy proxy
 COPY catalog catalog
-RUN /opt/darkroom/bin/pip install --no-deps . && /opt/darkroom/bin/python -m compileall -q /opt/darkroom/lib
+# --build-arg EXTRAS=heic,jxl,pdf,faces adds what docs/formats.md tells of
+ARG EXTRAS=""
+RUN /opt/darkroom/bin/pip install --no-deps . \
+    && { test -z "$EXTRAS" || /opt/darkroom/bin/pip install ".[$EXTRAS]"; } \
+    && /opt/darkroom/bin/python -m compileall -q /opt/darkroom/lib
 
 FROM python:3.13-slim-bookworm
 RUN apt-get update && apt-get install -y --no-install-recommends libjemalloc2 && rm -rf /var/lib/apt/lists/* \

@@ -14,7 +14,7 @@ import pyvips
 
 from benchmarks import sharp
 from proxy.core.grammar import parse
-from proxy.core.plan import Trim
+from proxy.core.plan import Plan, Trim
 from proxy.core.planner import Terms, plan_render
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
@@ -118,7 +118,7 @@ def _develop(file: Path, recipe: str) -> bytes:
         plan = plan_render(asked, facts, Terms())
         if isinstance(plan, Trim):
             plan = plan_render(asked, facts, Terms(), find_picture(fd, plan))
-        if isinstance(plan, Trim):
+        if not isinstance(plan, Plan):
             raise TypeError("a plan asks twice")
         return render(fd, plan).body
     finally:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from redis.asyncio import Redis
@@ -21,9 +22,8 @@ from catalog.migrations import HEAD
 from catalog.refusals import NotMigrated
 from proxy.backends import open_backends
 from proxy.core.errors import Refusal
-from proxy.core.formats import readable
+from proxy.core.formats import readable, writable
 from proxy.core.limits import HARD_CAPS
-from proxy.core.options import PICTURES
 from proxy.pixels import sandbox
 from proxy.pixels.pool import open_pool
 from proxy.settings import Settings
@@ -130,9 +130,19 @@ async def _libvips(settings: Settings) -> Finding:
     """Start one real worker: it has checked libvips' version and warmed every codec up before it says hello."""
     async with open_pool(settings.model_copy(update={"workers": 1})) as pixels:
         reads = ", ".join(one.name for one in readable(settings.formats))
-        more = "" if settings.formats else " (svg and tiff where DARKROOM_FORMATS says so)"
-        told = f"Renderer {pixels.generation} reads {reads}{more}; writes {', '.join(PICTURES[:-1])}"
-        return Finding("libvips", "ok", told)
+        writes = ", ".join(one.name for one in writable(settings.formats))
+        return Finding("libvips", "ok", f"Renderer {pixels.generation} reads {reads}; writes {writes}")
+
+
+async def _extras(settings: Settings) -> Finding:
+    """Tell what this installation could do beyond what it is set to."""
+    on = {*settings.formats.split(","), "faces" if settings.faces else ""}
+    could = [name for name, library in _LIBRARIES.items() if name not in on and (not library or find_spec(library))]
+    lacks = [name for name, library in _LIBRARIES.items() if library and not find_spec(library)]
+    told = f"On: {', '.join(sorted(on - {''})) or 'none'}"
+    told += f"; DARKROOM_FORMATS and DARKROOM_FACES can turn on: {', '.join(could)}" if could else ""
+    told += f"; with pip install 'darkroom[{','.join(lacks)}]' also these" if lacks else ""
+    return Finding("extras", "ok", told)
 
 
 async def _sandbox(settings: Settings) -> Finding:
@@ -166,11 +176,14 @@ def _redis(settings: Settings) -> Redis:
     return Redis.from_url(settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)
 
 
+_LIBRARIES = {"svg": "", "tiff": "", "heic": "pillow_heif", "jxl": "pillow_jxl", "pdf": "pypdfium2", "faces": "cv2"}
+"""Extras, and the library each needs beyond what is always installed."""
 _CLOCKS = {"PostgreSQL": _postgresql_ahead_s, "Redis": _redis_ahead_s}
 _CHECKS = {
     "settings": _settings,
     "clock": _clock,
     "libvips": _libvips,
+    "extras": _extras,
     "sandbox": _sandbox,
     "store": _store,
     "cache": _cache,
@@ -180,6 +193,7 @@ _ADVICE = {
     "settings": "See docs/settings.md.",
     "clock": "Set the clock and keep it by NTP: URLs expire by it.",
     "libvips": "Install darkroom afresh from wheels, so that its own libvips is loaded and not the system's.",
+    "extras": "See docs/formats.md.",
     "sandbox": "Use Linux 5.13 or newer with Landlock on, and a container runtime whose seccomp profile allows both.",
     "store": "Check DARKROOM_STORE_URL, DARKROOM_S3_* and that the bucket or folder can be written.",
     "cache": "Check DARKROOM_REDIS_URL and that Redis runs; without it pictures are made more often.",

@@ -74,6 +74,7 @@ class Tenant(Record, table=True):
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
     linear: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     crisp: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    wide: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     hints: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     reference_ttl_s: int = Field(default=3_600, sa_column_kwargs={"server_default": "3600"})
     limits: str = Field(default="{}", max_length=LIMITS_LENGTH, sa_column_kwargs={"server_default": "{}"})

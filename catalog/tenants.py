@@ -70,6 +70,7 @@ class TenantSummary:
     originals: int
     linear: bool
     crisp: bool
+    wide: bool
     hints: bool
     reference_ttl_s: int
     limits: Mapping[str, int]
@@ -95,6 +96,7 @@ async def change_rules(  # noqa: PLR0913 - a rule each
     *,
     linear: bool | None = None,
     crisp: bool | None = None,
+    wide: bool | None = None,
     hints: bool | None = None,
     reference_ttl_s: int | None = None,
     limits: Mapping[str, int | None] | None = None,
@@ -105,7 +107,7 @@ async def change_rules(  # noqa: PLR0913 - a rule each
     """
     async with database.writing() as session:
         row = await lock_tenant(session, name)
-        for field_name, value in (("linear", linear), ("crisp", crisp), ("hints", hints)):
+        for field_name, value in (("linear", linear), ("crisp", crisp), ("wide", wide), ("hints", hints)):
             if value is not None:
                 setattr(row, field_name, value)
         if reference_ttl_s is not None:
@@ -219,7 +221,7 @@ class SqlTenants:
             name,
             tuple(SigningKey.derive(one.secret) for one in live),
             limits=_own_limits(row, self.limits),
-            manner=Manner(linear=row.linear, crisp=row.crisp),
+            manner=Manner(linear=row.linear, crisp=row.crisp, wide=row.wide),
             presets=recipes,
             unsigned=frozenset(one.name for one in presets if one.unsigned),
             watermarks={one.name: Mark(Digest(one.original), Size(one.width, one.height)) for one in watermarks},
@@ -286,6 +288,7 @@ def _summary(row: Row[Tenant, int, int]) -> TenantSummary:
         originals=originals,
         linear=tenant.linear,
         crisp=tenant.crisp,
+        wide=tenant.wide,
         hints=tenant.hints,
         reference_ttl_s=tenant.reference_ttl_s,
         limits=json.loads(tenant.limits),

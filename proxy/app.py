@@ -22,7 +22,8 @@ from catalog.tenants import SqlTenants, limits_of
 from proxy import logs
 from proxy.backends import Backends, open_backends, open_sources
 from proxy.core.errors import Nowhere, Unavailable
-from proxy.core.formats import readable
+from proxy.core.formats import readable, writable
+from proxy.core.planner import Equipment
 from proxy.deliver import Delivery, House
 from proxy.edge import Edge
 from proxy.gate import Gate
@@ -118,6 +119,7 @@ class App:
                 fetching=asyncio.Semaphore(settings.fetches),
                 notebook=notebook,
                 references=_references(settings, backends, sources),
+                equipment=Equipment(writable(settings.formats), settings.faces),
             )
             delivery = Delivery(house, settings.deadline_s)
             self._edge = Edge(delivery, metrics, settings.log_requests)

@@ -36,8 +36,8 @@ from proxy.core.hints import hinted, read_hints
 from proxy.core.link import Link
 from proxy.core.names import DerivativeKey, Digest, TenantName
 from proxy.core.negotiation import Client, client_class
-from proxy.core.plan import Plan, Trim
-from proxy.core.planner import Terms, plan_render, planned
+from proxy.core.plan import Page, Plan, Trim
+from proxy.core.planner import Equipment, Terms, plan_render, planned
 from proxy.core.recipe import Recipe
 from proxy.core.rules import ruled
 from proxy.core.signing import NO_KEY, SigningKey, verify
@@ -101,6 +101,7 @@ class House:
     fetching: asyncio.Semaphore
     notebook: Notebook
     references: References
+    equipment: Equipment
 
 
 class Delivery:
@@ -267,16 +268,15 @@ class Delivery:
 
     def _format(self, order: Order, facts: Facts) -> Format:
         """Tell the format there would be; how much a trim leaves is not asked for that."""
-        return planned(order.recipe, facts, _terms(order)).encoding.format
+        return planned(order.recipe, facts, self._terms(order)).encoding.format
 
-    def _plan(self, order: Order, facts: Facts, trimmed: Box | None = None) -> Plan | Trim:
-        return plan_render(order.recipe, facts, _terms(order), trimmed)
+    def _plan(self, order: Order, facts: Facts, trimmed: Box | None = None) -> Plan | Trim | Page:
+        return plan_render(order.recipe, facts, self._terms(order), trimmed)
 
-
-def _terms(order: Order) -> Terms:
-    tenant, stamp = order.tenant, order.recipe.watermark
-    watermark = tenant.watermarks[stamp.what].size if stamp else None
-    return Terms(tenant.limits, order.client or "base", tenant.manner, watermark)
+    def _terms(self, order: Order) -> Terms:
+        tenant, stamp = order.tenant, order.recipe.watermark
+        watermark = tenant.watermarks[stamp.what].size if stamp else None
+        return Terms(tenant.limits, order.client or "base", tenant.manner, watermark, self._house.equipment)
 
 
 @lru_cache(maxsize=16_384)

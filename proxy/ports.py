@@ -17,7 +17,7 @@ from proxy.core.facts import Facts
 from proxy.core.geometry import Box
 from proxy.core.meaning import Meaning, Stamp
 from proxy.core.names import DerivativeKey, Digest, Generation, TenantName
-from proxy.core.plan import Plan, Trim
+from proxy.core.plan import Page, Plan, Trim
 from proxy.core.reference import Reference
 from proxy.core.tenant import Source, Tenant
 
@@ -123,6 +123,10 @@ class Derivatives(Protocol):
         """Keep a derivative; the first one under a key wins, and a tier may decline (too large, no room)."""
         ...
 
+    async def purge(self, tenant: TenantName) -> int:
+        """Forget all derivatives of a tenant; how many there were. What is put meanwhile may stay."""
+        ...
+
     async def ping(self) -> None:
         """Return when the backend answers; `Unavailable` otherwise."""
         ...
@@ -189,8 +193,8 @@ class Records(Protocol):
         ...
 
 
-Planning = Callable[[Facts, Box | None], Plan | Trim]
-"""Facts to a plan; a Trim is a question to the pixels, whose answer is the second argument of the second call."""
+Planning = Callable[[Facts, Box | None], Plan | Trim | Page]
+"""Facts to a plan, or to a question: a Page wants the facts of that page, a Trim a box, the second argument."""
 
 
 @dataclass(frozen=True, slots=True)

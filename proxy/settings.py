@@ -49,9 +49,10 @@ class Settings(BaseSettings):
 
     formats: str = Field(
         "",
-        pattern="^(svg|tiff)?(,(svg|tiff))*$",
-        description="Originals of these formats are taken as well: `svg`, `tiff`, or both with a comma.",
+        pattern="^$|^(svg|tiff|heic|jxl|pdf)(,(svg|tiff|heic|jxl|pdf))*$",
+        description="Originals of these formats are taken as well, with commas: `svg`, `tiff`, `heic`, `jxl`, `pdf`.",
     )
+    faces: bool = Field(False, description="`gface` finds faces; needs `darkroom[faces]`, and 50 MB more a worker.")  # noqa: FBT003 - a default
     fonts: Path | None = Field(
         None, description="Folder of fonts for `text`, for the letters that the bundled DejaVu Sans lacks."
     )

@@ -17,7 +17,7 @@ from proxy.core.geometry import Size
 from proxy.core.grammar import parse
 from proxy.core.names import Digest
 from proxy.core.options import ROWS
-from proxy.core.plan import Trim
+from proxy.core.plan import Plan, Trim
 from proxy.core.planner import Terms, plan_render, planned
 from proxy.core.rows import Row
 from proxy.pixels import boot, scenes
@@ -131,7 +131,7 @@ def develop(recipe: str, scene: Scene) -> tuple[str, bytes]:
         plan = plan_render(asked, facts, terms)
         if isinstance(plan, Trim):
             plan = plan_render(asked, facts, terms, find_picture(fd, plan))
-        if isinstance(plan, Trim):
+        if not isinstance(plan, Plan):
             plan = planned(asked, facts, terms)
         made = render(fd, plan, logo_fd if plan.overlays else None)
     return ("txt" if made.format in TEXTS else made.format.name), made.body

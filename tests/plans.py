@@ -15,6 +15,7 @@ def plain_plan(size: Size, encoding: Encoding) -> Plan:
         load_shrink=1,
         crop=None,
         scaled=size,
+        wide=False,
         linear=False,
         crisp=False,
         turn=Turn(),

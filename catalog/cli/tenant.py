@@ -94,12 +94,13 @@ def set_(  # noqa: PLR0913 - an option each
     *,
     linear: Annotated[bool | None, typer.Option(help="Resize in linear light.")] = None,
     crisp: Annotated[bool | None, typer.Option(help="Sharpen a little what is made smaller.")] = None,
+    wide: Annotated[bool | None, typer.Option(help="Keep colours beyond sRGB, where format and client can.")] = None,
     hints: Annotated[bool | None, typer.Option(help="Let client hints and Save-Data shape auto pictures.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change how a tenant wants its pictures; every server follows within seconds.
 
-    Linear and crisp are part of a picture's name: what was made the other way is not served any more.
+    Linear, crisp and wide are part of a picture's name: what was made the other way is deleted.
     """
     from catalog.database import open_database
     from catalog.tenants import change_rules, find_tenant
@@ -108,18 +109,51 @@ def set_(  # noqa: PLR0913 - an option each
 
     async def work() -> "TenantSummary":
         async with open_database(read_settings()) as database:
+            before = await find_tenant(database, TenantName(name))
             await change_rules(
                 database,
                 TenantName(name),
                 linear=linear,
                 crisp=crisp,
+                wide=wide,
                 hints=hints,
                 reference_ttl_s=reference_ttl,
                 limits=limits,
             )
-            return await find_tenant(database, TenantName(name))
+            now = await find_tenant(database, TenantName(name))
+        if (now.linear, now.crisp, now.wide) != (before.linear, before.crisp, before.wide):
+            await _purge(name)
+        return now
 
     _tell([run(work())], as_json=as_json)
+
+
+@app.command(epilog=ending("darkroom tenant purge acme"))
+def purge(name: TenantArgument, *, as_json: AsJson = False) -> None:
+    """Delete all derivatives of a tenant; they are made again when they are asked for. Originals stay.
+
+    What a server has in its memory stays there until it is pushed out, and what a CDN has until it is invalidated.
+    """
+    from catalog.database import open_database
+    from catalog.tenants import find_tenant
+
+    async def work() -> int:
+        async with open_database(read_settings()) as database:
+            await find_tenant(database, TenantName(name))
+        return await _purge(name)
+
+    gone = run(work())
+    if as_json:
+        say_json(tenant=name, purged=gone)
+    else:
+        say(f"{gone} derivatives of {name} are gone.")
+
+
+async def _purge(name: str) -> int:
+    from proxy.backends import open_backends
+
+    async with open_backends(read_settings()) as backends:
+        return await backends.derivatives.purge(TenantName(name))
 
 
 def _read_limit(text: str) -> tuple[str, int | None]:
@@ -139,6 +173,7 @@ def _tell(tenants: "list[TenantSummary]", *, as_json: bool) -> None:
                 originals=one.originals,
                 linear=one.linear,
                 crisp=one.crisp,
+                wide=one.wide,
                 hints=one.hints,
                 reference_ttl_s=one.reference_ttl_s,
                 limits=one.limits,
@@ -160,5 +195,5 @@ def _tell(tenants: "list[TenantSummary]", *, as_json: bool) -> None:
 
 def _rules(one: "TenantSummary") -> list[str]:
     """Name the rules that are not the usual ones."""
-    said = [rule for rule in ("linear", "crisp", "hints") if getattr(one, rule)]
+    said = [rule for rule in ("linear", "crisp", "wide", "hints") if getattr(one, rule)]
     return said + [f"{limit} {number}" for limit, number in one.limits.items()]

@@ -149,6 +149,12 @@ class FileDerivatives:
         if len(derivative.body) <= self._max_bytes:
             await asyncio.wrap_future(self._folder.submit(partial(self._put, path, derivative)))
 
+    async def purge(self, tenant: TenantName) -> int:
+        """Forget a tenant's derivatives."""
+        return await asyncio.wrap_future(
+            self._folder.submit(partial(self._purge, self._folder.path / tenant_name(tenant)))
+        )
+
     async def ping(self) -> None:
         """Return when the folder can be written to."""
         await self._folder.ping()
@@ -170,6 +176,15 @@ class FileDerivatives:
         except ValueError:
             path.unlink(missing_ok=True)
             return None
+
+    @staticmethod
+    def _purge(folder: Path) -> int:
+        gone = 0
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+                gone += 1
+        return gone
 
     def _put(self, path: Path, derivative: Derivative) -> None:
         if not path.exists():

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from proxy.core.derivative import Derivative
-from proxy.core.names import DerivativeKey
+from proxy.core.names import DerivativeKey, TenantName
 
 _ENTRY_BYTES = 512
 """What an entry costs beside its body: key, objects and its place in the table, rounded up."""
@@ -51,6 +51,13 @@ class MemoryDerivatives:
     async def put(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Keep a derivative, drop the least recently used; a body over an eighth of the budget is declined."""
         self.keep(key, derivative)
+
+    async def purge(self, tenant: TenantName) -> int:
+        """Forget a tenant's derivatives, in this process."""
+        gone = [key for key in self._kept if key.startswith(f"{tenant}/")]
+        for key in gone:
+            self._used_bytes -= len(self._kept.pop(key).body) + _ENTRY_BYTES
+        return len(gone)
 
     async def ping(self) -> None:
         """Return: memory answers."""

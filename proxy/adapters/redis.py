@@ -18,11 +18,13 @@ from redis.exceptions import RedisError, ResponseError
 from proxy.breaker import Breaker
 from proxy.core.derivative import Derivative
 from proxy.core.errors import Unavailable
-from proxy.core.names import DerivativeKey, derivative_key
+from proxy.core.names import DerivativeKey, TenantName, derivative_key, tenant_name
 from proxy.envelope import pack, unpack
 
 _PREFIX = "darkroom:d:"
 _CONNECTIONS = 32
+_SCANNED = 1_000
+"""Keys that one step of a purge looks at."""
 _SOCKET_TIMEOUT_S = 0.25
 _DEADLINE_S = 0.3
 """Of a whole call: waiting for a connection, connecting, asking and reading."""
@@ -67,6 +69,17 @@ class RedisDerivatives:
             return
         async with self._call():
             await self._redis.set(_PREFIX + derivative_key(key), pack(derivative), nx=True, ex=self._ttl_s)
+
+    async def purge(self, tenant: TenantName) -> int:
+        """Forget a tenant's derivatives: SCAN, which blocks nobody, and UNLINK."""
+        pattern = f"{_PREFIX}{tenant_name(tenant)}/*"
+        gone = cursor = 0
+        while True:
+            async with self._call():
+                cursor, names = await self._redis.scan(cursor, match=pattern, count=_SCANNED)
+                gone += await self._redis.unlink(*names) if names else 0
+            if not cursor:
+                return gone
 
     async def ping(self) -> None:
         """Return when Redis answers; asks even while the breaker is open, and closes it."""

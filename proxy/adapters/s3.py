@@ -50,6 +50,8 @@ _CONFLICTS = 3
 """How often a put is tried that another put of the same name got in the way of (409)."""
 _CONFLICT_PAUSE_S = 0.1
 _CHUNK_BYTES = 2**16
+_LISTED = 256
+"""Objects that one step of a purge deletes, at once: as many calls as connections wait for each other."""
 _MEANING_BYTES = 4_096
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _NOT_FOUND, _CONFLICT, _PRECONDITION_FAILED, _TOO_MANY, _SERVER_ERROR = 404, 409, 412, 429, 500
@@ -173,6 +175,17 @@ class S3Derivatives:
                 labels=derivative.labels() | {"sha256": digest.hex(), "cache-tag": _cache_tag(tenant, original)},
             )
 
+    async def purge(self, tenant: TenantName) -> int:
+        """Forget a tenant's derivatives, a page of the listing at a time."""
+        gone = 0
+        while True:
+            async with self._bucket.call():
+                names = await self._bucket.list(f"{tenant_name(tenant)}/")
+                await asyncio.gather(*map(self._bucket.delete, names))
+            if not names:
+                return gone
+            gone += len(names)
+
     async def ping(self) -> None:
         """Return when the bucket answers."""
         await self._bucket.ping()
@@ -280,6 +293,12 @@ class _Bucket:
     async def delete(self, name: str) -> None:
         """Delete an object, if there is one."""
         await self._client.delete_object(Bucket=self._bucket, Key=_joined(self._prefix, name))
+
+    async def list(self, prefix: str) -> list[str]:
+        """Name the first objects below a prefix, at most `_LISTED` of them."""
+        within = _joined(self._prefix, prefix)
+        found = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=within, MaxKeys=_LISTED)
+        return [one["Key"].removeprefix(self._prefix).lstrip("/") for one in found.get("Contents", ())]
 
     async def ping(self) -> None:
         """Return when the bucket answers; asks even while the breaker is open, and closes it."""

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from proxy.core.derivative import Derivative
 from proxy.core.errors import Unavailable
-from proxy.core.names import DerivativeKey
+from proxy.core.names import DerivativeKey, TenantName
 from proxy.ports import Derivatives
 
 _LOG = logging.getLogger("darkroom.tiers")
@@ -86,6 +86,10 @@ class Tiers:
         """Put into every tier at once; Unavailable when no durable tier took it."""
         failures = await asyncio.gather(*(self._put(tier, key, derivative) for tier in self._tiers))
         self._owe(failures)
+
+    async def purge(self, tenant: TenantName) -> int:
+        """Forget a tenant's derivatives in every tier; the most that one of them had. Unavailable when one is out."""
+        return max(await asyncio.gather(*(tier.purge(tenant) for tier in self._tiers)))
 
     async def ping(self) -> None:
         """Return when a durable tier answers."""

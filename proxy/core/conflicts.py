@@ -15,9 +15,9 @@ _EITHER = (
 _WORDS = {"gravity": "g", "focus": "fp", "quality": "q", "target": "q", "budget": "max"}
 _OF_PICTURES = {"quality", "target", "budget", "lossless", "prog", "keep"}
 """Fields that say how a picture is written: a text, or a placeholder, is not."""
-_LOSSLESS = ("webp", "avif")
+_LOSSLESS = ("webp", "avif", "jxl")
 _PROGRESSIVE = (None, "auto", "jpeg", "png", "gif")
-_TARGETED = (None, "auto", "jpeg", "webp", "avif")
+_TARGETED = (None, "auto", "jpeg", "webp", "avif", "jxl")
 _BEFORE_JSON = {"dl", "format"}
 
 
@@ -75,10 +75,10 @@ def _of_format(recipe: Recipe) -> list[tuple[str, str]]:
     if recipe.format == "json" and said - _BEFORE_JSON:
         found.append((min(said - _BEFORE_JSON), "json tells the original's facts: nothing else goes with it but dl"))
     rules = (
-        ("lossless", recipe.format not in _LOSSLESS, "lossless goes with webp and avif; png and tiff always are"),
+        ("lossless", recipe.format not in _LOSSLESS, "lossless goes with webp, avif and jxl; png and tiff always are"),
         ("prog", recipe.format not in _PROGRESSIVE, "prog goes with jpeg, png, gif and auto"),
-        ("target", recipe.format not in _TARGETED, "a quality target goes with jpeg, webp, avif and auto"),
-        ("budget", recipe.format not in _TARGETED, "a byte budget goes with jpeg, webp, avif and auto"),
+        ("target", recipe.format not in _TARGETED, "a quality target goes with jpeg, webp, avif, jxl and auto"),
+        ("budget", recipe.format not in _TARGETED, "a byte budget goes with jpeg, webp, avif, jxl and auto"),
         ("quality", recipe.format == "tiff", "tiff is written without loss"),
     )
     return found + [(field, why) for field, broken, why in rules if broken and field in said and not told]

@@ -1,16 +1,21 @@
 """How a derivative is written: quality and effort by format and area."""
 
-from proxy.core.formats import AVIF, GIF, JPEG, PNG, WEBP, Format
+from proxy.core.formats import AVIF, GIF, JPEG, JXL, PNG, WEBP, Format
 from proxy.core.plan import Encoding
 from proxy.core.recipe import Recipe
 
-_QUALITY: dict[Format, int | None] = {JPEG: 80, WEBP: 80, AVIF: 55, PNG: None, GIF: None}
+_QUALITY: dict[Format, int | None] = {JPEG: 80, WEBP: 80, AVIF: 55, JXL: 75, PNG: None, GIF: None}
 
-_SEARCHED = (JPEG, WEBP, AVIF)
+_SEARCHED = (JPEG, WEBP, AVIF, JXL)
 """Formats whose quality can be searched for; the others are lossless unless a quality is named."""
+_JXL_TARGETS = {"low": 50, "good": 75, "best": 92}
+"""Its quality is a distance that eyes see, so nothing needs to be searched for."""
 
 _AVIF_EFFORT = ((60_000, 3), (250_000, 1))
 """(up to this many pixels, effort): the first request for a picture is never slow; beyond the last, effort 0."""
+_JXL_EFFORT = 5
+_JXL_LARGE = 500_000
+"""Pixels from which JPEG XL is written with effort 3, six times faster."""
 _PNG_COMPRESSION = 6
 _GIF_EFFORT = 3
 _WEBP_EFFORT = 4
@@ -18,17 +23,22 @@ _WEBP_LARGE = 4_000_000
 """Pixels, of all frames, from which WebP is written with effort 2."""
 
 
-def choose_encoding(output: Format, recipe: Recipe, pixels: int) -> Encoding:
-    """Choose the encoder's numbers for a derivative of `pixels` in all its frames."""
+def choose_encoding(output: Format, recipe: Recipe, pixels: int, *, wide: bool = False) -> Encoding:
+    """Choose the encoder's numbers for a derivative of `pixels` in all its frames; `wide` colours need a profile."""
     chosen = output in _QUALITY and not recipe.lossless
+    target = recipe.target if output in _SEARCHED else None
+    quality = recipe.quality or _QUALITY.get(output)
+    if output is JXL and target is not None:
+        quality, target = _JXL_TARGETS[target], None
     return Encoding(
         output,
-        recipe.quality or _QUALITY[output] if chosen else None,
+        quality if chosen else None,
         _effort(output, pixels),
         lossless=recipe.lossless,
         progressive=recipe.prog,
         keep=recipe.keep,
-        target=recipe.target if output in _SEARCHED else None,
+        profile=wide,
+        target=target,
         budget_bytes=recipe.budget * 1_024 if recipe.budget and output in _SEARCHED else None,
     )
 
@@ -38,4 +48,6 @@ def _effort(output: Format, pixels: int) -> int:
         return next((effort for up_to, effort in _AVIF_EFFORT if pixels <= up_to), 0)
     if output is WEBP:
         return _WEBP_EFFORT if pixels <= _WEBP_LARGE else 2
+    if output is JXL:
+        return _JXL_EFFORT if pixels <= _JXL_LARGE else 3
     return {PNG: _PNG_COMPRESSION, GIF: _GIF_EFFORT}.get(output, 0)

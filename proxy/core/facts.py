@@ -21,6 +21,8 @@ class Facts:
     alpha: bool = False
     icc: bool = False
     """An ICC profile is embedded."""
+    page: int = 0
+    """Which page the sides are of, where pages differ; counted from 0."""
 
     @property
     def stored(self) -> Size:
@@ -48,9 +50,12 @@ class Facts:
                 frames=int(told["frames"]),
                 alpha=bool(told["alpha"]),
                 icc=bool(told["icc"]),
+                page=int(told["page"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError("facts lack a value") from error
         if min(facts.width, facts.height, facts.frames) < 1 or not 1 <= facts.orientation <= 8:  # noqa: PLR2004 - EXIF
+            raise ValueError("facts out of range")
+        if not 0 <= facts.page < facts.frames:
             raise ValueError("facts out of range")
         return facts

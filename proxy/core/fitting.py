@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from proxy.core.errors import OverLimit
 from proxy.core.geometry import FLIP, FLOP, Box, Size, Turn, fit_scale, ratio, scale
+from proxy.core.options import FOUND
 from proxy.core.recipe import Recipe
 from proxy.core.values import Crop, Focus
 
@@ -83,7 +84,7 @@ def _place(recipe: Recipe, scaled: Size, kept: Size) -> Box:
     if recipe.focus is not None:
         left, top = _focused(recipe.focus, scaled, kept)
     else:
-        gravity = recipe.gravity if recipe.gravity not in ("smart", "entropy") else None
+        gravity = recipe.gravity if recipe.gravity not in FOUND else None
         left = _lean(gravity, "w", "e", spare_width)
         top = _lean(gravity, "n", "s", spare_height)
     return Box(left, top, kept.width, kept.height)

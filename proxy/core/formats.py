@@ -33,7 +33,13 @@ BLURHASH = Format("blurhash", "text/plain; charset=us-ascii", alpha=False, anima
 THUMBHASH = Format("thumbhash", "text/plain; charset=us-ascii", alpha=True, animation=False, largest_side=1_000_000)
 
 ALWAYS_READ = (JPEG, PNG, WEBP, GIF, AVIF)
+EXTRA_WRITTEN = (JXL,)
+ALWAYS_WRITTEN = (JPEG, WEBP, AVIF, PNG, GIF, TIFF)
+PROFILED = (JPEG, WEBP, AVIF, PNG)
+"""Formats whose readers heed a colour profile."""
 VECTORS = (SVG, PDF)
+PAGED = (TIFF, PDF)
+"""Formats whose pages are pictures of their own, each of its own size."""
 TEXTS = (JSON, BLURHASH, THUMBHASH)
 
 FORMATS = {one.name: one for one in (JPEG, WEBP, AVIF, PNG, GIF, TIFF, SVG, HEIC, JXL, PDF, JSON, BLURHASH, THUMBHASH)}
@@ -42,6 +48,11 @@ FORMATS = {one.name: one for one in (JPEG, WEBP, AVIF, PNG, GIF, TIFF, SVG, HEIC
 def readable(names: str) -> tuple[Format, ...]:
     """Give the formats that are read where `names`, a comma list, are read beside those that always are."""
     return (*ALWAYS_READ, *(FORMATS[name] for name in names.split(",") if name))
+
+
+def writable(names: str) -> tuple[Format, ...]:
+    """Give the formats that are written where `names`, a comma list, are read beside those that always are."""
+    return (*ALWAYS_WRITTEN, *(one for one in EXTRA_WRITTEN if one.name in names.split(",")))
 
 
 _AVIF_BRANDS = {b"avif", b"avis"}

@@ -33,8 +33,10 @@ MAX_PAD = 2_000
 MAX_BORDER = 500
 
 COMPASS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
+FOUND = ("smart", "entropy", "face")
+"""Gravities whose place is in the pixels."""
 FITS = ("cover", "contain", "fill", "inside", "outside")
-PICTURES = ("jpeg", "webp", "avif", "png", "gif", "tiff", "auto")
+PICTURES = ("jpeg", "webp", "avif", "png", "gif", "tiff", "jxl", "auto")
 TOLD = ("json", "blurhash", "thumbhash")
 """Formats that are text."""
 FORMAT_WORDS = (*PICTURES, *TOLD, "lqip")
@@ -173,7 +175,7 @@ ROWS: tuple[Row, ...] = (
     words("fit", FITS, "how the picture meets the box; default cover with both sides known, else inside"),
     word("up", "up", "may enlarge; without it a picture is never larger than its original"),
     number("dpr", "dpr", ("1.1", "5"), 1, "device pixel ratio: the same picture with more pixels", default=1),
-    words("gravity", (*COMPASS, "smart", "entropy"), "which part a cover crop keeps; default the centre", prefix="g"),
+    words("gravity", (*COMPASS, *FOUND), "which part a cover crop keeps; default the centre", prefix="g"),
     row(
         "focus",
         "fp{x}_{y}",
@@ -260,7 +262,7 @@ ROWS: tuple[Row, ...] = (
     integer("quality", "q", 1, 100, "encoder quality"),
     words("target", ("low", "good", "best"), "the same look for every picture, whatever it takes", prefix="q"),
     integer("budget", "max", 1, 10_000, "the best quality that fits into so many KiB", suffix="k"),
-    word("lossless", "lossless", "no loss, where the format leaves a choice (webp, avif)"),
+    word("lossless", "lossless", "no loss, where the format leaves a choice (webp, avif, jxl)"),
     word("prog", "prog", "progressive or interlaced"),
     word("keep", "keep", "keep metadata, but never the place it was taken"),
     word("dl", "dl", "to be saved rather than shown"),

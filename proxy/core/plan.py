@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from proxy.core.formats import FORMATS, Format
 from proxy.core.geometry import Box, Size, Turn
 
-Interest = Literal["smart", "entropy"]
+Interest = Literal["smart", "entropy", "face"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,19 @@ class Encoding:
     """JPEG scans, PNG and GIF interlacing."""
     keep: bool = False
     """Keep EXIF, XMP and IPTC, without the place; else the copyright alone."""
+    profile: bool = False
+    """Write the colour profile: colours may be beyond sRGB."""
     target: str | None = None
     """`low`, `good` or `best`: the quality is searched for, and `quality` is where the search begins."""
     budget_bytes: int | None = None
     """The highest quality whose body is at most this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A question to the header before there can be a plan: the facts of this page, counted from 0."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +113,15 @@ class Plan:
     """Counted from 0: a frame or a page."""
     frames: int
     load: Size | None
-    """The size the loaded picture has to have: a vector is drawn at it, a page of another size is refused."""
+    """The size at which a vector is drawn."""
     load_shrink: int
     """The JPEG decoder's own reduction, 1, 2, 4 or 8."""
     crop: Box | None
     """A part of the stored picture, before its orientation is applied."""
     scaled: Size
     """The size after the resize, still in the stored orientation."""
+    wide: bool
+    """Keep colours beyond sRGB, as Display P3."""
     linear: bool
     """Resize in linear light."""
     crisp: bool

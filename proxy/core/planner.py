@@ -8,23 +8,33 @@ turned when they are few: so crop and scaled sizes are carried back into the sto
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import cast
 
 from proxy.core import decoration
 from proxy.core.encoding import choose_encoding
 from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
 from proxy.core.fitting import crop_box, cut_and_canvas, scaled_size, target_box, user_turn
-from proxy.core.formats import AVIF, JPEG, TIFF, VECTORS, Format
+from proxy.core.formats import ALWAYS_WRITTEN, AVIF, EXTRA_WRITTEN, JPEG, PAGED, PROFILED, VECTORS, Format
 from proxy.core.geometry import Box, Size, Turn, upright
 from proxy.core.limits import Limits
 from proxy.core.negotiation import Client, choose_format
-from proxy.core.plan import Effect, Interest, Plan, Trim
+from proxy.core.options import FOUND
+from proxy.core.plan import Effect, Interest, Page, Plan, Trim
 from proxy.core.recipe import Recipe
 from proxy.core.tenant import Manner
 
 _PLACEHOLDERS = {"blurhash": 32, "thumbhash": 100, "lqip": 32}
 """Longest side of what a placeholder is made of, in pixels."""
 _LQIP_BLUR, _LQIP_QUALITY = 1.0, 40
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What an installation can do beyond what every one can."""
+
+    writes: tuple[Format, ...] = ALWAYS_WRITTEN
+    faces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,18 @@ class Terms:
     manner: Manner = field(default_factory=Manner)
     watermark: Size | None = None
     """The upright size of the watermark the recipe names."""
+    equipment: Equipment = field(default_factory=Equipment)
 
 
-def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None = None) -> Plan | Trim:
+def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None = None) -> Plan | Trim | Page:
     """Plan one derivative; OverLimit tells the number that was exceeded.
 
-    Where the recipe trims, the pixels have to be asked first: the answer to that question is `trimmed`.
+    Where the recipe wants another page than the facts are of, those of that page are asked for. Where it trims, the
+    pixels have to be asked: the answer to that question is `trimmed`.
     """
     check_source(facts, terms.limits)
+    if facts.format in PAGED and (page := _first_frame(recipe, facts)) != facts.page:
+        return Page(page)
     stands_up = upright(facts.orientation)
     whole = Box(0, 0, facts.upright.width, facts.upright.height)
     crop = whole if recipe.crop is None else crop_box(recipe.crop, facts.upright)
@@ -53,6 +67,8 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
             return Trim(facts.format, _first_frame(recipe, facts), stored, _corner(stands_up, stored), recipe.trim)
         kept = Box(stored.left + trimmed.left, stored.top + trimmed.top, trimmed.width, trimmed.height)
         crop = stands_up.of_box(kept, facts.stored)
+    if recipe.gravity == "face" and not terms.equipment.faces:
+        raise OverLimit("This installation finds no faces: set DARKROOM_FACES, or say gsmart.")
     turned = user_turn(recipe)
     base = turned.of_size(crop.size)
     recipe = _reduced(recipe, base)
@@ -67,6 +83,7 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
     _check_output(asked, final, frames, terms.limits)
     _check_work(base, scaled, terms.limits)
 
+    wide = _is_wide(recipe, facts, asked, terms)
     stored_crop = None if crop == whole else stands_up.inverse.of_box(crop, facts.upright)
     turn = stands_up.then(turned)
     stored_scaled = turn.of_size(scaled)
@@ -75,10 +92,11 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
         source=facts.format,
         first_frame=first_frame,
         frames=frames,
-        load=_load_size(facts, stored_scaled) if stored_crop is None else None,
+        load=stored_scaled if facts.format in VECTORS and stored_crop is None else None,
         load_shrink=_load_shrink(facts, stored_scaled) if stored_crop is None else 1,
         crop=stored_crop,
         scaled=stored_scaled,
+        wide=wide,
         linear=terms.manner.linear,
         crisp=terms.manner.crisp and scaled.pixels < base.pixels,
         turn=turn,
@@ -93,17 +111,20 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
         overlays=decoration.overlays(recipe, final, terms.watermark),
         size=final,
         untouched=_untouched(recipe) and asked is facts.format,
-        encoding=choose_encoding(asked, recipe, final.pixels * frames),
+        encoding=choose_encoding(asked, recipe, final.pixels * frames, wide=wide),
     )
 
 
 def planned(recipe: Recipe, facts: Facts, terms: Terms | None = None) -> Plan:
-    """Plan a recipe that does not trim, or as if there were no border."""
+    """Plan as if there were no border to trim, and all pages were like the first."""
     terms = terms or Terms()
     found = plan_render(recipe, facts, terms)
+    if isinstance(found, Page):
+        facts = replace(facts, page=found.number)
+        found = plan_render(recipe, facts, terms)
     if isinstance(found, Trim):
         found = plan_render(recipe, facts, terms, Box(0, 0, found.crop.width, found.crop.height))
-    if isinstance(found, Trim):
+    if not isinstance(found, Plan):
         raise TypeError("a plan asks twice")
     return found
 
@@ -124,6 +145,12 @@ def _reduced(recipe: Recipe, base: Size) -> Recipe:
     target = target_box(sized, base) or base
     quality = _LQIP_QUALITY if recipe.format == "lqip" else None
     return replace(sized, dpr=(sized.dpr or 1) * min(Fraction(1), Fraction(side, target.longest)), quality=quality)
+
+
+def _is_wide(recipe: Recipe, facts: Facts, asked: Format, terms: Terms) -> bool:
+    """Tell whether colours beyond sRGB are kept: an old client that `auto` knows nothing of may not heed a profile."""
+    heeded = recipe.format != "auto" or terms.client != "base"
+    return terms.manner.wide and facts.icc and asked in PROFILED and heeded
 
 
 def _effects(recipe: Recipe) -> tuple[Effect, ...]:
@@ -154,7 +181,7 @@ def check_source(facts: Facts, limits: Limits) -> None:
 
 
 def _interest(gravity: str | None) -> Interest | None:
-    return "smart" if gravity == "smart" else "entropy" if gravity == "entropy" else None
+    return cast("Interest", gravity) if gravity in FOUND else None
 
 
 def _frames(recipe: Recipe, facts: Facts, final: Size, terms: Terms) -> tuple[int, int, Format]:
@@ -164,6 +191,8 @@ def _frames(recipe: Recipe, facts: Facts, final: Size, terms: Terms) -> tuple[in
     animated = facts.frames > 1 and not one
     affordable = final.pixels <= terms.limits.avif_pixels and final.longest <= AVIF.largest_side
     asked = choose_format(recipe.format, facts, terms.client, animated=animated, within_avif_budget=affordable)
+    if asked in EXTRA_WRITTEN and asked not in terms.equipment.writes:
+        raise OverLimit(f"This installation does not write {asked.name}: set DARKROOM_FORMATS, or ask for avif.")
     return first, facts.frames if animated and asked.animation else 1, asked
 
 
@@ -195,12 +224,6 @@ def _check_work(base: Size, scaled: Size, limits: Limits) -> None:
     if scaled.pixels > max(base.pixels, limits.output_pixels):
         told = f"The picture would be enlarged to {scaled.pixels} pixels on the way"
         raise OverLimit(f"{told}; the limit is {limits.output_pixels}.")
-
-
-def _load_size(facts: Facts, scaled: Size) -> Size | None:
-    if facts.format in VECTORS:
-        return scaled
-    return facts.stored if facts.format is TIFF and facts.frames > 1 else None
 
 
 def _load_shrink(facts: Facts, scaled: Size) -> int:

@@ -27,9 +27,12 @@ class Manner:
     crisp: bool = False
     """Sharpen a little what was made smaller."""
 
+    wide: bool = False
+    """Keep colours beyond sRGB, as Display P3, where format and client can."""
+
     def __str__(self) -> str:
         """Name what is not the default, for keys."""
-        return "".join(name[0] for name in ("linear", "crisp") if getattr(self, name))
+        return "".join(name[0] for name in ("linear", "crisp", "wide") if getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pyvips
 
 from proxy.core.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SVG, TIFF, WEBP, Format
-from proxy.pixels import source
+from proxy.pixels import extras, source
 
 OLDEST = (8, 18, 7)
 """Older ones have known memory-safety faults in their loaders."""
@@ -30,7 +30,10 @@ class WrongLibvips(Exception):  # noqa: N818 - named for what it tells
 
 
 def start(formats: Sequence[Format] = ALWAYS_READ) -> str:
-    """Check the version, set libvips up and block every loader but those of `formats`; give the version, "8.18.7"."""
+    """Check the version, set libvips up and block every loader but those of `formats`; give the version, "8.18.7".
+
+    WrongLibvips, or NotInstalled where a format's own library is not there.
+    """
     version = tuple(pyvips.version(part) for part in range(3))
     told = ".".join(map(str, version))
     if version < OLDEST:
@@ -42,7 +45,9 @@ def start(formats: Sequence[Format] = ALWAYS_READ) -> str:
     pyvips.cache_set_max(0)
     pyvips.operation_block_set("VipsForeignLoad", True)  # noqa: FBT003 - pyvips' own signature
     for one in formats:
-        pyvips.operation_block_set(_LOADERS[one], False)  # noqa: FBT003 - as above
+        if one in _LOADERS:
+            pyvips.operation_block_set(_LOADERS[one], False)  # noqa: FBT003 - as above
+    extras.enlist(formats)
     source.allow(formats)
     return told
 
@@ -74,3 +79,4 @@ def warm_up() -> None:
         loaded = pyvips.Image.new_from_buffer(body, "", access="sequential")
         loaded.resize(0.5).icc_transform("srgb", embedded=True, input_profile="srgb").copy_memory()
     picture.premultiply().resize(0.4).unpremultiply().cast("uchar").smartcrop(8, 8, interesting="attention").avg()
+    extras.warm_up()

@@ -1,34 +1,46 @@
-"""Colour: whatever the original's space and depth, eight bits of sRGB (or of grey) come out."""
+"""Colour: whatever the original's space and depth, eight bits of sRGB (or of grey, or of Display P3) come out."""
 
 import pyvips
 
 _GREY = {"b-w", "grey16"}
+_COLOURED = {"srgb", "rgb", "rgb16"}
 _PLAIN = {"srgb", "b-w"}
 _SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
 """Encoded here, at import: behind the sandbox's walls Python cannot load a codec any more."""
 
 
-def to_srgb(image: pyvips.Image) -> pyvips.Image:
-    """Convert by the embedded ICC profile where there is a usable one, else by what the pixels claim to be.
+def to_display(image: pyvips.Image, *, wide: bool = False) -> pyvips.Image:
+    """Convert to sRGB by the embedded ICC profile where there is a usable one, else by what the pixels claim to be.
 
-    libvips `icc_transform` (perceptual, black point compensated; CMYK without a profile gets libvips' own) and
-    `colourspace`.
-    A profile that does not fit its pixels is left out of account, as browsers do.
+    libvips `icc_transform` (relative colorimetric, black point compensated; CMYK without a profile gets libvips'
+    own) and `colourspace`. A profile that does not fit its pixels is left out of account, as browsers do. `wide` makes
+    Display P3 of what has a profile other than sRGB; only such a picture has a profile afterwards.
     """
+    shown = _by_profile(image, wide=wide)
+    if shown.interpretation not in _PLAIN:
+        shown = shown.colourspace("b-w" if shown.interpretation in _GREY else "srgb")
+    return shown if shown.format == "uchar" else shown.cast("uchar")
+
+
+def _by_profile(image: pyvips.Image, *, wide: bool) -> pyvips.Image:
     if image.interpretation == "cmyk":
-        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", black_point_compensation=True)
-    elif image.get_typeof("icc-profile-data") and not _is_srgb(image.get("icc-profile-data")):
-        image = _by_profile(image)
-    if image.interpretation not in _PLAIN:
-        image = image.colourspace("b-w" if image.interpretation in _GREY else "srgb")
-    return image if image.format == "uchar" else image.cast("uchar")
-
-
-def _by_profile(image: pyvips.Image) -> pyvips.Image:
-    try:
-        return image.icc_transform("srgb", embedded=True, depth=8, black_point_compensation=True)
-    except pyvips.Error:
+        return _bare(image.icc_transform("srgb", embedded=True, input_profile="cmyk", black_point_compensation=True))
+    if not image.get_typeof("icc-profile-data"):
         return image
+    if _is_srgb(image.get("icc-profile-data")):
+        return _bare(image)
+    wide = wide and image.interpretation in _COLOURED
+    try:
+        shown = image.icc_transform("p3" if wide else "srgb", embedded=True, depth=8, black_point_compensation=True)
+    except pyvips.Error:
+        return _bare(image)
+    return shown if wide else _bare(shown)
+
+
+def _bare(image: pyvips.Image) -> pyvips.Image:
+    image = image.copy()
+    image.remove("icc-profile-data")
+    return image
 
 
 def _is_srgb(profile: bytes) -> bool:

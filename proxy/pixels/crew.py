@@ -15,7 +15,7 @@ from proxy.settings import Settings
 
 _LOG = logging.getLogger("darkroom.pixels")
 
-PIXEL_CODE = 2
+PIXEL_CODE = 3
 """Counted up whenever the same plan gives other bytes."""
 CLOSED = "The pixel room is closing."
 _START_DEADLINE_S = 30.0
@@ -37,7 +37,8 @@ class Crew:
         # Honest work never gets there: the deadline and `worker_jobs` end it. For a parent that is stuck.
         cpu_s = int(settings.worker_jobs * settings.render_deadline_s) + 60
         self._ceilings = Ceilings(settings.worker_memory_bytes, cpu_s)
-        self._more = (settings.formats, "" if settings.fonts is None else str(settings.fonts.resolve()))
+        fonts = "" if settings.fonts is None else str(settings.fonts.resolve())
+        self._more = (settings.formats, fonts, "faces" if settings.faces else "")
         self._arrival = asyncio.Event()
         self._departure = asyncio.Event()
         self._failures = 0

@@ -1,15 +1,34 @@
 """Write the finished picture: one function per format."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pyvips
 
-from proxy.core.formats import AVIF, BLURHASH, GIF, JPEG, PNG, THUMBHASH, TIFF, WEBP, Format
+from proxy.core.formats import AVIF, BLURHASH, GIF, JPEG, JXL, PNG, THUMBHASH, TIFF, WEBP, Format
 from proxy.core.placeholders import blurhash, thumbhash
 from proxy.core.plan import Encoding
-from proxy.pixels.metadata import carry
+from proxy.pixels.chroma import is_fine, may_subsample
+from proxy.pixels.extras import encode_jxl
+from proxy.pixels.metadata import EXIF, carry
 from proxy.pixels.quality import fit_budget, hit_target
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """What every way of writing one picture has in common."""
+
+    how: Encoding
+    kinds: int
+    """Metadata, as VipsForeignKeep."""
+    fine: bool | None
+    """Keep colours as fine as lightness; None where nobody has looked, which leaves it to the encoder."""
+
+    @property
+    def subsample(self) -> str:
+        """VipsForeignSubsample."""
+        return "auto" if self.fine is None else "off" if self.fine else "on"
 
 
 def encode(image: pyvips.Image, how: Encoding, original: pyvips.Image) -> bytes:
@@ -17,78 +36,98 @@ def encode(image: pyvips.Image, how: Encoding, original: pyvips.Image) -> bytes:
 
     `original` is the loaded picture, whose metadata are carried as far as they may leave.
     """
-    image, kinds = carry(original, image, everything=how.keep)
+    image, kinds = carry(original, image, everything=how.keep, profile=how.profile)
+    searched, looked = how.target is not None or how.budget_bytes is not None, may_subsample(image, how)
+    if searched or looked:
+        image = image.copy_memory()  # it is read several times
+    writing = _Writing(how, kinds, is_fine(image) if looked else None)
     write = _ENCODERS[how.format]
-
-    if how.target is None and how.budget_bytes is None:
-        return write(image, how, how.quality, kinds)
+    if not searched:
+        return write(image, writing, how.quality)
 
     def at(picture: pyvips.Image, quality: int) -> bytes:
-        return write(picture, how, quality, kinds)
+        return write(picture, writing, quality)
 
-    image = image.copy_memory()  # it is written several times
     if how.budget_bytes is not None:
         return fit_budget(image, at, how.budget_bytes)
     return hit_target(image, at, how)
 
 
-def _jpeg(image: pyvips.Image, how: Encoding, quality: int | None, kinds: int) -> bytes:
-    """Libvips `jpegsave`: optimised Huffman tables; chroma subsampled below Q 90."""
-    return image.jpegsave_buffer(Q=quality, optimize_coding=True, interlace=how.progressive, keep=kinds)
+def _jpeg(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
+    """Libvips `jpegsave`: optimised Huffman tables."""
+    return image.jpegsave_buffer(
+        Q=quality,
+        optimize_coding=True,
+        interlace=writing.how.progressive,
+        subsample_mode=writing.subsample,
+        keep=writing.kinds,
+    )
 
 
-def _webp(image: pyvips.Image, how: Encoding, quality: int | None, kinds: int) -> bytes:
-    """Libvips `webpsave`."""
-    options: dict[str, Any] = {"lossless": True} if how.lossless else {"Q": quality}
-    return image.webpsave_buffer(effort=how.effort, keep=kinds, **options)
+def _webp(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
+    """Libvips `webpsave`; colours are always halved, but with care where they are fine."""
+    options: dict[str, Any] = {"Q": quality, "smart_subsample": bool(writing.fine)}
+    options = {"lossless": True} if writing.how.lossless else options
+    return image.webpsave_buffer(effort=writing.how.effort, keep=writing.kinds, **options)
 
 
-def _avif(image: pyvips.Image, how: Encoding, quality: int | None, kinds: int) -> bytes:
+def _avif(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
     """Libvips `heifsave` with AV1, 8 bits."""
-    options: dict[str, Any] = {"lossless": True} if how.lossless else {"Q": quality}
-    return image.heifsave_buffer(compression="av1", effort=how.effort, bitdepth=8, keep=kinds, **options)
+    options: dict[str, Any] = {"Q": quality, "subsample_mode": writing.subsample}
+    options = {"lossless": True} if writing.how.lossless else options
+    return image.heifsave_buffer(
+        compression="av1", effort=writing.how.effort, bitdepth=8, keep=writing.kinds, **options
+    )
 
 
-def _png(image: pyvips.Image, how: Encoding, quality: int | None, kinds: int) -> bytes:
+def _png(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
     """Libvips `pngsave`; a quality asks for a palette."""
     options: dict[str, Any] = {} if quality is None else {"palette": True, "Q": quality}
-    return image.pngsave_buffer(compression=how.effort, interlace=how.progressive, keep=kinds, **options)
+    how = writing.how
+    return image.pngsave_buffer(compression=how.effort, interlace=how.progressive, keep=writing.kinds, **options)
 
 
-def _gif(image: pyvips.Image, how: Encoding, quality: int | None, _: int) -> bytes:
+def _gif(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
     """Libvips `gifsave`; a quality allows that much error between frames and between palettes (at most 32 and 256)."""
     loss = 0.0 if quality is None else (100 - quality) / 100
     return image.gifsave_buffer(
-        effort=how.effort,
-        interlace=how.progressive,
+        effort=writing.how.effort,
+        interlace=writing.how.progressive,
         interframe_maxerror=32 * loss,
         interpalette_maxerror=max(3.0, 64 * loss),
         keep="none",
     )
 
 
-def _tiff(image: pyvips.Image, _: Encoding, __: int | None, kinds: int) -> bytes:
+def _tiff(image: pyvips.Image, writing: _Writing, _: int | None) -> bytes:
     """Libvips `tiffsave`: deflate, with the predictor that suits pictures."""
-    return image.tiffsave_buffer(compression="deflate", predictor="horizontal", keep=kinds)
+    return image.tiffsave_buffer(compression="deflate", predictor="horizontal", keep=writing.kinds)
 
 
-def _blurhash(image: pyvips.Image, _: Encoding, __: int | None, ___: int) -> bytes:
+def _jxl(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
+    """JPEG XL by its own library; the rights go along as EXIF."""
+    quality = None if writing.how.lossless else quality
+    return encode_jxl(image.colourspace("srgb"), quality, writing.how.effort, with_exif=bool(writing.kinds & EXIF))
+
+
+def _blurhash(image: pyvips.Image, _: _Writing, __: int | None) -> bytes:
     return blurhash(image.width, image.height, bytes(image.colourspace("srgb").write_to_memory())).encode()
 
 
-def _thumbhash(image: pyvips.Image, _: Encoding, __: int | None, ___: int) -> bytes:
+def _thumbhash(image: pyvips.Image, _: _Writing, __: int | None) -> bytes:
     image = image.colourspace("srgb")
     image = image if image.hasalpha() else image.addalpha()
     return thumbhash(image.width, image.height, bytes(image.cast("uchar").write_to_memory())).encode()
 
 
-_ENCODERS: dict[Format, Callable[[pyvips.Image, Encoding, int | None, int], bytes]] = {
+_ENCODERS: dict[Format, Callable[[pyvips.Image, _Writing, int | None], bytes]] = {
     JPEG: _jpeg,
     WEBP: _webp,
     AVIF: _avif,
     PNG: _png,
     GIF: _gif,
     TIFF: _tiff,
+    JXL: _jxl,
     BLURHASH: _blurhash,
     THUMBHASH: _thumbhash,
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyvips
 
-_NOTHING, _EXIF, _XMP, _IPTC = 0, 1, 2, 4
+EXIF, _XMP, _IPTC, _ICC = 1, 2, 4, 8
 """VipsForeignKeep."""
 _RIGHTS = ("exif-ifd0-Copyright", "exif-ifd0-Artist")
 _BLOCKS = ("xmp-data", "iptc-data")
@@ -19,8 +19,11 @@ _SHOWN = re.compile(r", ASCII, \d+ components, \d+ bytes\)$")
 _XMP_PLACES = (b"GPS", b"Location", b"photoshop:City")
 
 
-def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool) -> tuple[pyvips.Image, int]:
-    """Give `image` with the metadata of `source` that may leave, and which kinds a saver is to write."""
+def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool, profile: bool) -> tuple[pyvips.Image, int]:
+    """Give `image` with the metadata of `source` that may leave, and which kinds a saver is to write.
+
+    `profile` writes the colour profile as well, where the picture has one.
+    """
     told = {name: source.get(name) for name in source.get_fields() if name.startswith("exif-ifd") or name in _BLOCKS}
     kept = {name: value for name, value in told.items() if (_may_leave(name, value) if everything else name in _RIGHTS)}
     kept = {name: text for name, value in kept.items() if (text := _plain(value))}
@@ -30,8 +33,13 @@ def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool) -> tup
             image.remove(name)
     for name, value in kept.items():
         image.set_type(source.get_typeof(name), name, value)
-    exif = any(name.startswith("exif-") for name in kept)
-    return image, (_EXIF if exif else _NOTHING) | (_XMP * ("xmp-data" in kept)) | (_IPTC * ("iptc-data" in kept))
+    kinds = {
+        EXIF: any(name.startswith("exif-") for name in kept),
+        _XMP: "xmp-data" in kept,
+        _IPTC: "iptc-data" in kept,
+        _ICC: profile and image.get_typeof("icc-profile-data") != 0,
+    }
+    return image, sum(kind for kind, there in kinds.items() if there)
 
 
 def tells_rights(image: pyvips.Image) -> bool:

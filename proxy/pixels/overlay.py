@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyvips
 
 from proxy.core.plan import Overlay, Plan
-from proxy.pixels.colour import to_srgb
+from proxy.pixels.colour import to_display
 from proxy.pixels.lettering import draw_text
 from proxy.pixels.probe import probe
 from proxy.pixels.source import open_image
@@ -49,7 +49,7 @@ def _watermark(overlay: Overlay, fd: int | None) -> pyvips.Image:
     """Decode the watermark's picture, set it upright and give it the planned size."""
     if fd is None:
         raise ValueError("a plan with a watermark comes without its picture")
-    image = to_srgb(open_image(fd, probe(fd).format).copy_memory()).colourspace("srgb").autorot()
+    image = to_display(open_image(fd, probe(fd).format).copy_memory()).colourspace("srgb").autorot()
     image = image if image.hasalpha() else image.addalpha()
     return _resized(image, overlay.box.width / image.width, overlay.box.height / image.height)
 

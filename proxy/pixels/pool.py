@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 from proxy.core.errors import DeadlinePassed, Poisonous, Unavailable
 from proxy.core.facts import Facts
 from proxy.core.names import Generation
-from proxy.core.plan import Trim
+from proxy.core.plan import Page, Plan, Trim
 from proxy.pixels.crew import CLOSED, Crew
 from proxy.pixels.process import WORKER, Process
 from proxy.pixels.sandbox import Walls
@@ -82,11 +82,7 @@ class Pool:
 
         async def work(worker: Process, fd: int) -> Developed:
             known = facts or await worker.probe(fd)
-            planned = plan(known, None)
-            if isinstance(planned, Trim):
-                planned = plan(known, await worker.trim(fd, planned))
-            if isinstance(planned, Trim):
-                raise TypeError("a plan asks twice")
+            planned = await _settled(worker, fd, known, plan)
             with ExitStack() as undo:
                 stamp_fd = None if watermark is None else _reopen(watermark)
                 if stamp_fd is not None:
@@ -136,6 +132,19 @@ class Pool:
             os.close(fd)
             self._crew.put_back(worker)
             self._turns.release()
+
+
+async def _settled(worker: Process, fd: int, facts: Facts, plan: Planning) -> Plan:
+    """Let the worker answer what the plan asks of header and pixels, until it is one."""
+    planned = plan(facts, None)
+    if isinstance(planned, Page):
+        facts = await worker.probe(fd, planned.number)
+        planned = plan(facts, None)
+    if isinstance(planned, Trim):
+        planned = plan(facts, await worker.trim(fd, planned))
+    if not isinstance(planned, Plan):
+        raise TypeError("a plan asks twice")
+    return planned
 
 
 def _reopen(original: OpenOriginal) -> int:

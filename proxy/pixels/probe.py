@@ -5,15 +5,21 @@ from typing import Any
 import pyvips
 
 from proxy.core.facts import Facts
-from proxy.core.formats import AVIF
+from proxy.core.formats import AVIF, PAGED
+from proxy.pixels import extras
 from proxy.pixels.source import open_image, refusal, sniff_fd
 
 
-def probe(fd: int) -> Facts:
-    """Tell what the header says. NotAPicture for an unknown kind, Damaged when the header does not parse."""
+def probe(fd: int, page: int = 0) -> Facts:
+    """Tell what the header says; of `page`, where pages differ.
+
+    NotAPicture for an unknown kind, Damaged when the header does not parse.
+    """
     source = sniff_fd(fd)
+    if source in extras.EXTRAS:
+        return extras.facts(fd, source, page)
     try:
-        image = open_image(fd, source)
+        image = open_image(fd, source, page)
         frames = 1 if source is AVIF else max(1, _get(image, "n-pages", 1))  # several AVIF items are no animation
         orientation = _get(image, "orientation", 1)
         return Facts(
@@ -24,6 +30,7 @@ def probe(fd: int) -> Facts:
             frames=frames,
             alpha=bool(image.hasalpha()),
             icc=image.get_typeof("icc-profile-data") != 0,
+            page=page if source in PAGED else 0,
         )
     except pyvips.Error as error:
         raise refusal(error) from error

@@ -92,9 +92,9 @@ class Process:
             self._timer.cancel()
             self._timer = None
 
-    async def probe(self, fd: int) -> Facts:
+    async def probe(self, fd: int, page: int = 0) -> Facts:
         """Let it read a header; refuses as the port's `probe`, WorkerDied when it dies of it."""
-        return wire.read_facts(await self._ask(wire.PROBE, [fd]))
+        return wire.read_facts(await self._ask(wire.ask_probe(page), [fd]))
 
     async def trim(self, fd: int, trim: Trim) -> Box:
         """Let it look for the border; give what is left without it. Refuses and dies like `probe`."""

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 import pyvips
 
 from proxy.core.derivative import Derivative
-from proxy.core.errors import OverLimit
-from proxy.core.formats import GIF, JPEG, SVG, TIFF, WEBP
+from proxy.core.formats import GIF, JPEG, WEBP
 from proxy.core.geometry import Size, Turn
 from proxy.core.plan import Plan
 from proxy.core.stripping import strip
-from proxy.pixels.colour import to_srgb
+from proxy.pixels.colour import to_display
 from proxy.pixels.effects import effects
 from proxy.pixels.encode import encode
+from proxy.pixels.faces import place
 from proxy.pixels.frame import border, corners
 from proxy.pixels.metadata import tells_rights
 from proxy.pixels.overlay import Stamp, lay, make_stamps
+from proxy.pixels.probe import probe
 from proxy.pixels.source import open_image, refusal
 
 _PLAIN = {"srgb", "b-w"}
@@ -79,26 +80,20 @@ class _Film:
 
 
 def _load(fd: int, plan: Plan) -> _Film:
-    options: dict[str, float] = {}
+    if plan.load is not None:
+        return _Film(_draw(fd, plan, plan.load), 1)
+    options: dict[str, int] = {}
     if plan.source is JPEG:
         options["shrink"] = plan.load_shrink
     if plan.source in (GIF, WEBP):
-        options |= {"page": plan.first_frame, "n": plan.frames}
-    if plan.source is TIFF:
-        options["page"] = plan.first_frame
-    if plan.source is SVG and plan.load is not None:
-        return _Film(_draw(fd, plan.load), 1)
-    image = open_image(fd, plan.source, **options)
-    if plan.load is not None and (image.width, image.height) != (plan.load.width, plan.load.height):
-        told = f"Page {plan.first_frame + 1} is {image.width}×{image.height}"
-        raise OverLimit(f"{told}; the first is {plan.load.width}×{plan.load.height}, and others are not developed.")
-    return _Film(image, plan.frames)
+        options["n"] = plan.frames
+    return _Film(open_image(fd, plan.source, plan.first_frame, **options), plan.frames)
 
 
-def _draw(fd: int, size: Size) -> pyvips.Image:
-    """Draw a vector picture at a size; libvips rounds the scale's result, so a resize by a pixel may follow."""
-    nominal = open_image(fd, SVG).width
-    return open_image(fd, SVG, scale=size.width / nominal)
+def _draw(fd: int, plan: Plan, size: Size) -> pyvips.Image:
+    """Draw a vector picture at a size; the drawer rounds the scale's result, so a resize by a pixel may follow."""
+    nominal = probe(fd, plan.first_frame).width
+    return open_image(fd, plan.source, plan.first_frame, scale=size.width / nominal)
 
 
 def _develop(frame: pyvips.Image, plan: Plan, stamps: list[Stamp]) -> pyvips.Image:
@@ -129,8 +124,8 @@ def resize(image: pyvips.Image, plan: Plan) -> pyvips.Image:
 
 
 def _resize_linear(image: pyvips.Image, plan: Plan) -> pyvips.Image:
-    """Resize in linear light (libvips `scRGB`), after colours became sRGB, which is what it is linear to."""
-    image = to_srgb(image).colourspace("scrgb")
+    """Resize in linear light (libvips `scRGB`), after colours became sRGB, or Display P3, whose curve is the same."""
+    image = to_display(image, wide=plan.wide).colourspace("scrgb")
     alpha = image.hasalpha()
     image = image.premultiply() if alpha else image
     image = image.resize(plan.scaled.width / image.width, vscale=plan.scaled.height / image.height)
@@ -146,9 +141,9 @@ def crisp(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     return sharp if alpha is None else sharp.bandjoin(alpha)
 
 
-def colour(image: pyvips.Image, _: Plan) -> pyvips.Image:
-    """Bring the few pixels that are left to sRGB, 8 bits."""
-    return to_srgb(image)
+def colour(image: pyvips.Image, plan: Plan) -> pyvips.Image:
+    """Bring the few pixels that are left to what is shown, 8 bits."""
+    return to_display(image, wide=plan.wide)
 
 
 def turn(image: pyvips.Image, plan: Plan) -> pyvips.Image:
@@ -163,12 +158,17 @@ def turn(image: pyvips.Image, plan: Plan) -> pyvips.Image:
 
 
 def cut(image: pyvips.Image, plan: Plan) -> pyvips.Image:
-    """Keep the cover crop (libvips `extract_area`; `smartcrop` finds the place by attention or entropy)."""
+    """Keep the cover crop (libvips `extract_area`; `smartcrop` finds the place by attention or entropy).
+
+    Where there is no face, attention takes its place.
+    """
     if plan.cut is None:
         return image
     if plan.interest is None:
         return image.crop(plan.cut.left, plan.cut.top, plan.cut.width, plan.cut.height)
-    interesting = "attention" if plan.interest == "smart" else "entropy"
+    if plan.interest == "face" and (found := place(image, plan.cut.size)) is not None:
+        return image.crop(found.left, found.top, found.width, found.height)
+    interesting = "entropy" if plan.interest == "entropy" else "attention"
     return image.smartcrop(plan.cut.width, plan.cut.height, interesting=interesting)
 
 

@@ -8,6 +8,7 @@ import pyvips
 
 from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
 from proxy.core.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SNIFF_BYTES, SVG, TIFF, WEBP, Format, sniff
+from proxy.pixels import extras
 
 _LOADERS = {
     JPEG: "jpegload_source",
@@ -18,6 +19,7 @@ _LOADERS = {
     SVG: "svgload_source",
     TIFF: "tiffload_source",
 }
+_NUMBERED = {GIF, WEBP, TIFF}
 _ALLOWED = list(ALWAYS_READ)
 """The formats that this process reads."""
 
@@ -36,8 +38,15 @@ def sniff_fd(fd: int) -> Format:
     return found
 
 
-def open_image(fd: int, source: Format, **options: Any) -> pyvips.Image:  # noqa: ANN401 - libvips' own options
-    """Open lazily, for one pass from top to bottom; a truncated or damaged picture is an error, not a grey half."""
+def open_image(fd: int, source: Format, page: int = 0, **options: Any) -> pyvips.Image:  # noqa: ANN401 - libvips' own
+    """Open lazily, for one pass from top to bottom; a truncated or damaged picture is an error, not a grey half.
+
+    `page` is a page's or a frame's number, counted from 0; formats without any have only the first.
+    """
+    if source in extras.EXTRAS:
+        return extras.load(fd, source, page, options.get("scale", 1.0))
+    if source in _NUMBERED:
+        options["page"] = page
     os.lseek(fd, 0, os.SEEK_SET)
     stream = pyvips.Source.new_from_descriptor(fd)
     return pyvips.Operation.call(_LOADERS[source], stream, access="sequential", fail_on="truncated", **options)

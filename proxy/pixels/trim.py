@@ -2,7 +2,6 @@
 
 import pyvips
 
-from proxy.core.formats import GIF, TIFF, WEBP
 from proxy.core.geometry import Box
 from proxy.core.plan import Trim
 from proxy.pixels.source import open_image, refusal
@@ -10,9 +9,8 @@ from proxy.pixels.source import open_image, refusal
 
 def find_picture(fd: int, trim: Trim) -> Box:
     """Give what is left within `trim.crop` without its border (libvips `find_trim`); all of it where all is border."""
-    options = {"page": trim.first_frame} if trim.source in (GIF, WEBP, TIFF) else {}
     try:
-        image = open_image(fd, trim.source, **options)
+        image = open_image(fd, trim.source, trim.first_frame)
         image = image.crop(trim.crop.left, trim.crop.top, trim.crop.width, trim.crop.height).copy_memory()
         left, top, width, height = image.find_trim(
             threshold=trim.tolerance, background=image.getpoint(*trim.corner), line_art=True

@@ -2,7 +2,7 @@
 
 A message is a prefix (magic, version, two lengths), a header in JSON and, in one kind of answer, a body:
 
-    ours    {"probe": null}         with the original's descriptor   (SCM_RIGHTS, unix(7))
+    ours    {"probe": page}         with the original's descriptor   (SCM_RIGHTS, unix(7))
             {"trim": question}      with the original's descriptor
             {"render": plan}        with the original's descriptor, and the watermark's where there is one
     theirs  {"hello": {…}}          once, when the worker has closed itself
@@ -96,7 +96,9 @@ def pack(header: dict[str, Any], body_bytes: int = 0) -> bytes:
     return _PREFIX.pack(_MAGIC, _VERSION, len(text), body_bytes) + text
 
 
-PROBE = pack({"probe": None})
+def ask_probe(page: int) -> bytes:
+    """Give the request for the header's facts, of one page, counted from 0."""
+    return pack({"probe": page})
 
 
 def ask_render(plan: Plan) -> bytes:
@@ -263,6 +265,7 @@ _FACTS: dict[str, type] = {
     "frames": int,
     "alpha": bool,
     "icc": bool,
+    "page": int,
 }
 
 

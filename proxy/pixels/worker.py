@@ -1,6 +1,6 @@
 """One worker: a process that closes itself, then probes and renders what it is handed.
 
-    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S FORMATS FONTS
+    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S FORMATS FONTS FACES
 
 It is exec'd, never forked after use, with an environment of its own and no descriptor but its socket. It
 keeps nothing between two requests. Whatever it didn't foresee ends it, with a traceback on stderr: the pool
@@ -19,7 +19,7 @@ from typing import Any
 from proxy.core.errors import Refusal
 from proxy.core.formats import readable
 from proxy.core.plan import Plan, Trim
-from proxy.pixels import boot, lettering, probe, render, sandbox, trim, wire
+from proxy.pixels import boot, extras, faces, lettering, probe, render, sandbox, trim, wire
 
 _NICENESS = 5
 """The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""
@@ -30,7 +30,7 @@ _OUT_OF_MEMORY_SCORE = "500"
 def main() -> None:
     """Run one worker, from its arguments to the end of its socket."""
     fd, parent_pid, memory_bytes, cpu_s = map(int, sys.argv[1:5])
-    formats, fonts = sys.argv[5:7]
+    formats, fonts, with_faces = sys.argv[5:8]
     sandbox.attach(parent_pid)
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):  # no /proc: the server then dies as likely as we
@@ -38,7 +38,9 @@ def main() -> None:
     with socket.socket(fileno=fd) as ours:
         try:
             libvips = boot.start(readable(formats))
-        except boot.WrongLibvips as wrong:
+            if with_faces:
+                faces.enlist()
+        except (boot.WrongLibvips, extras.NotInstalled, faces.NoDetector) as wrong:
             raise SystemExit(str(wrong)) from None
         lettering.open_fonts(Path(fonts) if fonts else None)
         walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s))
@@ -66,7 +68,7 @@ def _answer(header: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], byt
     fd, *others = fds
     os.lseek(fd, 0, os.SEEK_SET)
     if "probe" in header:
-        return {"facts": probe.probe(fd).to_dict()}, b""
+        return {"facts": probe.probe(fd, header["probe"]).to_dict()}, b""
     if "trim" in header:
         return {"box": asdict(trim.find_picture(fd, Trim.from_dict(header["trim"])))}, b""
     plan = Plan.from_dict(header["render"])

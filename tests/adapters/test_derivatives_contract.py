@@ -7,6 +7,7 @@ import pytest
 from proxy.core.derivative import Derivative
 from proxy.ports import Derivatives
 from tests.adapters.samples import (
+    ACME,
     LARGE_PICTURE,
     LIMIT_BYTES,
     OTHER,
@@ -70,6 +71,18 @@ async def test_a_cancelled_put_leaves_nothing_or_the_whole(derivatives: Derivati
     assert await derivatives.get(key("one")) in {None, picture}
     await derivatives.put(key("one"), picture)
     assert await derivatives.get(key("one")) == picture
+
+
+async def test_a_purge_forgets_one_tenant_s_and_no_other_s(derivatives: Derivatives) -> None:
+    for name in map(str, range(7)):
+        await derivatives.put(key(name), PICTURE)
+        await derivatives.put(key(name, OTHER), PICTURE)
+    assert await derivatives.purge(ACME) == 7
+    assert [await derivatives.get(key(name)) for name in map(str, range(7))] == [None] * 7
+    assert [await derivatives.get(key(name, OTHER)) for name in map(str, range(7))] == [PICTURE] * 7
+    assert await derivatives.purge(ACME) == 0
+    await derivatives.put(key("one"), OTHER_PICTURE)
+    assert await derivatives.get(key("one")) == OTHER_PICTURE
 
 
 async def test_a_backend_that_is_there_answers_a_ping(derivatives: Derivatives) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import pyvips
+from PIL import Image
 
 from proxy.core.errors import NotAPicture, OverLimit, Refusal
 from proxy.core.formats import ALWAYS_READ, SVG, TIFF, readable
 from proxy.core.grammar import parse
-from proxy.core.plan import Plan, Trim
+from proxy.core.plan import Page, Plan, Trim
 from proxy.core.planner import Terms, plan_render, planned
 from proxy.pixels import boot
 from proxy.pixels.pool import open_pool
@@ -121,6 +122,19 @@ def test_a_page_of_a_tiff_is_chosen() -> None:
         made(body, "page3-png")
 
 
+def test_each_page_of_a_tiff_has_its_own_size(tmp_path: Path) -> None:
+    """Pillow writes pages of different sizes, which libvips reads one by one."""
+    file = tmp_path / "pages.tiff"
+    Image.new("RGB", (30, 20), RED).save(file, save_all=True, append_images=[Image.new("RGB", (50, 70), BLUE)])
+    with opened(file.read_bytes()) as fd:
+        assert (probe(fd).width, probe(fd).frames) == (30, 2)
+        plan = plan_render(parse("page2-png"), probe(fd, 1), Terms())
+        assert isinstance(plan, Plan)
+        picture = decoded(render(fd, plan).body)
+    assert (picture.width, picture.height) == (50, 70)
+    assert near(picture, 25, 35, BLUE, 1)
+
+
 def test_a_trim_looks_at_the_page_that_is_asked_for() -> None:
     framed = solid(10, 6, RED).embed(5, 4, 30, 20, extend="white")
     film = pyvips.Image.arrayjoin([solid(30, 20, BLUE), framed], across=1).copy()
@@ -128,7 +142,8 @@ def test_a_trim_looks_at_the_page_that_is_asked_for() -> None:
     from proxy.pixels.trim import find_picture  # noqa: PLC0415 - blocked loaders are set up first
 
     with opened(film.tiffsave_buffer()) as fd:
-        asked, facts = parse("page2-trim10-png"), probe(fd)
+        asked, facts = parse("page2-trim10-png"), probe(fd, 1)
+        assert plan_render(asked, probe(fd), Terms()) == Page(1)
         question = plan_render(asked, facts, Terms())
         assert isinstance(question, Trim)
         plan = plan_render(asked, facts, Terms(), find_picture(fd, question))

@@ -221,6 +221,7 @@ def test_a_plan_comes_through(ends: tuple[socket.socket, socket.socket]) -> None
         load_shrink=4,
         crop=Box(1, 2, 3, 4),
         scaled=Size(5, 6),
+        wide=False,
         linear=True,
         crisp=True,
         turn=Turn(mirrored=True, quarters=3),

@@ -1,0 +1,38 @@
+"""HEIC, by pillow-heif: libheif with libde265. Rotations and mirrors of the file are applied while it decodes."""
+
+from io import BytesIO
+
+import pillow_heif
+import pyvips
+
+from proxy.core.facts import Facts
+from proxy.core.formats import HEIC
+from proxy.pixels.extras.pixels import dressed, picture
+
+_BANDS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+
+
+def facts(body: bytes, _: int) -> Facts:
+    """Read the primary picture's header; the other items of the file are no frames of it."""
+    file = _open(body)
+    width, height = file.size
+    return Facts(HEIC, width, height, alpha=file.mode in ("LA", "RGBA"), icc=bool(file.info.get("icc_profile")))
+
+
+def load(body: bytes, _: int, __: float) -> pyvips.Image:
+    """Decode the primary picture to 8 bits."""
+    file = _open(body)
+    width, height = file.size
+    image = picture(file.data, width, height, file.stride, _BANDS[file.mode])
+    return dressed(image.copy_memory(), file.info.get("icc_profile"), file.info.get("exif"), file.info.get("xmp"))
+
+
+def warm_up() -> None:
+    """Encode and decode a small picture."""
+    written = BytesIO()
+    pillow_heif.from_bytes("RGB", (64, 64), bytes(64 * 64 * 3)).save(written, quality=50)
+    load(written.getvalue(), 0, 1.0)
+
+
+def _open(body: bytes) -> pillow_heif.HeifFile:
+    return pillow_heif.open_heif(BytesIO(body), convert_hdr_to_8bit=True)
