@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import agree, hit, memory, miss
+from benchmarks import agree, effort, hit, memory, miss, quality
 from benchmarks.machine import describe
 from benchmarks.pictures import make_originals
 from benchmarks.servers import Missing
 from benchmarks.tables import Printer
 
-_PARTS = ("hit", "miss", "memory", "agree")
+_PARTS = ("hit", "miss", "memory", "agree", "effort", "quality")
 _PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "corpus" / "photos" / "clic"
 
 
@@ -63,6 +63,14 @@ def main(arguments: Sequence[str]) -> int:
             rows = agree.measure(Path(folder), [one.body for one in originals])
             printer.agree(rows)
             figures["agree"] = [asdict(one) for one in rows]
+        if "effort" in asked.parts:
+            steps = effort.measure([one.body for one in originals])
+            printer.effort(steps)
+            figures["effort"] = [asdict(one) for one in steps]
+        if "quality" in asked.parts:
+            scored = quality.measure(Path(folder), sorted(asked.photographs.glob("*.png")), _say)
+            printer.quality(scored)
+            figures["quality"] = [asdict(one) for one in scored]
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0

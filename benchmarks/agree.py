@@ -4,7 +4,6 @@ Both stand on libvips, so what is compared is what each asks of it: sizes, place
 and largest difference of a channel, of 255; PNG out, so that no encoder adds to them.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,7 @@ from typing import Any
 import pyvips
 
 from benchmarks import sharp
-from proxy.core.grammar import parse
-from proxy.core.plan import Plan, Trim
-from proxy.core.planner import Terms, plan_render
-from proxy.pixels.probe import probe
-from proxy.pixels.render import render
-from proxy.pixels.trim import find_picture
+from benchmarks.ours import develop
 
 MOST_MEAN = 1.0
 """Of 255; beyond it a row does not agree."""
@@ -106,23 +100,9 @@ def measure(folder: Path, originals: Sequence[bytes]) -> list[Agreement]:
         ]
     )
     return [
-        _compare(recipe, _develop(files[name], recipe), output.read_bytes())
+        _compare(recipe, develop(files[name], recipe), output.read_bytes())
         for (name, recipe, _), output in zip(WORK, outputs, strict=True)
     ]
-
-
-def _develop(file: Path, recipe: str) -> bytes:
-    fd = os.open(file, os.O_RDONLY)
-    try:
-        asked, facts = parse(recipe), probe(fd)
-        plan = plan_render(asked, facts, Terms())
-        if isinstance(plan, Trim):
-            plan = plan_render(asked, facts, Terms(), find_picture(fd, plan))
-        if not isinstance(plan, Plan):
-            raise TypeError("a plan asks twice")
-        return render(fd, plan).body
-    finally:
-        os.close(fd)
 
 
 def _compare(recipe: str, ours: bytes, theirs: bytes) -> Agreement:

@@ -84,8 +84,8 @@ class Server:
 
 def darkroom(home: Path, **settings: str) -> Server:
     """Start `darkroom serve` on an embedded home; settings are named as in the environment, in small letters."""
-    port = _free_port()
-    return _start([_DARKROOM, "serve", "--port", str(port)], port, home / "serve.log", _environment(home, settings))
+    port = free_port()
+    return start([_DARKROOM, "serve", "--port", str(port)], port, home / "serve.log", _environment(home, settings))
 
 
 def nginx(folder: Path, target: str, body: bytes) -> Server:
@@ -96,18 +96,18 @@ def nginx(folder: Path, target: str, body: bytes) -> Server:
     for one in (folder, *folder.parents):  # the worker is another user
         with suppress(PermissionError):
             one.chmod(one.stat().st_mode | 0o011)
-    port = _free_port()
+    port = free_port()
     configuration = folder / "nginx.conf"
     configuration.write_text(_NGINX.format(folder=folder, port=port), encoding="utf-8")
-    return _start(["nginx", "-p", str(folder), "-c", str(configuration)], port, folder / "nginx.out", os.environ)
+    return start(["nginx", "-p", str(folder), "-c", str(configuration)], port, folder / "nginx.out", os.environ)
 
 
 def trivial(folder: Path, body: bytes) -> Server:
     """Start the least that this HTTP server can do: `benchmarks.trivial` with the bytes."""
-    file, port = folder / "trivial.webp", _free_port()
+    file, port = folder / "trivial.webp", free_port()
     file.write_bytes(body)
     command = [sys.executable, "-m", "benchmarks.trivial", str(port), str(file)]
-    return _start(command, port, folder / "trivial.log", os.environ)
+    return start(command, port, folder / "trivial.log", os.environ)
 
 
 def set_up_tenant(home: Path) -> None:
@@ -138,7 +138,8 @@ def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
     return foreign | {f"DARKROOM_{name.upper()}": str(value) for name, value in ours.items()}
 
 
-def _start(command: list[str], port: int, log: Path, environment: Mapping[str, str]) -> Server:
+def start(command: list[str], port: int, log: Path, environment: Mapping[str, str]) -> Server:
+    """Start a program and wait until it listens; Missing, with its last words, where it does not."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(environment)
@@ -160,7 +161,8 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

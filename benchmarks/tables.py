@@ -8,9 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.agree import MOST_MEAN, Agreement
+from benchmarks.effort import Step
 from benchmarks.hit import CONNECTIONS, Hit
 from benchmarks.memory import Held
 from benchmarks.miss import Cpu, Miss
+from benchmarks.quality import SIDE
+from benchmarks.quality import Row as Quality
 
 _MIB = 2**20
 _HIT = ("server", "requests/s", "CPU µs/request", "Darkroom ÷ it")
@@ -79,6 +82,40 @@ class Printer:
                     f"{one.mean:.2f}",
                     f"{one.largest:.0f}",
                     "yes" if one.holds else "no",
+                )
+                for one in rows
+            ],
+        )
+
+    def effort(self, steps: Sequence[Step]) -> None:
+        """Print what efforts cost and save against the one that is chosen."""
+        sizes = dict.fromkeys((one.format, one.width, one.height) for one in steps)
+        rows = []
+        for output, width, height in sizes:
+            those = [one for one in steps if (one.format, one.width) == (output, width)]
+            chosen = next(one for one in those if one.chosen)
+            told = (
+                f"{one.effort}: {one.seconds / chosen.seconds:.2f}×, {one.body_bytes / chosen.body_bytes:.2f}×"
+                for one in those
+            )
+            ours = f"{chosen.effort}: {chosen.seconds * 1e3:.0f} ms, {chosen.body_bytes} bytes"
+            rows.append((output, f"{width}×{height}", ours, " · ".join(told)))
+        columns = ("format", "size", "chosen", "effort: time, bytes ÷ the chosen one's")
+        self._table("Effort: one thread, the default quality", columns, rows)
+
+    def quality(self, rows: Sequence[Quality]) -> None:
+        """Print bytes and scores, and how much better ours are at a peer's bytes."""
+        self._table(
+            f"Quality: photographs within {SIDE}×{SIDE}, means; SSIMULACRA2",
+            ("format", "tool", "quality", "bytes", "score", "Darkroom at the same bytes"),
+            [
+                (
+                    one.format,
+                    one.tool,
+                    one.quality,
+                    f"{one.body_bytes:.0f}",
+                    f"{one.score:.1f}",
+                    "" if one.ours_at_its_bytes is None else f"{one.ours_at_its_bytes:+.1f}",
                 )
                 for one in rows
             ],

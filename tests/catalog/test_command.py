@@ -279,6 +279,7 @@ def test_a_doctor_finds_a_new_installation_in_order(darkroom: Shell) -> None:
         "settings",
         "clock",
         "libvips",
+        "extras",
         "sandbox",
         "store",
         "cache",

@@ -37,3 +37,12 @@ async def test_a_server_that_is_out_says_nothing_about_clocks() -> None:
 async def test_settings_beyond_the_hard_caps_are_found() -> None:
     finding = await doctor._settings(Settings(source_pixels=10**12))
     assert (finding.state, "source_pixels" in finding.told) == ("warn", True)
+
+
+async def test_extras_that_are_on_off_and_missing_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = (await doctor._extras(Settings(formats="svg,heic"))).told
+    assert told.startswith("On: heic, svg; DARKROOM_FORMATS and DARKROOM_FACES can turn on: tiff, jxl, pdf, faces")
+    monkeypatch.setattr(doctor, "find_spec", lambda _: None)
+    told = (await doctor._extras(Settings())).told
+    assert told.startswith("On: none; DARKROOM_FORMATS and DARKROOM_FACES can turn on: svg, tiff; with pip install")
+    assert "darkroom[heic,jxl,pdf,faces]" in told

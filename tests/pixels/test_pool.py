@@ -21,6 +21,7 @@ from proxy.core.facts import Facts
 from proxy.core.formats import AVIF, JPEG, PNG, WEBP, Format, sniff
 from proxy.core.geometry import Box, Size
 from proxy.core.plan import Encoding, Plan
+from proxy.pixels.crew import PIXEL_CODE
 from proxy.pixels.pool import Pool, open_pool
 from proxy.pixels.process import WORKER, NoWorker
 from proxy.pixels.wire import quiet
@@ -124,7 +125,7 @@ async def test_a_header_is_probed(pools: Pools, original: OpenOriginal) -> None:
 async def test_generation_and_walls_are_the_workers(pools: Pools) -> None:
     """The pool tells what the workers said: libvips' version, and the walls around them."""
     pool = await pools()
-    assert pool.generation.startswith("2-8.")
+    assert pool.generation.startswith(f"{PIXEL_CODE}-8.")
     assert not pool.walls.missing
     assert (pool.size, pool.workers, pool.idle) == (1, 2, 2)
 

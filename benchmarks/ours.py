@@ -1,0 +1,26 @@
+"""Darkroom's pixel room in this process, without server and sandbox: what one picture becomes."""
+
+import os
+from pathlib import Path
+
+from proxy.core.grammar import parse
+from proxy.core.plan import Plan, Trim
+from proxy.core.planner import Terms, plan_render
+from proxy.pixels.probe import probe
+from proxy.pixels.render import render
+from proxy.pixels.trim import find_picture
+
+
+def develop(file: Path, recipe: str) -> bytes:
+    """Give the derivative's bytes."""
+    fd = os.open(file, os.O_RDONLY)
+    try:
+        asked, facts = parse(recipe), probe(fd)
+        plan = plan_render(asked, facts, Terms())
+        if isinstance(plan, Trim):
+            plan = plan_render(asked, facts, Terms(), find_picture(fd, plan))
+        if not isinstance(plan, Plan):
+            raise TypeError("a plan asks twice")
+        return render(fd, plan).body
+    finally:
+        os.close(fd)
