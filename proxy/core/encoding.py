@@ -11,8 +11,8 @@ _SEARCHED = (JPEG, WEBP, AVIF, JXL)
 _JXL_TARGETS = {"low": 50, "good": 75, "best": 92}
 """Its quality is a distance that eyes see, so nothing needs to be searched for."""
 
-_AVIF_EFFORT = ((60_000, 3), (250_000, 1))
-"""(up to this many pixels, effort): the first request for a picture is never slow; beyond the last, effort 0."""
+_AVIF_EFFORT = ((240_000, 3), (450_000, 2), (1_000_000, 1))
+"""(up to this many pixels, effort): a fifth of a second on one core at most; beyond the last, effort 0."""
 _JXL_EFFORT = 5
 _JXL_LARGE = 500_000
 """Pixels from which JPEG XL is written with effort 3, six times faster."""

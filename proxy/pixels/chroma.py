@@ -7,7 +7,7 @@ Over photographs that share was at most 0.15 %, over coloured text at least 9 %.
 
 import pyvips
 
-from proxy.core.formats import AVIF, JPEG, WEBP
+from proxy.core.formats import JPEG, WEBP
 from proxy.core.plan import Encoding
 
 _LARGEST = 4_000_000
@@ -23,7 +23,7 @@ _TO_CHROMA = pyvips.Image.new_from_array([[-0.168736, -0.331264, 0.5], [0.5, -0.
 
 def may_subsample(image: pyvips.Image, how: Encoding) -> bool:
     """Tell whether it makes a difference to look."""
-    lossy = how.format in (JPEG, WEBP, AVIF) and not how.lossless and (how.quality or 0) < _SEEN
+    lossy = how.format in (JPEG, WEBP) and not how.lossless and (how.quality or 0) < _SEEN
     still = not image.get_typeof("page-height")
     return lossy and still and image.bands > 2 and min(image.width, image.height) > 2 * _GRID and _small(image)  # noqa: PLR2004 - colour
 
