@@ -21,6 +21,8 @@ _GIF_EFFORT = 3
 _WEBP_EFFORT = 4
 _WEBP_LARGE = 4_000_000
 """Pixels, of all frames, from which WebP is written with effort 2."""
+_WEBP_LOSSLESS_LARGE = 500_000
+"""Pixels from which WebP without loss is written with effort 0: a seventh larger, and ten times faster."""
 
 
 def choose_encoding(output: Format, recipe: Recipe, pixels: int, *, wide: bool = False) -> Encoding:
@@ -33,7 +35,7 @@ def choose_encoding(output: Format, recipe: Recipe, pixels: int, *, wide: bool =
     return Encoding(
         output,
         quality if chosen else None,
-        _effort(output, pixels),
+        _effort(output, pixels, lossless=recipe.lossless),
         lossless=recipe.lossless,
         progressive=recipe.prog,
         keep=recipe.keep,
@@ -43,10 +45,12 @@ def choose_encoding(output: Format, recipe: Recipe, pixels: int, *, wide: bool =
     )
 
 
-def _effort(output: Format, pixels: int) -> int:
+def _effort(output: Format, pixels: int, *, lossless: bool) -> int:
     if output is AVIF:
         return next((effort for up_to, effort in _AVIF_EFFORT if pixels <= up_to), 0)
     if output is WEBP:
+        if lossless:
+            return _WEBP_EFFORT if pixels <= _WEBP_LOSSLESS_LARGE else 0
         return _WEBP_EFFORT if pixels <= _WEBP_LARGE else 2
     if output is JXL:
         return _JXL_EFFORT if pixels <= _JXL_LARGE else 3

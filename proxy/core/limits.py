@@ -16,6 +16,8 @@ class Limits:
     output_side: int = 8_192
     output_pixels: int = 50_000_000
     """Of all frames of the derivative together."""
+    gif_pixels: int = 12_000_000
+    """Of all frames: finding a palette takes half a second a megapixel."""
     avif_pixels: int = 8_000_000
     """Beyond it `auto` never chooses AVIF, and asking for AVIF is refused: its encoder's time grows with the area."""
 
@@ -27,6 +29,7 @@ HARD_CAPS = Limits(
     animation_pixels=500_000_000,
     output_side=16_383,
     output_pixels=200_000_000,
+    gif_pixels=60_000_000,
     avif_pixels=40_000_000,
 )
 """No setting goes beyond these: past them a worker's memory and deadline cannot hold."""

@@ -15,7 +15,7 @@ from proxy.core.encoding import choose_encoding
 from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
 from proxy.core.fitting import crop_box, cut_and_canvas, scaled_size, target_box, user_turn
-from proxy.core.formats import ALWAYS_WRITTEN, AVIF, EXTRA_WRITTEN, JPEG, PAGED, PROFILED, VECTORS, Format
+from proxy.core.formats import ALWAYS_WRITTEN, AVIF, EXTRA_WRITTEN, GIF, JPEG, PAGED, PROFILED, VECTORS, Format
 from proxy.core.geometry import Box, Size, Turn, upright
 from proxy.core.limits import Limits
 from proxy.core.negotiation import Client, choose_format
@@ -213,10 +213,10 @@ def _check_output(asked: Format, final: Size, frames: int, limits: Limits) -> No
         )
     if final.pixels * frames > limits.output_pixels:
         raise OverLimit(f"The picture would have {final.pixels * frames} pixels; the limit is {limits.output_pixels}.")
-    if asked is AVIF and final.pixels > limits.avif_pixels:
-        raise OverLimit(
-            f"The AVIF would have {final.pixels} pixels; the limit is {limits.avif_pixels}: say a smaller w."
-        )
+    most = {AVIF: limits.avif_pixels, GIF: limits.gif_pixels}.get(asked)
+    if most is not None and final.pixels * frames > most:
+        told = f"The {asked.name.upper()} would have {final.pixels * frames} pixels"
+        raise OverLimit(f"{told}; the limit is {most}: say a smaller w.")
 
 
 def _check_work(base: Size, scaled: Size, limits: Limits) -> None:

@@ -66,7 +66,8 @@ def _jpeg(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
 def _webp(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
     """Libvips `webpsave`; colours are always halved, but with care where they are fine."""
     options: dict[str, Any] = {"Q": quality, "smart_subsample": writing.fine}
-    options = {"lossless": True} if writing.how.lossless else options
+    if writing.how.lossless:  # where Q is one more effort
+        options = {"lossless": True, "Q": 75 if writing.how.effort else 20}
     return image.webpsave_buffer(effort=writing.how.effort, keep=writing.kinds, **options)
 
 

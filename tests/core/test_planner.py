@@ -156,6 +156,7 @@ def test_animated_in_animated_out(recipe: str, source: object, output: object, f
         ("jpeg", Facts(PNG, 9000, 10), LIMITS, "8192"),
         ("w8000-h8000-up", PHOTO, LIMITS, "50000000"),
         ("w4000-h3000-up-avif", PHOTO, LIMITS, "8000000"),
+        ("w100-gif", Facts(GIF, 100, 100, frames=50), Limits(gif_pixels=499_999), "500000 pixels; the limit is 499999"),
         ("w10-h8192-up", Facts(PNG, 8000, 10), LIMITS, "on the way"),
         ("w100", Facts(GIF, 100, 100, frames=50), Limits(output_pixels=499_999), "500000"),
     ],

@@ -203,7 +203,7 @@ def test_quality_means_something_in_jpeg_xl() -> None:
         facts = probe(fd)
         sizes = [
             len(render(fd, planned(parse(f"{how}-jxl"), facts, EQUIPPED)).body)
-            for how in ("q20", "qlow", "qgood", "q95")
+            for how in ("q20", "qlow", "qgood", "q95", "q100")
         ]
         assert sizes == sorted(sizes)
         assert sizes[0] * 2 < sizes[-1]

@@ -9,6 +9,8 @@ from proxy.core.jxl import read_header
 from proxy.pixels.extras.pixels import dressed, exif_block, picture
 
 _BANDS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+_HIGHEST = 99
+"""Of its qualities with a loss; the library takes 100 for none."""
 _MODES = {bands: mode for mode, bands in _BANDS.items()}
 
 
@@ -36,7 +38,7 @@ def encode(image: pyvips.Image, quality: int | None, effort: int, *, with_exif: 
     encoder = Encoder(
         mode=_MODES[image.bands],
         lossless=quality is None,
-        quality=100 if quality is None else quality,
+        quality=_HIGHEST if quality is None else min(_HIGHEST, quality),
         effort=effort,
         num_threads=0,
         decoding_speed=0,

@@ -1,0 +1,144 @@
+"""Animations: what is seen at each moment stays what is seen, whatever the file does to get there.
+
+Pillow writes and reads the animations; each frame's picture is known.
+"""
+
+from io import BytesIO
+from itertools import pairwise
+
+import pytest
+from PIL import Image, ImageSequence
+
+from proxy.core.errors import OverLimit
+from proxy.core.grammar import parse
+from proxy.core.limits import Limits
+from proxy.core.planner import Terms, planned
+from proxy.pixels.probe import probe
+from proxy.pixels.render import render
+from tests.pictures import BLUE, GREEN, RED, opened
+
+SIDE = 48
+DELAYS = [40, 50, 100, 1_000, 70]
+CLEAR = (0, 0, 0, 0)
+Shown = Image.Image
+
+
+def moving(count: int = 5) -> list[Shown]:
+    """Give a red square that walks over clear ground: each frame differs from the one before in two places."""
+    frames = []
+    for at in range(count):
+        frame = Image.new("RGBA", (SIDE, SIDE), CLEAR)
+        frame.paste((*RED, 255), (at * 9, 12, at * 9 + 9, 36))
+        frames.append(frame)
+    return frames
+
+
+def growing(count: int = 5) -> list[Shown]:
+    """Give blue ground on which green stripes add up: each frame only adds to the one before."""
+    frames = [Image.new("RGBA", (SIDE, SIDE), (*BLUE, 255))]
+    for at in range(1, count):
+        frame = frames[-1].copy()
+        frame.paste((*GREEN, 255), (at * 8, 0, at * 8 + 4, SIDE))
+        frames.append(frame)
+    return frames
+
+
+def written(frames: list[Shown], kind: str, **how: object) -> bytes:
+    out = BytesIO()
+    if kind == "WEBP":
+        how = {"lossless": True} | how
+    frames[0].save(out, kind, save_all=True, append_images=frames[1:], duration=DELAYS[: len(frames)], **how)
+    return out.getvalue()
+
+
+def made(body: bytes, recipe: str, limits: Limits | None = None) -> bytes:
+    with opened(body) as fd:
+        return render(fd, planned(parse(recipe), probe(fd), Terms(limits or Limits()))).body
+
+
+def read(body: bytes) -> tuple[list[Shown], list[int], int | None]:
+    """Give what is seen at each frame, how long in ms, and the loop count as the file tells it, if it does."""
+    with Image.open(BytesIO(body)) as image:
+        frames, delays = [], []
+        for frame in ImageSequence.Iterator(image):
+            frames.append(frame.convert("RGBA"))
+            delays.append(int(frame.info["duration"]))
+        return frames, delays, image.info.get("loop")
+
+
+def apart(one: Shown, other: Shown) -> float:
+    """Give the mean difference of what is seen over black."""
+    ground = Image.new("RGBA", one.size, (0, 0, 0, 255))
+    pairs = zip(*(Image.alpha_composite(ground, each).tobytes() for each in (one, other)), strict=True)
+    return sum(abs(a - b) for a, b in pairs) / (len(one.tobytes()))
+
+
+@pytest.mark.parametrize("disposal", [0, 1, 2, 3])
+@pytest.mark.parametrize("output", ["gif", "webp"])
+def test_partial_frames_of_a_gif_are_put_together(disposal: int, output: str) -> None:
+    """Left, cleared or taken back after each frame (GIF89a §23): only what is seen counts."""
+    frames = growing() if disposal in (0, 1) else moving()
+    body = written(frames, "GIF", disposal=disposal, loop=0, optimize=False)
+    expected, _, _ = read(body)
+    seen, delays, _ = read(made(body, f"lossless-{output}" if output == "webp" else output))
+    assert len(seen) == len(frames)
+    assert delays == DELAYS
+    for ours, theirs in zip(seen, expected, strict=True):
+        assert apart(ours, theirs) < 1
+
+
+@pytest.mark.parametrize("output", ["gif", "webp"])
+def test_partial_frames_of_a_webp_are_put_together(output: str) -> None:
+    for frames in (growing(), moving()):
+        body = written(frames, "WEBP", loop=0, minimize_size=True)
+        seen, delays, _ = read(made(body, f"lossless-{output}" if output == "webp" else output))
+        assert delays == DELAYS
+        for ours, theirs in zip(seen, frames, strict=True):
+            assert apart(ours, theirs) < 3  # a GIF's palette is of 256 colours
+
+
+@pytest.mark.parametrize(("source", "output"), [("GIF", "webp"), ("WEBP", "gif"), ("GIF", "gif"), ("WEBP", "webp")])
+@pytest.mark.parametrize("plays", [0, 1, 2, 7])
+def test_it_plays_as_often_as_before(source: str, output: str, plays: int) -> None:
+    """0 is for ever. A GIF counts repeats, of which none is told by no word at all; a WebP counts plays."""
+    loop = {"loop": plays} if source == "WEBP" else {"loop": plays and plays - 1}
+    body = written(growing(), source, **({} if plays == 1 and source == "GIF" else loop))
+    _, _, told = read(made(body, output))
+    repeats = 0 if told is None else told + 1
+    assert plays == (told if output == "webp" else 0 if told == 0 else max(1, repeats))
+
+
+@pytest.mark.parametrize("output", ["gif", "webp"])
+def test_a_smaller_animation_shows_the_same_without_bleeding(output: str) -> None:
+    """Frames of strong colours: at half the size nothing of a neighbour is at the joint of two frames."""
+    paints = [(255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255), (255, 255, 255, 255)]
+    frames = [Image.new("RGBA", (SIDE, SIDE), paint) for paint in paints]
+    seen, _, _ = read(
+        made(written(frames, "GIF", loop=0), f"w24-q90-{output}" if output == "webp" else f"w24-{output}")
+    )
+    for frame, paint in zip(seen, paints, strict=True):
+        assert frame.size == (24, 24)
+        for y in (0, 12, 23):
+            pixel = frame.getpixel((12, y))
+            assert isinstance(pixel, tuple)
+            assert max(abs(a - b) for a, b in zip(pixel, paint, strict=True)) <= 6
+
+
+@pytest.mark.parametrize(
+    "recipe", ["w24-h12-webp", "rot90-w24-webp", "flip-w24-webp", "pad4-bg102030-webp", "w24-blur1-gif"]
+)
+def test_every_frame_goes_through_every_step(recipe: str) -> None:
+    seen, delays, _ = read(made(written(growing(), "GIF", loop=0), recipe))
+    assert delays == DELAYS
+    assert all(apart(one, other) > 0.5 for one, other in pairwise(seen))
+
+
+def test_too_many_frames_or_pixels_are_refused_by_the_header() -> None:
+    body = written(growing(), "GIF", loop=0)
+    with pytest.raises(OverLimit, match="5 frames; the limit is 4"):
+        made(body, "webp", Limits(source_frames=4))
+    with pytest.raises(OverLimit, match=f"{5 * SIDE * SIDE} pixels in 5 frames"):
+        made(body, "webp", Limits(animation_pixels=4 * SIDE * SIDE))
+    with pytest.raises(OverLimit, match=f"{5 * SIDE * SIDE} pixels; the limit"):
+        made(body, "webp", Limits(output_pixels=4 * SIDE * SIDE))
+    assert made(body, "still-png", Limits(output_pixels=4 * SIDE * SIDE))
