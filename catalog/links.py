@@ -1,17 +1,22 @@
 """Links: the URLs that the catalog mints. What is wrong with one is said before it is sealed, never after."""
 
 import re
+from dataclasses import replace
 
 from proxy.core import grammar
 from proxy.core.link import Link, parse_target
+from proxy.core.recipe import Recipe
 from proxy.core.rules import ruled
 from proxy.core.signing import SEAL_LENGTH
 from proxy.core.tenant import Tenant
+from proxy.core.values import Focus
 
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LATEST_EXPIRY = 99_999_999_999
 """The largest a URL can hold: eleven digits."""
 
+_MOVES = ("crop", "trim", "rot", "flip", "flop")
+"""Options after which a place in the picture is another one."""
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNIX = re.compile(r"[1-9][0-9]{0,10}")
 
@@ -25,12 +30,24 @@ def read_path(path: str, expires: int | None = None) -> Link:
     return link
 
 
-def mint_url(base_url: str, tenant: Tenant, link: Link) -> str:
-    """Seal a link with the tenant's newest key and give the whole URL; RecipeFault for a name the tenant lacks."""
-    ruled(tenant, grammar.parse(link.recipe))
+def mint_url(base_url: str, tenant: Tenant, link: Link, focus: Focus | None = None) -> str:
+    """Seal a link with the tenant's newest key and give the whole URL; RecipeFault for a name the tenant lacks.
+
+    `focus` is what the original is about: a cover crop whose place the recipe leaves open is put there, for good.
+    """
+    link = _focused(link, ruled(tenant, grammar.parse(link.recipe)), focus)
     seal = tenant.keys[0].seal(link.sealed_text)
     joint = "?" if link.expires is None else "&"
     return f"{base_url.rstrip('/')}{link.sealed_text}{joint}s={seal}"
+
+
+def _focused(link: Link, ruled_recipe: Recipe, focus: Focus | None) -> Link:
+    placed = ruled_recipe.gravity is not None or ruled_recipe.focus is not None
+    moved = any(getattr(ruled_recipe, name) for name in _MOVES)
+    if focus is None or placed or moved or not ruled_recipe.crops_to_cover:
+        return link
+    recipe = replace(grammar.parse(link.recipe), focus=focus)
+    return read_path(f"/t/{link.tenant}/{link.original}/{recipe}", link.expires)
 
 
 def read_expiry(text: str, now_s: int) -> int:

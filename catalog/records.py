@@ -22,6 +22,7 @@ RECIPE_LENGTH = 2_048
 """More than any URL this service accepts can hold."""
 KEY_LENGTH = TENANT_LENGTH + 1 + DIGEST_LENGTH + 1 + DIGEST_LENGTH
 NAME_LENGTH = 32
+FOCUS_LENGTH = 32
 PREFIX_LENGTH = 1_024
 CREDENTIALS_LENGTH = 65_536
 LIMITS_LENGTH = 1_024
@@ -142,6 +143,8 @@ class Original(Record, table=True):
     icc: bool
     file_name: str | None = Field(default=None, max_length=FILE_NAME_LENGTH)
     """As uploaded; for people to read, never to open."""
+    focus: str | None = Field(default=None, max_length=FOCUS_LENGTH)
+    """Its focal point as `fp` spells it, of the upright picture; None is the centre, or unknown."""
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
 
 

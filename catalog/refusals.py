@@ -8,6 +8,7 @@ Refusal
 ├── PresetRefused 409        a name, a recipe or a number that cannot be
 ├── WatermarkRefused 409     the same of a watermark
 ├── SourceRefused 409        the same of a source
+├── FocusRefused 409         no focal point
 ├── RulesRefused 409         the same of a tenant's limits
 ├── Misconfigured 500        a setting is wrong: for whoever runs this, never for a client
 └── Unavailable 503
@@ -88,6 +89,15 @@ class RulesRefused(Refusal):
     status = 409
     code = "rules-refused"
     title = "Rules refused"
+    max_age_s: ClassVar[int | None] = None
+
+
+class FocusRefused(Refusal):
+    """The original's focal point stays as it is."""
+
+    status = 409
+    code = "focus-refused"
+    title = "Focal point refused"
     max_age_s: ClassVar[int | None] = None
 
 

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from catalog.cli import demo, doctor, key, migrate, preset, serve, sign, source, tenant, upload, watermark
+from catalog.cli import demo, doctor, focus, key, migrate, preset, serve, sign, source, tenant, upload, watermark
 from catalog.cli.shell import EXIT_CODES, complain, exit_code, expected, say_error
 from proxy.core.errors import Refusal
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 serve.register(app)
 upload.register(app)
 sign.register(app)
+focus.register(app)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
 app.add_typer(preset.app, name="preset")

@@ -53,7 +53,8 @@ def sign(
 ) -> None:
     """Seal a path, print the URL.
 
-    The tenant's newest key seals it. What is wrong with the path or the recipe is said instead.
+    The tenant's newest key seals it. What is wrong with the path or the recipe is said instead. Where the
+    original has a focal point (darkroom focus), a cover crop whose place the recipe leaves open says it.
     """
     from catalog.links import mint_url, read_path
 
@@ -61,11 +62,14 @@ def sign(
     settings = read_settings()
 
     from catalog.database import open_database
+    from catalog.focus import find_focus
     from catalog.tenants import find_signer
 
     async def work() -> str:
         async with open_database(settings) as database:
-            return mint_url(settings.base_url, await find_signer(database, link.tenant), link)
+            signer = await find_signer(database, link.tenant)
+            focus = await find_focus(database, link.tenant, link.digest) if link.digest else None
+            return mint_url(settings.base_url, signer, link, focus)
 
     url = run(work())
     if as_json:

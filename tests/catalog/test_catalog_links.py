@@ -1,18 +1,24 @@
 """Minting URLs: what is wrong is said first, what is sealed is what the contract says."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 
 from catalog.links import LATEST_EXPIRY, mint_url, read_expiry, read_path
 from proxy.core.errors import Malformed, RecipeFault, TargetTooLong
+from proxy.core.grammar import parse
 from proxy.core.names import TenantName
 from proxy.core.signing import SigningKey
 from proxy.core.tenant import Tenant
+from proxy.core.values import Focus
 
 DIGEST = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
 PATH = f"/t/acme/{DIGEST}/w320-h180-webp"
 ACME = Tenant(
     TenantName("acme"), (SigningKey.derive("correct-horse-battery-staple"), SigningKey.derive("an-older-secret-x"))
 )
+POINT = Fraction(3, 10), Fraction(6, 10)
 NOW_S = 1_800_000_000
 
 
@@ -49,6 +55,29 @@ def test_urls_carry_the_seals_of_the_contract(base_url: str, expires: int | None
 def test_a_path_of_another_shape_is_refused(path: str) -> None:
     with pytest.raises(Malformed):
         read_path(path)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "minted"),
+    [
+        ("w320-h180-webp", "w320-h180-fp0.3_0.6-webp"),
+        ("w320-ar16_9-webp", "w320-ar16_9-fp0.3_0.6-webp"),
+        ("~card", "~card-fp0.3_0.6"),
+        ("~card-w640", "~card-w640-fp0.3_0.6"),
+        ("~smart", "~smart"),
+        ("w320-webp", "w320-webp"),
+        ("w320-h180-inside-webp", "w320-h180-inside-webp"),
+        ("w320-h180-gn-webp", "w320-h180-gn-webp"),
+        ("w320-h180-fp0.1_0.1-webp", "w320-h180-fp0.1_0.1-webp"),
+        ("rot90-w320-h180-webp", "rot90-w320-h180-webp"),
+        ("crop0_0_10_10-w320-h180-webp", "crop0_0_10_10-w320-h180-webp"),
+        ("json", "json"),
+    ],
+)
+def test_a_known_focal_point_is_written_where_the_place_is_open(recipe: str, minted: str) -> None:
+    presets = {"card": parse("w400-h300-auto"), "smart": parse("w400-h300-gsmart-auto")}
+    url = mint_url("", replace(ACME, presets=presets), read_path(f"/t/acme/{DIGEST}/{recipe}"), Focus(*POINT))
+    assert url.partition("?")[0] == f"/t/acme/{DIGEST}/{minted}"
 
 
 def test_a_misspelled_recipe_is_refused_with_the_right_spelling() -> None:

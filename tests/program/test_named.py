@@ -7,6 +7,7 @@ import time
 import pyvips
 
 from tests.pictures import near, solid
+from tests.program.conftest import halves
 from tests.program.server import Home, Server, sign
 
 NAMED = "public, max-age=3600, stale-while-revalidate=86400, stale-if-error=604800"
@@ -24,6 +25,27 @@ def test_a_preset_is_its_recipe(server: Server, original: str) -> None:
     wider = server.picture(original, "~icon-w40-png")
     picture = pyvips.Image.new_from_buffer(wider.content, "")
     assert (picture.width, picture.height, wider.headers["content-type"]) == (40, 32, "image/png")
+
+
+def test_a_focal_point_is_in_the_urls_that_are_minted(server: Server, home: Home) -> None:
+    original = str(home.upload(halves(seed=77))[0]["original"])
+    before = home.run("sign", path(original, "w100-h200-png")).stdout.strip()
+    assert home.run("focus", "acme", original, "0.1_0.5").returncode == 0
+    after = home.run("sign", path(original, "w100-h200-png")).stdout.strip()
+    assert "w100-h200-fp0.1_0.5-png" in after
+    middle, left, kept = (
+        pyvips.Image.new_from_buffer(server.get(url.removeprefix("http://127.0.0.1:8000")).content, "")
+        for url in (before, after, home.run("sign", path(original, "w100-h200-fp0.1_0.5-png")).stdout.strip())
+    )
+    assert middle(99, 100)[2] > 100 > left(99, 100)[2]
+    assert (left - kept).abs().max() == 0
+    assert home.run("upload", str(home.folder / "upload-0"), "--tenant", "acme").returncode == 0
+    assert "fp0.1_0.5" in home.run("sign", path(original, "w100-h200-png")).stdout
+    assert home.run("focus", "acme", original, "0.5_0.5").returncode == 0
+    assert home.run("sign", path(original, "w100-h200-png")).stdout.strip() == before
+    assert home.run("focus", "acme", original, "2_2").returncode == 1
+    assert home.run("focus", "acme", "0" * 64, "0.1_0.2").returncode == 1
+    assert home.run("focus", "acme", "photo.jpg", "0.1_0.2").returncode == 2
 
 
 def test_an_unknown_preset_says_so(server: Server, original: str) -> None:

@@ -10,11 +10,12 @@ _MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Create three tables and widen one; tenants from before have no presets, and their pictures stay as they were."""
+    """Create three tables and widen two; tenants from before have no presets, and their pictures stay as they were."""
     for name in ("linear", "crisp", "wide", "hints"):
         op.add_column("tenant", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("tenant", sa.Column("limits", sa.String(1024), nullable=False, server_default="{}"))
     op.add_column("tenant", sa.Column("reference_ttl_s", sa.Integer(), nullable=False, server_default="3600"))
+    op.add_column("original", sa.Column("focus", sa.String(32), nullable=True))
     op.create_table(
         "source",
         sa.Column("tenant", sa.String(31), nullable=False),
@@ -53,5 +54,6 @@ def downgrade() -> None:
     op.drop_table("source")
     op.drop_table("watermark")
     op.drop_table("preset")
+    op.drop_column("original", "focus")
     for name in ("limits", "reference_ttl_s", "hints", "wide", "crisp", "linear"):
         op.drop_column("tenant", name)

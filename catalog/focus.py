@@ -1,0 +1,40 @@
+"""Focal points: what an original is about, as fractions of its upright sides; written into the URLs that are minted."""
+
+from fractions import Fraction
+
+from catalog.database import Database
+from catalog.records import Original
+from catalog.refusals import FocusRefused
+from proxy.core import grammar
+from proxy.core.errors import NotFound, RecipeFault
+from proxy.core.names import Digest, TenantName
+from proxy.core.values import Focus
+
+_CENTRE = Focus(Fraction(1, 2), Fraction(1, 2))
+
+
+def read_focus(text: str) -> Focus | None:
+    """Read `0.3_0.6`, as `fp` in a recipe; None is the centre. FocusRefused for what is no point."""
+    try:
+        focus = grammar.parse(f"w1-h1-fp{text}").focus
+    except RecipeFault:
+        raise FocusRefused("A focal point is two fractions 0…1, across and down: 0.3_0.6.") from None
+    return None if focus == _CENTRE else focus
+
+
+async def set_focus(database: Database, tenant: TenantName, original: Digest, text: str) -> None:
+    """Keep an original's focal point; the centre takes it back. FocusRefused, NotFound."""
+    focus = read_focus(text)
+    async with database.writing() as session:
+        row = await session.get(Original, (tenant, original))
+        if row is None:
+            raise NotFound(f"Tenant {tenant} has no original {original}: upload it first.")
+        row.focus = None if focus is None else text
+        session.add(row)
+
+
+async def find_focus(database: Database, tenant: TenantName, original: Digest) -> Focus | None:
+    """Give an original's focal point; None where none is known."""
+    async with database.reading() as session:
+        row = await session.get(Original, (tenant, original))
+        return None if row is None or row.focus is None else read_focus(row.focus)
