@@ -133,6 +133,15 @@ def test_every_frame_goes_through_every_step(recipe: str) -> None:
     assert all(apart(one, other) > 0.5 for one, other in pairwise(seen))
 
 
+@pytest.mark.parametrize("recipe", ["png", "webp", "w24-gif"])
+def test_of_an_animated_png_the_first_frame_is_the_picture(recipe: str) -> None:
+    frames = [Image.new("RGBA", (SIDE, SIDE), (*paint, 255)) for paint in (RED, GREEN, BLUE)]
+    with Image.open(BytesIO(made(written(frames, "PNG"), recipe))) as image:
+        assert getattr(image, "n_frames", 1) == 1
+        seen = image.convert("RGBA")
+    assert apart(seen, frames[0].resize(seen.size)) < 2
+
+
 def test_too_many_frames_or_pixels_are_refused_by_the_header() -> None:
     body = written(growing(), "GIF", loop=0)
     with pytest.raises(OverLimit, match="5 frames; the limit is 4"):
