@@ -10,6 +10,7 @@ from proxy.core.names import Generation
 from proxy.pixels import process
 from proxy.pixels.process import NoWorker, Process
 from proxy.pixels.sandbox import Ceilings, Walls
+from proxy.pixels.typefaces import fingerprint
 from proxy.pixels.wire import Hello, quiet
 from proxy.settings import Settings
 
@@ -58,7 +59,8 @@ class Crew:
                 raise one
         hello = greeted[0][1]
         self._judge(hello.walls)
-        return Generation(f"{PIXEL_CODE}-{hello.libvips}"), hello.walls
+        parts = (str(PIXEL_CODE), hello.libvips, fingerprint(self._settings.fonts))
+        return Generation("-".join(filter(None, parts))), hello.walls
 
     def _judge(self, walls: Walls) -> None:
         if not walls.missing:

@@ -11,25 +11,21 @@ from pathlib import Path
 
 import pyvips
 
+from proxy.pixels.typefaces import BUNDLED, FOLDER, font_files
+
 _FONT = "DejaVu Sans 96px"
-_FOLDER = Path(__file__).parent / "fonts"
-_BUNDLED = _FOLDER / "DejaVuSans.ttf"
 _SAMPLE = "Añ Ωλ Жя אב عربي हिन्दी ไทย 漢字 かな 한글 🙂"
 """Something of each script that a font may be there for."""
-_ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
 _SHADOW_SIGMA, _SHADOW_ROOM = 5, 12
 _SHADOW_DARKNESS = 0.75
 
 # The system's fonts are left out: the same text is the same picture on every machine, and no worker scans for fonts.
-os.environ["FONTCONFIG_FILE"] = str(_FOLDER / "fonts.conf")
+os.environ["FONTCONFIG_FILE"] = str(FOLDER / "fonts.conf")
 
 
 def open_fonts(folder: Path | None) -> None:
     """Open the bundled font, and those of a folder for the letters it lacks; before the walls close."""
-    files = [_BUNDLED]
-    if folder is not None:
-        files += sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS)
-    for file in files:
+    for file in (BUNDLED, *font_files(folder)):
         pyvips.Image.text("A", font=_FONT, fontfile=str(file))
     draw_text(_SAMPLE).copy_memory()
 
@@ -37,7 +33,7 @@ def open_fonts(folder: Path | None) -> None:
 def draw_text(text: str) -> pyvips.Image:
     """Draw one line (libvips `text`, Pango): white above a soft shadow, so that it can be read on any ground; sRGBA."""
     marked = f'<span foreground="white">{escape(text, quote=False)}</span>'
-    ink = pyvips.Image.text(marked, font=_FONT, fontfile=str(_BUNDLED), rgba=True)
+    ink = pyvips.Image.text(marked, font=_FONT, fontfile=str(BUNDLED), rgba=True)
     room = _SHADOW_ROOM
     ink = ink.embed(room, room, ink.width + 2 * room, ink.height + 2 * room)
     shade = ink.extract_band(3).gaussblur(_SHADOW_SIGMA).linear(2 * _SHADOW_DARKNESS, 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -24,6 +25,7 @@ from proxy.core.plan import Encoding, Plan
 from proxy.pixels.crew import PIXEL_CODE
 from proxy.pixels.pool import Pool, open_pool
 from proxy.pixels.process import WORKER, NoWorker
+from proxy.pixels.typefaces import BUNDLED, fingerprint
 from proxy.pixels.wire import quiet
 from proxy.ports import OpenOriginal
 from proxy.settings import Settings
@@ -138,6 +140,20 @@ async def test_a_refusal_is_the_original_class(pools: Pools, tmp_path: Path) -> 
     with OpenOriginal(os.open(text, os.O_RDONLY), 10) as opened, pytest.raises(NotAPicture):
         await pool.probe(opened)
     assert not pool.restarts
+
+
+async def test_fonts_of_one_s_own_are_loaded_and_make_another_generation(tmp_path: Path) -> None:
+    fonts = tmp_path / "fonts" / "more"
+    fonts.mkdir(parents=True)
+    shutil.copy(BUNDLED, fonts / "Other.TTF")
+    (fonts / "readme.txt").write_text("no font")
+    generations = set()
+    for folder in (None, tmp_path / "fonts"):
+        async with open_pool(Settings(home=tmp_path, workers=1, fonts=folder)) as pool:
+            generations.add(pool.generation)
+    (fonts / "Third.otf").write_bytes(b"another")
+    generations.add(f"{min(generations, key=len)}-{fingerprint(tmp_path / 'fonts')}")
+    assert len(generations) == 3
 
 
 async def test_a_refusing_plan_gives_the_worker_back(pools: Pools, original: OpenOriginal) -> None:
