@@ -13,7 +13,7 @@ DerivativeKey = NewType("DerivativeKey", str)
 """`{tenant}/{original}/{64 hex digits}`: names one finished picture; the last part covers all that shapes its bytes."""
 
 Generation = NewType("Generation", str)
-"""The renderer's generation: our pixel code's number, libvips' version, own fonts. A new one makes new keys and ETags."""
+"""The renderer's generation: our pixel code, libvips' version, own fonts. A new one makes new keys and ETags."""
 
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -147,7 +147,7 @@ async def test_fonts_of_one_s_own_are_loaded_and_make_another_generation(tmp_pat
     fonts.mkdir(parents=True)
     shutil.copy(BUNDLED, fonts / "Other.TTF")
     (fonts / "readme.txt").write_text("no font")
-    generations = set()
+    generations: set[str] = set()
     for folder in (None, tmp_path / "fonts"):
         async with open_pool(Settings(home=tmp_path, workers=1, fonts=folder)) as pool:
             generations.add(pool.generation)
