@@ -134,14 +134,23 @@ async def _libvips(settings: Settings) -> Finding:
         return Finding("libvips", "ok", f"Renderer {pixels.generation} reads {reads}; writes {writes}")
 
 
+def missing_extras(settings: Settings) -> list[str]:
+    """Name what the settings turn on and is not installed."""
+    on = {*settings.formats.split(","), "faces" if settings.faces else ""}
+    return [name for name, library in _LIBRARIES.items() if name in on and library and not find_spec(library)]
+
+
 async def _extras(settings: Settings) -> Finding:
     """Tell what this installation could do beyond what it is set to."""
-    on = {*settings.formats.split(","), "faces" if settings.faces else ""}
+    if missing := missing_extras(settings):
+        how = f"pip install '.[{','.join(missing)}]' in Darkroom's folder, or turn them off."
+        return Finding("extras", "fail", f"Turned on and not installed: {', '.join(missing)}.", how)
+    on = {*settings.formats.split(","), "faces" if settings.faces else ""} - {""}
     could = [name for name, library in _LIBRARIES.items() if name not in on and (not library or find_spec(library))]
     lacks = [name for name, library in _LIBRARIES.items() if library and not find_spec(library)]
-    told = f"On: {', '.join(sorted(on - {''})) or 'none'}"
+    told = f"On: {', '.join(sorted(on)) or 'none'}"
     told += f"; DARKROOM_FORMATS and DARKROOM_FACES can turn on: {', '.join(could)}" if could else ""
-    told += f"; with pip install 'darkroom[{','.join(lacks)}]' also these" if lacks else ""
+    told += f"; with pip install '.[{','.join(lacks)}]' in Darkroom's folder also these" if lacks else ""
     return Finding("extras", "ok", told)
 
 

@@ -1,5 +1,6 @@
 """Focal points: what an original is about, as fractions of its upright sides; written into the URLs that are minted."""
 
+import re
 from fractions import Fraction
 
 from catalog.database import Database
@@ -10,15 +11,19 @@ from proxy.core.errors import NotFound, RecipeFault
 from proxy.core.names import Digest, TenantName
 from proxy.core.values import Focus
 
+_POINT = re.compile(r"[0-9.]{1,10}_[0-9.]{1,10}")
+_RULE = "A focal point is two fractions 0…1, across and down, without trailing zeros: 0.3_0.6."
 _CENTRE = Focus(Fraction(1, 2), Fraction(1, 2))
 
 
 def read_focus(text: str) -> Focus | None:
     """Read `0.3_0.6`, as `fp` in a recipe; None is the centre. FocusRefused for what is no point."""
+    if not _POINT.fullmatch(text):
+        raise FocusRefused(_RULE)
     try:
         focus = grammar.parse(f"w1-h1-fp{text}").focus
     except RecipeFault:
-        raise FocusRefused("A focal point is two fractions 0…1, across and down: 0.3_0.6.") from None
+        raise FocusRefused(_RULE) from None
     return None if focus == _CENTRE else focus
 
 

@@ -71,8 +71,12 @@ class Library:
 
     async def _examine(self, original: OpenOriginal, limits: Limits) -> Facts:
         """Say what it is; refused before a worker sees it where the first bytes are of no known kind."""
-        if sniff(original.head(SNIFF_BYTES)) not in self.formats:
+        found = sniff(original.head(SNIFF_BYTES))
+        if found not in self.formats:
             names = ", ".join(one.name for one in self.formats)
+            if found is not None:
+                how = f"DARKROOM_FORMATS={found.name} takes it as well"
+                raise NotAPicture(f"This is {found.name}; taken are {names}. {how}.")
             raise NotAPicture(f"This is no picture of a kind that is taken: {names}.")
         facts = await self.pixels.probe(original)
         check_source(facts, limits)

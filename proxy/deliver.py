@@ -152,7 +152,7 @@ class Delivery:
         said = _parse(link.recipe)
         recipe = ruled(tenant, said)
         if tenant.hints and asked.hints:
-            recipe = hinted(recipe, read_hints(asked.hints))
+            recipe = hinted(recipe, read_hints(asked.hints), tenant.limits.output_side)
         original = link.digest or resolved
         if original is None:
             raise Forbidden
@@ -160,7 +160,7 @@ class Delivery:
             generation=self._house.pixels.generation,
             recipe=link.recipe if recipe is said else str(recipe),
             client=client_class(asked.accept) if recipe.format == "auto" else None,
-            manner=str(tenant.manner),
+            manner=_manner(tenant, client_class(asked.accept) if recipe.format == "auto" else None),
             watermark=tenant.watermarks[recipe.watermark.what].original if recipe.watermark else "",
         )
         key, tag = _names(tenant.name, original, shape)
@@ -280,6 +280,11 @@ class Delivery:
         tenant, stamp = order.tenant, order.recipe.watermark
         watermark = tenant.watermarks[stamp.what].size if stamp else None
         return Terms(tenant.limits, order.client or "base", tenant.manner, watermark, self._house.equipment)
+
+
+def _manner(tenant: Tenant, client: Client | None) -> str:
+    """Name what a tenant decides about its pictures' bytes: where `auto` may be AVIF, up to how many pixels it is."""
+    return str(tenant.manner) if client != "avif" else f"{tenant.manner} avif {tenant.limits.avif_pixels}"
 
 
 @lru_cache(maxsize=16_384)

@@ -34,8 +34,18 @@ def serve(
     SIGTERM or SIGINT ends it; requests under way are finished first.
     """
     settings = read_settings(host=host, port=port)
+    _look_at_extras(settings)
     run(_look_at_database(settings))
     raise typer.Exit(serve_on(settings, listen(settings)))
+
+
+def _look_at_extras(settings: "Settings") -> None:
+    """Exit with a sentence where a setting turns on what is not installed."""
+    from catalog.doctor import missing_extras
+
+    if missing := missing_extras(settings):
+        say_error(f"Turned on and not installed: pip install '.[{','.join(missing)}]' in Darkroom's folder.")
+        raise typer.Exit(Exit.USAGE)
 
 
 async def _look_at_database(settings: "Settings") -> None:

@@ -61,11 +61,15 @@ def border(recipe: Recipe) -> Line | None:
 
 
 def radius(recipe: Recipe, final: Size) -> int | None:
-    """Give the radius of the corners, at most half of the shorter side, which is what `round` alone asks for."""
+    """Give the radius of the corners, at most half of the shorter side, which is what `round` alone asks for.
+
+    None where a picture of one row or column leaves no corner to round.
+    """
     if recipe.round is None:
         return None
     most = min(final.width, final.height) // 2
-    return min(most, _times(recipe.round, recipe.dpr or Fraction(1))) if recipe.round else most
+    asked = min(most, _times(recipe.round, recipe.dpr or Fraction(1))) if recipe.round else most
+    return asked or None
 
 
 def overlays(recipe: Recipe, final: Size, watermark: Size | None) -> tuple[Overlay, ...]:

@@ -51,6 +51,8 @@ def expand(recipe: Recipe, presets: Mapping[str, Recipe]) -> Recipe:
     if preset is None:
         raise RecipeFault(text, 0, length, "the tenant has no preset of this name")
     whole = normal(overlay(preset, recipe))
+    if whole.focus is not None and not whole.crops_to_cover:
+        whole = replace(whole, focus=None)  # a minted link outlives what its preset was when it was minted
     for _, why in conflicts(whole):
         raise RecipeFault(text, 0, len(text), f"with the preset it is {whole}: {why}")
     return whole

@@ -48,21 +48,23 @@ def read_hints(fields: tuple[tuple[str, str], ...]) -> Hints:
     )
 
 
-def hinted(recipe: Recipe, hints: Hints) -> Recipe:
-    """Apply the hints to an `auto` recipe; what it says itself stays.
+def hinted(recipe: Recipe, hints: Hints, longest: int = MAX_SIDE) -> Recipe:
+    """Apply the hints to an `auto` recipe; what it says itself stays, and no hint makes a side over `longest`.
 
     `width` stands in for a width that is not said, else `dpr` for a device pixel ratio that is not said. `save_data`
     asks for the quality below the one that is said, and for no more pixels than one for one.
     """
     if recipe.format != "auto":
         return recipe
-    if hints.save_data:
-        return _saving(recipe)
     sized = recipe.width is not None or recipe.height is not None
     if hints.width is not None and not sized:
-        return replace(recipe, width=hints.width)
-    if hints.dpr not in (None, 1) and sized and recipe.dpr is None:
-        return replace(recipe, dpr=hints.dpr)
+        recipe = replace(recipe, width=min(hints.width, longest))
+    if hints.save_data:
+        return _saving(recipe)
+    if hints.dpr is not None and sized and recipe.dpr is None:
+        side = max(recipe.width or 0, recipe.height or 0)
+        dpr = max((step for step in _DPR_STEPS if step <= hints.dpr and side * step <= longest), default=Fraction(1))
+        return replace(recipe, dpr=dpr if dpr > 1 else None)
     return recipe
 
 

@@ -16,7 +16,7 @@ from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
 from proxy.core.fitting import crop_box, cut_and_canvas, scaled_size, target_box, user_turn
 from proxy.core.formats import ALWAYS_WRITTEN, AVIF, EXTRA_WRITTEN, GIF, JPEG, PAGED, PROFILED, VECTORS, Format
-from proxy.core.geometry import Box, Size, Turn, upright
+from proxy.core.geometry import Box, Size, Turn, scale, upright
 from proxy.core.limits import Limits
 from proxy.core.negotiation import Client, choose_format
 from proxy.core.options import FOUND
@@ -92,7 +92,7 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
         source=facts.format,
         first_frame=first_frame,
         frames=frames,
-        load=stored_scaled if facts.format in VECTORS and stored_crop is None else None,
+        load=None if stored_crop else _drawn_size(facts, stored_scaled, terms.limits),
         load_shrink=_load_shrink(facts, stored_scaled) if stored_crop is None else 1,
         crop=stored_crop,
         scaled=stored_scaled,
@@ -224,6 +224,16 @@ def _check_work(base: Size, scaled: Size, limits: Limits) -> None:
     if scaled.pixels > max(base.pixels, limits.output_pixels):
         told = f"The picture would be enlarged to {scaled.pixels} pixels on the way"
         raise OverLimit(f"{told}; the limit is {limits.output_pixels}.")
+
+
+def _drawn_size(facts: Facts, scaled: Size, limits: Limits) -> Size | None:
+    """Give the size at which a vector is drawn, in its own ratio: no side is enlarged later, where that is sane."""
+    if facts.format not in VECTORS:
+        return None
+    across, down = (scaled.width, facts.width), (scaled.height, facts.height)
+    larger, smaller = (across, down) if across[0] * down[1] > down[0] * across[1] else (down, across)
+    drawn = scale(facts.stored, larger)
+    return drawn if drawn.pixels <= max(scaled.pixels, limits.output_pixels) else scale(facts.stored, smaller)
 
 
 def _load_shrink(facts: Facts, scaled: Size) -> int:

@@ -15,7 +15,9 @@ _COM = 0xFE
 _ALONE = {0x01, *range(0xD0, 0xD8)}
 """Markers without a length: TEM and the restarts."""
 _PNG_KEPT = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"}
-_WEBP_DROPPED = {b"EXIF", b"XMP "}
+_WEBP_KEPT = {b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
+_JPEG_KEPT = {0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
+"""APPn that a picture is shown by; JFIF's density and thumbnail are not needed."""
 _VP8X_METADATA = 0x0C
 _GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
@@ -30,7 +32,7 @@ def strip(body: bytes, source: Format) -> bytes | None:
 
 
 def _jpeg(body: bytes) -> Iterator[bytes]:
-    """Keep all segments but APPn and comments; of APPn keep JFIF, ICC and Adobe's. What follows the end is dropped."""
+    """Keep all segments but APPn and comments; of APPn keep ICC and Adobe's. What follows the end is dropped."""
     yield body[:2]
     at = 2
     while True:
@@ -66,7 +68,8 @@ def _is_metadata(marker: int, begins: bytes) -> bool:
         return True
     if not 0xE0 <= marker <= 0xEF:  # noqa: PLR2004 - APP0 to APP15
         return False
-    return not begins.startswith((b"JFIF\0", b"ICC_PROFILE\0", b"Adobe"))
+    kept = _JPEG_KEPT.get(marker)
+    return kept is None or not begins.startswith(kept)
 
 
 def _end_of_scan(body: bytes, at: int) -> int:
@@ -95,7 +98,7 @@ def _png(body: bytes) -> Iterator[bytes]:
 
 
 def _webp(body: bytes) -> Iterator[bytes]:
-    """Keep all chunks but EXIF and XMP, and say so in VP8X."""
+    """Keep the chunks that pixels, colour and timing are in, and say so in VP8X."""
     whole = 8 + int.from_bytes(body[4:8], "little")
     if whole > len(body):
         raise ValueError("cut")
@@ -108,11 +111,29 @@ def _webp(body: bytes) -> Iterator[bytes]:
             raise ValueError("cut")
         if kind == b"VP8X":
             kept.append(body[at : at + 8] + bytes([body[at + 8] & ~_VP8X_METADATA]) + body[at + 9 : end])
-        elif kind not in _WEBP_DROPPED:
+        elif kind == b"ANMF":
+            kept.append(_chunk(kind, body[at + 8 : at + 24] + b"".join(_frame_chunks(body[at + 24 : at + 8 + size]))))
+        elif kind in _WEBP_KEPT:
             kept.append(body[at:end])
         at = end
     yield b"RIFF" + (4 + sum(map(len, kept))).to_bytes(4, "little") + b"WEBP"
     yield from kept
+
+
+def _frame_chunks(frame: bytes) -> Iterator[bytes]:
+    """Keep the chunks of one frame of an animation that its pixels are in."""
+    at = 0
+    while at + 8 <= len(frame):
+        kind, size = frame[at : at + 4], int.from_bytes(frame[at + 4 : at + 8], "little")
+        if at + 8 + size > len(frame):
+            raise ValueError("cut")
+        if kind in _WEBP_KEPT:
+            yield _chunk(kind, frame[at + 8 : at + 8 + size])
+        at += 8 + size + size % 2
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return kind + len(content).to_bytes(4, "little") + content + bytes(len(content) % 2)
 
 
 def _gif(body: bytes) -> Iterator[bytes]:

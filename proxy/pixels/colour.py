@@ -6,6 +6,7 @@ _GREY = {"b-w", "grey16"}
 _COLOURED = {"srgb", "rgb", "rgb16"}
 _PLAIN = {"srgb", "b-w"}
 _SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
+_LINEAR_NAMES = tuple(name.encode(how) for name in ("linear", "Linear") for how in ("ascii", "utf-16-be"))
 """Encoded here, at import: behind the sandbox's walls Python cannot load a codec any more."""
 
 
@@ -46,4 +47,4 @@ def _bare(image: pyvips.Image) -> pyvips.Image:
 def _is_srgb(profile: bytes) -> bool:
     """Tell by the description (ICC.1 §9.2.41): transforming sRGB to sRGB costs time and a bit of rounding."""
     head = bytes(profile[:4096])
-    return any(name in head for name in _SRGB_NAMES)
+    return any(name in head for name in _SRGB_NAMES) and not any(name in head for name in _LINEAR_NAMES)

@@ -83,7 +83,7 @@ def _in_lch(image: pyvips.Image, times: Numbers, plus: Numbers) -> pyvips.Image:
     grey = image.bands == 1
     lch = image.copy(interpretation="b-w" if grey else "srgb").colourspace("lch").linear(list(times), list(plus))
     changed = lch.copy(interpretation="lch").colourspace("srgb")
-    return changed.extract_band(1) if grey else changed
+    return changed.extract_band(1).copy(interpretation="b-w") if grey else changed
 
 
 def _contrast(image: pyvips.Image, numbers: Numbers) -> pyvips.Image:

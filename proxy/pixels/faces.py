@@ -25,12 +25,12 @@ def enlist() -> None:
     try:
         import cv2  # noqa: PLC0415 - an extra, and 50 MB of memory
     except ImportError as error:
-        told = f"DARKROOM_FACES is on, and its library is not installed ({error}): pip install 'darkroom[faces]'"
+        told = f"DARKROOM_FACES is on, and there is no OpenCV ({error}): pip install '.[faces]' in Darkroom's folder"
         raise NoDetector(told) from error
     cv2.setNumThreads(1)
     model = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
     if model.empty():
-        raise NoDetector("OpenCV has no model for faces: pip install --force-reinstall 'darkroom[faces]'")
+        raise NoDetector("OpenCV has no model for faces: pip install --force-reinstall 'opencv-python-headless<5'")
     _model[:] = [model]
 
 

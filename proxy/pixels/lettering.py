@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyvips
 
+from proxy.core.errors import OverLimit
 from proxy.pixels.typefaces import BUNDLED, FOLDER, font_files
 
 _FONT = "DejaVu Sans 96px"
@@ -33,7 +34,10 @@ def open_fonts(folder: Path | None) -> None:
 def draw_text(text: str) -> pyvips.Image:
     """Draw one line (libvips `text`, Pango): white above a soft shadow, so that it can be read on any ground; sRGBA."""
     marked = f'<span foreground="white">{escape(text, quote=False)}</span>'
-    ink = pyvips.Image.text(marked, font=_FONT, fontfile=str(BUNDLED), rgba=True)
+    try:
+        ink = pyvips.Image.text(marked, font=_FONT, fontfile=str(BUNDLED), rgba=True)
+    except pyvips.Error as error:
+        raise OverLimit("The text has no letter that can be drawn.") from error
     room = _SHADOW_ROOM
     ink = ink.embed(room, room, ink.width + 2 * room, ink.height + 2 * room)
     shade = ink.extract_band(3).gaussblur(_SHADOW_SIGMA).linear(2 * _SHADOW_DARKNESS, 0)

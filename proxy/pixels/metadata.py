@@ -16,7 +16,13 @@ _BLOCKS = ("xmp-data", "iptc-data")
 _PLACES = ("exif-ifd3-", "exif-ifd2-MakerNote", "exif-ifd1-", "jpeg-thumbnail-data", "exif-ifd0-Orientation")
 """GPS; what makers hide; the thumbnail, which is of another picture now; the orientation, which was applied."""
 _SHOWN = re.compile(r", ASCII, \d+ components, \d+ bytes\)$")
-_XMP_PLACES = (b"GPS", b"Location", b"photoshop:City")
+_XMP_PLACES = re.compile(rb"gps|location|city|state|country|coverage|\0", re.IGNORECASE)
+"""Whatever the prefix; a zero byte is of another encoding, in which nobody has looked."""
+_IPTC_PLACES = tuple(bytes((0x1C, 2, dataset)) for dataset in (26, 27, 90, 92, 95, 100, 101))
+"""Content location, city, sub-location, state, country (IIM 4.2)."""
+_LONGEST_RIGHT = 2_000
+_LARGEST_BLOCK, _LONGEST_FIELDS = 24_576, 16_384
+"""Bytes of XMP, of IPTC, and of all EXIF fields together; what is larger stays behind."""
 
 
 def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool, profile: bool) -> tuple[pyvips.Image, int]:
@@ -27,12 +33,16 @@ def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool, profil
     told = {name: source.get(name) for name in source.get_fields() if name.startswith("exif-ifd") or name in _BLOCKS}
     kept = {name: value for name, value in told.items() if (_may_leave(name, value) if everything else name in _RIGHTS)}
     kept = {name: text for name, value in kept.items() if (text := _plain(value))}
+    if sum(len(text) for text in kept.values() if isinstance(text, str)) > _LONGEST_FIELDS:
+        kept = {name: text for name, text in kept.items() if name in (*_RIGHTS, *_BLOCKS)}
     image = image.copy()
     for name in image.get_fields():
         if name.startswith(("exif-", "jpeg-thumbnail")) or name in _BLOCKS:
             image.remove(name)
     for name, value in kept.items():
-        image.set_type(source.get_typeof(name), name, value)
+        # a saver takes a tail in brackets for libexif's, and cuts it: give it one
+        text = f"{value} (kept)" if isinstance(value, str) and value.endswith(")") else value
+        image.set_type(source.get_typeof(name), name, text)
     kinds = {
         EXIF: any(name.startswith("exif-") for name in kept),
         _XMP: "xmp-data" in kept,
@@ -50,7 +60,11 @@ def tells_rights(image: pyvips.Image) -> bool:
 def _may_leave(name: str, value: Any) -> bool:  # noqa: ANN401 - text or bytes
     if name.startswith(_PLACES):
         return False
-    return name != "xmp-data" or not any(place in bytes(value) for place in _XMP_PLACES)
+    if name not in _BLOCKS:
+        return True
+    block = bytes(value)
+    told = _XMP_PLACES.search(block) if name == "xmp-data" else any(place in block for place in _IPTC_PLACES)
+    return not told and len(block) <= _LARGEST_BLOCK
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - text or bytes
@@ -59,4 +73,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - text or bytes
         return value
     told = value[: shown.start()]
     half = (len(told) - 2) // 2
-    return told[:half].strip() if told[:half].strip() == told[half + 2 :].strip() else told.partition(" (")[0].strip()
+    text = told[:half] if told[:half] == told[half + 2 :] else told.partition(" (")[0]
+    return text[:_LONGEST_RIGHT].strip()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pyvips
 
+from proxy.core.formats import VECTORS
 from proxy.core.plan import Overlay, Plan
 from proxy.pixels.colour import to_display
 from proxy.pixels.lettering import draw_text
@@ -49,7 +50,10 @@ def _watermark(overlay: Overlay, fd: int | None) -> pyvips.Image:
     """Decode the watermark's picture, set it upright and give it the planned size."""
     if fd is None:
         raise ValueError("a plan with a watermark comes without its picture")
-    image = to_display(open_image(fd, probe(fd).format).copy_memory()).colourspace("srgb").autorot()
+    facts = probe(fd)
+    scale = overlay.box.width / facts.width if facts.format in VECTORS else None
+    opened = open_image(fd, facts.format) if scale is None else open_image(fd, facts.format, scale=scale)
+    image = to_display(opened.copy_memory()).colourspace("srgb").autorot()
     image = image if image.hasalpha() else image.addalpha()
     return _resized(image, overlay.box.width / image.width, overlay.box.height / image.height)
 

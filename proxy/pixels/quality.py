@@ -9,6 +9,7 @@ photographs, at all qualities and in all three formats, it is off by 2.7 (root m
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import floor, log
 
 import pyvips
 
@@ -18,6 +19,10 @@ from proxy.core.plan import Encoding
 _HIGHEST = 96
 _SAMPLE_PIXELS = 200_000
 """A larger picture is judged by a part of this size from its middle: the search takes no longer than that."""
+_WHOLE_PIXELS, _LARGE_PIXELS = 1_000_000, 6_000_000
+"""Up to the first, a byte budget is searched for on the whole; up to the second it is approached in four steps."""
+_GROWTH = 0.035
+"""What a step of quality adds to the logarithm of the bytes, about."""
 _SMALLEST_SIDE = 16
 """A smaller picture is written at its format's own quality: there is nothing to score."""
 _WINDOW_SIGMA = 1.5
@@ -34,22 +39,46 @@ Write = Callable[[pyvips.Image, int], bytes]
 def fit_budget(image: pyvips.Image, write: Write, budget_bytes: int) -> bytes:
     """Give the picture at the highest quality whose body fits; OverLimit tells the smallest there is.
 
-    A large picture's quality is looked for on its middle, with that share of the budget, and lowered until all of it
-    fits: the last few steps of quality may be left unused.
+    A large picture's quality is first looked for on its middle, with that share of the budget; then a few bodies are
+    written to come closer, so it may end a step or two below the highest.
     """
-    sample = _sample(image)
-    share = sample.width * sample.height / (image.width * image.height)
-    quality = _highest(lambda one: len(write(sample, one)) <= budget_bytes * share)
-    body = write(image, quality)
-    while len(body) > budget_bytes and quality > 1:
-        over = len(body) / budget_bytes - 1
-        quality = max(1, quality - max(1, int(over * quality / 2)))
-        body = write(image, quality)
-    if len(body) > budget_bytes:
+    pixels = image.width * image.height
+    bodies: dict[int, bytes] = {}
+
+    def fits(quality: int) -> bool:
+        bodies[quality] = write(image, quality)
+        return len(bodies[quality]) <= budget_bytes
+
+    if pixels <= _WHOLE_PIXELS:
+        _highest(fits)
+    else:
+        sample = _sample(image)
+        share = sample.width * sample.height / pixels
+        quality = _highest(lambda one: len(write(sample, one)) <= budget_bytes * share)
+        _approach(fits, bodies, quality, budget_bytes, 4 if pixels <= _LARGE_PIXELS else 2)
+    fitting = [quality for quality, body in bodies.items() if len(body) <= budget_bytes]
+    if not fitting and not fits(1):
         raise OverLimit(
-            f"The picture has {len(body)} bytes at the lowest quality; the budget is {budget_bytes}: say a smaller w."
+            f"The picture has {len(bodies[1])} bytes at the lowest quality; the budget is {budget_bytes}: "
+            "say a smaller w."
         )
-    return body
+    return bodies[max(fitting, default=1)]
+
+
+def _approach(
+    fits: Callable[[int], bool], bodies: dict[int, bytes], quality: int, budget_bytes: int, tries: int
+) -> None:
+    """Write at a quality, and by how far that was off at the next ones, between what fits and what does not."""
+    low, high = 0, _HIGHEST + 1
+    for _ in range(tries):
+        if fits(quality):
+            low = quality
+        else:
+            high = quality
+        by = log(budget_bytes / len(bodies[quality])) / _GROWTH
+        quality = min(high - 1, max(low + 1, quality + (floor(by) if by > 0 else floor(by) - 1)))
+        if high - low <= 1:
+            return
 
 
 def hit_target(image: pyvips.Image, draft: Write, write: Write, how: Encoding) -> bytes:

@@ -7,14 +7,14 @@ through the steps one by one: a resize across the joint of two frames would let 
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyvips
 
 from proxy.core.derivative import Derivative
 from proxy.core.formats import GIF, JPEG, WEBP
-from proxy.core.geometry import Size, Turn
-from proxy.core.plan import Plan
+from proxy.core.geometry import Box, Size, Turn
+from proxy.core.plan import Interest, Plan
 from proxy.core.stripping import strip
 from proxy.pixels.colour import to_display
 from proxy.pixels.effects import effects
@@ -35,7 +35,7 @@ def render(fd: int, plan: Plan, watermark_fd: int | None = None) -> Derivative:
     try:
         film = _load(fd, plan)
         stamps = make_stamps(plan, watermark_fd)
-        picture = film.join([_develop(frame, plan, stamps) for frame in film.frames()])
+        picture = film.join(_develop(film.frames(), plan, stamps))
         body = encode(picture, plan.encoding, film.image)
         if plan.untouched:
             body = _smaller(body, fd, film.image, plan)
@@ -96,12 +96,32 @@ def _draw(fd: int, plan: Plan, size: Size) -> pyvips.Image:
     return open_image(fd, plan.source, plan.first_frame, scale=size.width / nominal)
 
 
-def _develop(frame: pyvips.Image, plan: Plan, stamps: list[Stamp]) -> pyvips.Image:
-    for step in STEPS:
+def _develop(frames: list[pyvips.Image], plan: Plan, stamps: list[Stamp]) -> list[pyvips.Image]:
+    """Take all frames through the steps; the first one decides on a place that is in the pixels, for all of them."""
+    done = []
+    for frame in frames:
+        turned = _through(BEFORE_CUT, frame, plan)
+        if plan.cut is not None and plan.interest is not None:
+            plan = replace(plan, cut=_find_place(turned, plan.cut.size, plan.interest), interest=None)
+        made = lay(_through(FROM_CUT, turned, plan), stamps)
+        # Frames are decoded in order from one forward-only source: finish each before the next one starts.
+        done.append(made.copy_memory() if plan.frames > 1 else made)
+    return done
+
+
+def _through(steps: tuple[Step, ...], frame: pyvips.Image, plan: Plan) -> pyvips.Image:
+    for step in steps:
         frame = step(frame, plan)
-    frame = lay(frame, stamps)
-    # Frames are decoded in order from one forward-only source: finish each before the next one starts.
-    return frame.copy_memory() if plan.frames > 1 else frame
+    return frame
+
+
+def _find_place(image: pyvips.Image, kept: Size, interest: Interest) -> Box:
+    """Find a crop's place: faces, or libvips `smartcrop`; where there is no face, attention takes their place."""
+    if interest == "face" and (found := place(image, kept)) is not None:
+        return found
+    interesting = "entropy" if interest == "entropy" else "attention"
+    cropped = image.smartcrop(kept.width, kept.height, interesting=interesting)
+    return Box(-cropped.xoffset, -cropped.yoffset, kept.width, kept.height)
 
 
 def crop(image: pyvips.Image, plan: Plan) -> pyvips.Image:
@@ -158,18 +178,10 @@ def turn(image: pyvips.Image, plan: Plan) -> pyvips.Image:
 
 
 def cut(image: pyvips.Image, plan: Plan) -> pyvips.Image:
-    """Keep the cover crop (libvips `extract_area`; `smartcrop` finds the place by attention or entropy).
-
-    Where there is no face, attention takes its place.
-    """
+    """Keep the cover crop (libvips `extract_area`)."""
     if plan.cut is None:
         return image
-    if plan.interest is None:
-        return image.crop(plan.cut.left, plan.cut.top, plan.cut.width, plan.cut.height)
-    if plan.interest == "face" and (found := place(image, plan.cut.size)) is not None:
-        return image.crop(found.left, found.top, found.width, found.height)
-    interesting = "entropy" if plan.interest == "entropy" else "attention"
-    return image.smartcrop(plan.cut.width, plan.cut.height, interesting=interesting)
+    return image.crop(plan.cut.left, plan.cut.top, plan.cut.width, plan.cut.height)
 
 
 def flatten(image: pyvips.Image, plan: Plan) -> pyvips.Image:
@@ -178,7 +190,7 @@ def flatten(image: pyvips.Image, plan: Plan) -> pyvips.Image:
         return image
     paint = [plan.background.red, plan.background.green, plan.background.blue]
     if plan.background.alpha == 255:  # noqa: PLR2004 - opaque
-        return image.flatten(background=paint if image.bands > 2 else [_luma(paint)])  # noqa: PLR2004 - grey with alpha
+        return image.colourspace("srgb").flatten(background=paint)
     image = image.colourspace("srgb")
     return (
         image.new_from_image([*paint, plan.background.alpha])
@@ -186,10 +198,6 @@ def flatten(image: pyvips.Image, plan: Plan) -> pyvips.Image:
         .composite2(image, "over")
         .cast("uchar")
     )
-
-
-def _luma(paint: list[int]) -> int:
-    return round(0.2126 * paint[0] + 0.7152 * paint[1] + 0.0722 * paint[2])
 
 
 def canvas(image: pyvips.Image, plan: Plan) -> pyvips.Image:
@@ -211,4 +219,5 @@ def canvas(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     )
 
 
-STEPS: tuple[Step, ...] = (crop, resize, colour, crisp, turn, cut, effects, flatten, canvas, border, corners)
+BEFORE_CUT: tuple[Step, ...] = (crop, resize, colour, crisp, turn)
+FROM_CUT: tuple[Step, ...] = (cut, effects, flatten, canvas, border, corners)

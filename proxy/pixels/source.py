@@ -1,6 +1,7 @@
 """Open an original with the one loader its magic bytes call for."""
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ _LOADERS = {
     TIFF: "tiffload_source",
 }
 _NUMBERED = {GIF, WEBP, TIFF}
+_TEXT = re.compile(rb"<(?:[A-Za-z0-9_]+:)?text[\s>/]")
+"""Behind the walls no font can be opened at whatever size a drawing asks for: boxes would be drawn."""
 _ALLOWED = list(ALWAYS_READ)
 """The formats that this process reads."""
 
@@ -45,6 +48,8 @@ def open_image(fd: int, source: Format, page: int = 0, **options: Any) -> pyvips
     """
     if source in extras.EXTRAS:
         return extras.load(fd, source, page, options.get("scale", 1.0))
+    if source is SVG and _TEXT.search(os.pread(fd, os.fstat(fd).st_size, 0)):
+        raise NotAPicture("The SVG has text, for which no fonts are at hand: convert it to paths, and upload that.")
     if source in _NUMBERED:
         options["page"] = page
     os.lseek(fd, 0, os.SEEK_SET)

@@ -40,7 +40,7 @@ _MAGIC = b"DKRM"
 _VERSION = 1
 _HEADER_BYTES = 8_192
 _MOST_DESCRIPTORS = 2
-_BODY_SLACK_BYTES = 65_536
+_BODY_SLACK_BYTES = 131_072
 """What a container, a profile and kept metadata may add to the pixels."""
 _PIXEL_BYTES = 8
 """The largest pixel any of our formats holds: PNG with four channels of 16 bits."""

@@ -5,9 +5,11 @@ from fractions import Fraction
 
 import pytest
 
+from catalog.focus import read_focus
 from catalog.links import LATEST_EXPIRY, mint_url, read_expiry, read_path
+from catalog.refusals import FocusRefused
 from proxy.core.errors import Malformed, RecipeFault, TargetTooLong
-from proxy.core.grammar import parse
+from proxy.core.grammar import expand, parse
 from proxy.core.names import TenantName
 from proxy.core.signing import SigningKey
 from proxy.core.tenant import Tenant
@@ -78,6 +80,19 @@ def test_a_known_focal_point_is_written_where_the_place_is_open(recipe: str, min
     presets = {"card": parse("w400-h300-auto"), "smart": parse("w400-h300-gsmart-auto")}
     url = mint_url("", replace(ACME, presets=presets), read_path(f"/t/acme/{DIGEST}/{recipe}"), Focus(*POINT))
     assert url.partition("?")[0] == f"/t/acme/{DIGEST}/{minted}"
+
+
+def test_a_minted_focal_point_outlives_what_its_preset_was() -> None:
+    """The preset no longer crops: the picture is shown all the same."""
+    said = parse("~card-fp0.3_0.6")
+    assert str(expand(said, {"card": parse("w400-h300-webp")})) == "w400-h300-fp0.3_0.6-webp"
+    assert str(expand(said, {"card": parse("w400-webp")})) == "w400-webp"
+
+
+@pytest.mark.parametrize("text", ["0.3", "0.3_0.6-gray", "2_2", "0.30_0.6", "a_b", "0.3_0.6_0.1", ""])
+def test_what_is_no_focal_point_is_refused(text: str) -> None:
+    with pytest.raises(FocusRefused):
+        read_focus(text)
 
 
 def test_a_misspelled_recipe_is_refused_with_the_right_spelling() -> None:

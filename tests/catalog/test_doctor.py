@@ -45,4 +45,7 @@ async def test_extras_that_are_on_off_and_missing_are_told(monkeypatch: pytest.M
     monkeypatch.setattr(doctor, "find_spec", lambda _: None)
     told = (await doctor._extras(Settings())).told
     assert told.startswith("On: none; DARKROOM_FORMATS and DARKROOM_FACES can turn on: svg, tiff; with pip install")
-    assert "darkroom[heic,jxl,pdf,faces]" in told
+    assert ".[heic,jxl,pdf,faces]" in told
+    broken = await doctor._extras(Settings(formats="svg,heic", faces=True))
+    assert (broken.state, broken.told) == ("fail", "Turned on and not installed: heic, faces.")
+    assert ".[heic,faces]" in broken.advice

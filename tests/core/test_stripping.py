@@ -81,3 +81,27 @@ def test_damage_never_crashes_and_never_grows(source: Format, data: st.DataObjec
     cut = bytes(body[: data.draw(st.integers(0, len(body)))])
     stripped = strip(cut, source)
     assert stripped is None or len(stripped) <= len(cut)
+
+
+def test_of_a_jpeg_s_applications_only_colour_stays() -> None:
+    """Adobe's segment of colour transforms stays; Photoshop's of the same beginning, and thumbnails, do not."""
+    told = {0xE0: b"JFIF\0thumbnail", 0xED: b"Adobe_Photoshop2.5:secret", 0xE2: b"MPF\0secret", 0xE1: b"Adobe secret"}
+    segments = b"".join(bytes((0xFF, one)) + (2 + len(text)).to_bytes(2, "big") + text for one, text in told.items())
+    kept = bytes((0xFF, 0xEE, 0, 14)) + b"Adobe" + bytes(7) + bytes((0xFF, 0xE2, 0, 16)) + b"ICC_PROFILE\0\1\1"
+    end = bytes((0xFF, 0xDA, 0, 2)) + b"pixels" + b"\xff\xd9"
+    assert strip(b"\xff\xd8" + segments + kept + end + b"more", JPEG) == b"\xff\xd8" + kept + end
+
+
+def test_of_a_webp_s_chunks_only_known_ones_stay() -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return kind + len(content).to_bytes(4, "little") + content + bytes(len(content) % 2)
+
+    def whole(*chunks: bytes) -> bytes:
+        body = b"WEBP" + b"".join(chunks)
+        return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+    head, pixels = chunk(b"VP8X", bytes(10)), chunk(b"VP8L", b"pixel")
+    frame = chunk(b"ANMF", bytes(16) + chunk(b"ALPH", b"abc") + chunk(b"ABCD", b"secret") + pixels)
+    told = whole(head, chunk(b"C2PA", b"secret"), frame, chunk(b"exif", b"secret"), pixels, chunk(b"XMP_", b"secret"))
+    clean = chunk(b"ANMF", bytes(16) + chunk(b"ALPH", b"abc") + pixels)
+    assert strip(told, WEBP) == whole(head, clean, pixels)

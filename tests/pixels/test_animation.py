@@ -142,6 +142,20 @@ def test_of_an_animated_png_the_first_frame_is_the_picture(recipe: str) -> None:
     assert apart(seen, frames[0].resize(seen.size)) < 2
 
 
+@pytest.mark.parametrize("gravity", ["smart", "entropy"])
+def test_a_place_that_pixels_decide_is_one_for_all_frames(gravity: str) -> None:
+    """A square walks over a ground of two halves: the ground stands still."""
+    frames = []
+    for at in range(5):
+        frame = Image.new("RGBA", (96, 48), (*BLUE, 255))
+        frame.paste((*GREEN, 255), (48, 0, 96, 48))
+        frame.paste((*RED, 255), (at * 18, 18, at * 18 + 12, 30))
+        frames.append(frame)
+    seen, _, _ = read(made(written(frames, "GIF", loop=0), f"w48-h48-g{gravity}-lossless-webp"))
+    tops = {bytes(frame.crop((0, 0, 48, 4)).convert("RGB").quantize(4).convert("RGB").tobytes()) for frame in seen}
+    assert len(tops) == 1
+
+
 def test_too_many_frames_or_pixels_are_refused_by_the_header() -> None:
     body = written(growing(), "GIF", loop=0)
     with pytest.raises(OverLimit, match="5 frames; the limit is 4"):

@@ -61,6 +61,21 @@ def test_a_budget_is_kept_and_used(suffix: str, budget: int) -> None:
     assert len(smaller.body) <= len(larger.body) <= 3 * budget * 1_024
 
 
+@pytest.mark.parametrize("suffix", ["jpeg", "webp", "avif"])
+def test_no_higher_quality_would_fit_into_a_budget(suffix: str) -> None:
+    original = GRAINY.cast("uchar").pngsave_buffer()
+    budget = 14 * 1_024
+    used = len(made(original, f"max14k-{suffix}").body)
+    others = [len(made(original, f"q{quality}-{suffix}").body) for quality in range(5, 97, 3)]
+    assert max((size for size in others if size <= budget), default=0) <= used <= budget
+
+
+def test_a_large_picture_s_budget_is_used_but_for_a_step_or_two() -> None:
+    original = GRAINY.cast("uchar").replicate(3, 3).pngsave_buffer()
+    budget = 150 * 1_024
+    assert 0.85 * budget <= len(made(original, "max150k-jpeg").body) <= budget
+
+
 def test_a_budget_that_nothing_fits_is_refused_with_the_smallest_there_is() -> None:
     with pytest.raises(OverLimit, match=r"The picture has \d+ bytes at the lowest quality; the budget is 1024"):
         made(NOISY.resize(4).pngsave_buffer(), "max1k-jpeg")
@@ -177,3 +192,40 @@ def test_an_original_that_lies_on_its_side_is_written_anew() -> None:
     picture = PIL.Image.open(io.BytesIO(made(body, "jpeg").body))
     assert picture.size == (64, 48)
     assert picture.getexif().get(274, 1) == 1
+
+
+def test_too_much_metadata_stays_behind() -> None:
+    told = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
+    told.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta>" + b"a" * 200_000 + b"</x:xmpmeta>")
+    assert len(made(told.pngsave_buffer(), "w20-keep-webp").body) < 65_536
+
+
+@pytest.mark.parametrize(
+    "place", [b"<ps:City>Oz</ps:City>", b"<photoshop:Country>Oz</photoshop:Country>", b"<a gps='1'/>"]
+)
+def test_xmp_that_tells_a_place_stays_behind(place: bytes) -> None:
+    told = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
+    told.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta><b>kept</b>" + place + b"</x:xmpmeta>")
+    assert b"xmpmeta" not in made(told.jpegsave_buffer(), "w20-keep-jpeg").body
+    told.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta><b>kept</b></x:xmpmeta>")
+    assert b"<b>kept</b>" in made(told.jpegsave_buffer(), "w20-keep-jpeg").body
+
+
+@pytest.mark.parametrize("dataset", [26, 27, 90, 92, 95, 100, 101])
+def test_iptc_that_tells_a_place_stays_behind(dataset: int) -> None:
+    for number, leaves in ((dataset, False), (120, True)):
+        block = bytes((0x1C, 2, number, 0, 6)) + b"Secret"
+        body = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + len(block).to_bytes(4, "big") + block + bytes(len(block) % 2)
+        told = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
+        told.set_type(pyvips.GValue.blob_type, "iptc-data", body)
+        assert (b"Secret" in made(told.jpegsave_buffer(), "w20-keep-jpeg").body) is leaves
+
+
+@pytest.mark.parametrize("text", ["Jane Doe (Studio X)", "2020 Foo (foo.com)", "plain", "Jörg © 2026 (a) (b)"])
+def test_a_copyright_comes_out_as_it_went_in(text: str) -> None:
+    exif_in = PIL.Image.Exif()
+    exif_in[0x8298] = text.encode() if not text.isascii() else text
+    source = io.BytesIO()
+    PIL.Image.new("RGB", (40, 30)).save(source, "JPEG", exif=exif_in.tobytes())
+    got = PIL.Image.open(io.BytesIO(made(source.getvalue(), "w20-jpeg").body)).getexif()[0x8298]
+    assert got == text or not text.isascii()

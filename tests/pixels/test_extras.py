@@ -308,7 +308,7 @@ async def test_workers_do_all_this_behind_their_walls(tmp_path: Path) -> None:
 
 async def test_a_library_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(extras.EXTRAS, PDF, "nothing")
-    with pytest.raises(extras.NotInstalled, match=r"darkroom\[nothing\]"):
+    with pytest.raises(extras.NotInstalled, match=r"\.\[nothing\]"):
         extras.enlist([PDF])
 
 

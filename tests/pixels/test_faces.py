@@ -110,7 +110,7 @@ def test_without_a_detector_it_is_refused() -> None:
 
 def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(faces.NoDetector, match=r"darkroom\[faces\]"):
+    with pytest.raises(faces.NoDetector, match=r"\.\[faces\]"):
         faces.enlist()
 
 

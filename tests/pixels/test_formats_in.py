@@ -94,6 +94,25 @@ def test_an_svg_reaches_nothing_beyond_itself(content: str, tmp_path: Path) -> N
     assert near(picture, 20, 10, (*RED, 255), 2) or "fill: url" in content
 
 
+@pytest.mark.parametrize("word", ["<text>Hi</text>", "<svg:text x='1'/>", "<g><text\nx='2'>a</text></g>"])
+def test_an_svg_with_text_is_refused_before_boxes_are_drawn(word: str) -> None:
+    with pytest.raises(NotAPicture, match="paths"):
+        made(SVG_RED.replace(b"</svg>", word.encode() + b"</svg>"), "png")
+
+
+def test_a_narrow_vector_is_drawn_once_and_not_enlarged_on_the_way() -> None:
+    stripes = b"".join(b'<rect y="%d" width="1000" height="50" fill="#dc1e1e"/>' % (100 * at) for at in range(10))
+    body = b'<svg xmlns="http://www.w3.org/2000/svg" width="1000" height="1000">' + stripes + b"</svg>"
+    picture = made(body, "w10-h1000-fill-png")
+    assert near(picture, 5, 25, (*RED, 255), 2)
+    assert picture(5, 75)[3] == 0
+    tall = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="1000"><rect width="10" height="9"/></svg>'
+    with opened(tall) as fd:
+        plan = planned(parse("w8192-h10-fill-up-png"), probe(fd))
+    assert plan.load is not None
+    assert plan.load.pixels <= 50_000_000
+
+
 def test_an_entity_of_a_file_is_not_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text('<rect width="40" height="20" fill="#1e1edc"/>')

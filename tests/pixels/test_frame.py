@@ -3,6 +3,7 @@
 import pytest
 import pyvips
 
+from proxy.core.errors import OverLimit
 from proxy.core.geometry import Size
 from proxy.core.grammar import parse
 from proxy.core.planner import Terms, planned
@@ -146,3 +147,25 @@ def test_right_to_left_is_laid_out_from_the_right() -> None:
         top.crop(image.width // 2, 0, image.width // 2, top.height),
     )
     assert right.avg() > left.avg()
+
+
+@pytest.mark.parametrize("size", [(20, 1), (1, 20), (1, 1)])
+def test_a_picture_of_one_row_has_no_corners_to_round(size: tuple[int, int]) -> None:
+    picture = shown("round-png", solid(*size, (10, 20, 30)).pngsave_buffer())
+    assert near(picture, 0, 0, (10, 20, 30), 0)
+
+
+def test_grey_with_alpha_is_laid_over_the_colour_that_is_asked_for() -> None:
+    clear = solid(20, 20, (90, 90, 90)).colourspace("b-w").bandjoin(0).pngsave_buffer()
+    assert near(shown("bgff0000-png", clear), 10, 10, (255, 0, 0), 0)
+
+
+@pytest.mark.parametrize("recipe", ["bri1.2-sepia-png", "sat0.4-duotone112233_ffeedd-png", "hue145-sepia-png"])
+def test_grey_with_alpha_takes_every_effect(recipe: str) -> None:
+    grey = solid(20, 20, (90, 90, 90)).colourspace("b-w").bandjoin(255).pngsave_buffer()
+    assert shown(recipe, grey).width == 20
+
+
+def test_a_text_that_has_no_letter_is_over_what_can_be_drawn() -> None:
+    with pytest.raises(OverLimit, match="no letter"):
+        shown("texte2808b-png", solid(20, 20, (90, 90, 90)).pngsave_buffer())

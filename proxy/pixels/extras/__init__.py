@@ -38,7 +38,7 @@ def enlist(formats: Sequence[Format]) -> None:
             except ImportError as error:
                 raise NotInstalled(
                     f"DARKROOM_FORMATS has {one.name}, whose library is not installed ({error}): "
-                    f"pip install 'darkroom[{EXTRAS[one]}]'"
+                    f"pip install '.[{EXTRAS[one]}]' in Darkroom's folder"
                 ) from error
 
 
