@@ -17,7 +17,8 @@ _ALONE = {0x01, *range(0xD0, 0xD8)}
 _PNG_KEPT = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"}
 _WEBP_KEPT = {b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 _JPEG_KEPT = {0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
-"""APPn that a picture is shown by; JFIF's density and thumbnail are not needed."""
+"""APPn that a picture is shown by, beside JFIF, which says what its colours are."""
+_JFIF, _JFIF_BYTES = b"JFIF\0", 16
 _VP8X_METADATA = 0x0C
 _GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
@@ -32,7 +33,7 @@ def strip(body: bytes, source: Format) -> bytes | None:
 
 
 def _jpeg(body: bytes) -> Iterator[bytes]:
-    """Keep all segments but APPn and comments; of APPn keep ICC and Adobe's. What follows the end is dropped."""
+    """Keep all segments but APPn and comments; of APPn keep JFIF, ICC and Adobe's. What follows the end is dropped."""
     yield body[:2]
     at = 2
     while True:
@@ -48,12 +49,21 @@ def _jpeg(body: bytes) -> Iterator[bytes]:
         end = at + 2 if marker in _ALONE else at + 2 + _length(body, at + 2)
         if end > len(body):
             raise ValueError("cut")
-        if not _is_metadata(marker, body[at + 4 : at + 16]):
+        if marker == 0xE0 and body[at + 4 : at + 9] == _JFIF:  # noqa: PLR2004 - APP0
+            yield _jfif(body[at:end])
+        elif not _is_metadata(marker, body[at + 4 : at + 16]):
             yield body[at:end]
         at = end
         if marker == _SOS:
             at = _end_of_scan(body, end)
             yield body[end:at]
+
+
+def _jfif(segment: bytes) -> bytes:
+    """Give the segment without its thumbnail (ITU T.871 §10.1)."""
+    if len(segment) < 2 + _JFIF_BYTES:
+        raise ValueError("cut")
+    return segment[:2] + _JFIF_BYTES.to_bytes(2, "big") + segment[4:16] + b"\0\0"
 
 
 def _length(body: bytes, at: int) -> int:

@@ -85,11 +85,17 @@ def test_damage_never_crashes_and_never_grows(source: Format, data: st.DataObjec
 
 def test_of_a_jpeg_s_applications_only_colour_stays() -> None:
     """Adobe's segment of colour transforms stays; Photoshop's of the same beginning, and thumbnails, do not."""
-    told = {0xE0: b"JFIF\0thumbnail", 0xED: b"Adobe_Photoshop2.5:secret", 0xE2: b"MPF\0secret", 0xE1: b"Adobe secret"}
+    jfif = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+    told = {
+        0xE0: jfif[4:16] + b"\1\1rgb",
+        0xED: b"Adobe_Photoshop2.5:secret",
+        0xE2: b"MPF\0secret",
+        0xE1: b"Adobe secret",
+    }
     segments = b"".join(bytes((0xFF, one)) + (2 + len(text)).to_bytes(2, "big") + text for one, text in told.items())
     kept = bytes((0xFF, 0xEE, 0, 14)) + b"Adobe" + bytes(7) + bytes((0xFF, 0xE2, 0, 16)) + b"ICC_PROFILE\0\1\1"
     end = bytes((0xFF, 0xDA, 0, 2)) + b"pixels" + b"\xff\xd9"
-    assert strip(b"\xff\xd8" + segments + kept + end + b"more", JPEG) == b"\xff\xd8" + kept + end
+    assert strip(b"\xff\xd8" + segments + kept + end + b"more", JPEG) == b"\xff\xd8" + jfif + kept + end
 
 
 def test_of_a_webp_s_chunks_only_known_ones_stay() -> None:
