@@ -113,7 +113,6 @@ def _tell(path: Path, kept: "Uploaded", signer: "Tenant", base_url: str, *, as_j
     url = mint_url(base_url, signer, read_path(f"/t/{signer.name}/{kept.original}/{RECIPE}"))
     if as_json:
         say_json(
-            file=str(path),
             original=kept.original,
             bytes=kept.size_bytes,
             media_type=kept.media_type,
