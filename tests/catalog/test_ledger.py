@@ -56,6 +56,7 @@ async def test_a_render_is_written_with_the_facts_of_its_original(records: SqlRe
         "alpha": False,
         "icc": True,
         "file_name": None,
+        "focus": None,
     }
     [derivative] = await _derivatives(records.database)
     assert derivative.model_dump(exclude={"created_at"}) == {
