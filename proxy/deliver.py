@@ -156,11 +156,12 @@ class Delivery:
         original = link.digest or resolved
         if original is None:
             raise Forbidden
+        client = client_class(asked.accept) if recipe.format == "auto" else None
         shape = Shape(
             generation=self._house.pixels.generation,
             recipe=link.recipe if recipe is said else str(recipe),
-            client=client_class(asked.accept) if recipe.format == "auto" else None,
-            manner=_manner(tenant, client_class(asked.accept) if recipe.format == "auto" else None),
+            client=client,
+            manner=_manner(tenant, client),
             watermark=tenant.watermarks[recipe.watermark.what].original if recipe.watermark else "",
         )
         key, tag = _names(tenant.name, original, shape)

@@ -52,19 +52,6 @@ def start(formats: Sequence[Format] = ALWAYS_READ) -> str:
     return told
 
 
-def codecs() -> dict[str, bool]:
-    """Tell which formats this libvips can both read and write."""
-    savers = {"jpeg": "jpegsave", "webp": "webpsave", "avif": "heifsave", "png": "pngsave", "gif": "gifsave"}
-    return {
-        name: _has(f"{saver}_buffer") and _has(f"{saver.replace('save', 'load')}_source")
-        for name, saver in savers.items()
-    }
-
-
-def _has(operation: str) -> bool:
-    return bool(pyvips.type_find("VipsOperation", operation))
-
-
 def warm_up() -> None:
     """Encode and decode one small picture per format, and run the other operations once.
 
