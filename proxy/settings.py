@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         pattern="^$|^(svg|tiff|heic|jxl|pdf)(,(svg|tiff|heic|jxl|pdf))*$",
         description="Originals of these formats are taken as well, with commas: `svg`, `tiff`, `heic`, `jxl`, `pdf`.",
     )
-    faces: bool = Field(False, description="`gface` finds faces; needs the extra `faces`, and 50 MB more a worker.")  # noqa: FBT003 - a default
+    faces: bool = Field(False, description="`gface` finds faces; needs the extra `faces`, and 20 MB more a worker.")  # noqa: FBT003 - a default
     fonts: Path | None = Field(
         None,
         description="Folder of fonts for the letters of `text` that DejaVu Sans lacks; the same on all nodes.",

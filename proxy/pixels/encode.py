@@ -72,7 +72,7 @@ def _webp(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
 
 
 def _avif(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
-    """Libvips `heifsave` with AV1, 8 bits; whole colours cost nothing there, and score half a point."""
+    """Libvips `heifsave` with AV1, 8 bits; whole colours cost a tenth of the time there, and score half a point."""
     options: dict[str, Any] = {"lossless": True} if writing.how.lossless else {"Q": quality, "subsample_mode": "off"}
     return image.heifsave_buffer(
         compression="av1", effort=writing.how.effort, bitdepth=8, keep=writing.kinds, **options

@@ -23,7 +23,7 @@ class NoDetector(Exception):  # noqa: N818 - named for what it tells
 def enlist() -> None:
     """Load the detector; NoDetector where it is not installed."""
     try:
-        import cv2  # noqa: PLC0415 - an extra, and 50 MB of memory
+        import cv2  # noqa: PLC0415 - an extra, and 20 MB of memory
     except ImportError as error:
         told = f"DARKROOM_FACES is on, and there is no OpenCV ({error}): pip install '.[faces]' in Darkroom's folder"
         raise NoDetector(told) from error
