@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from typing import Any, Literal
 
 from redis.asyncio import Redis
@@ -18,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from catalog.database import connect_database, open_database
+from catalog.extras import find_extras, how_to_install
 from catalog.migrations import HEAD
 from catalog.refusals import NotMigrated
 from proxy.backends import open_backends
@@ -134,23 +134,15 @@ async def _libvips(settings: Settings) -> Finding:
         return Finding("libvips", "ok", f"Renderer {pixels.generation} reads {reads}; writes {writes}")
 
 
-def missing_extras(settings: Settings) -> list[str]:
-    """Name what the settings turn on and is not installed."""
-    on = {*settings.formats.split(","), "faces" if settings.faces else ""}
-    return [name for name, library in _LIBRARIES.items() if name in on and library and not find_spec(library)]
-
-
 async def _extras(settings: Settings) -> Finding:
     """Tell what this installation could do beyond what it is set to."""
-    if missing := missing_extras(settings):
-        how = f"pip install '.[{','.join(missing)}]' in Darkroom's folder, or turn them off."
-        return Finding("extras", "fail", f"Turned on and not installed: {', '.join(missing)}.", how)
-    on = {*settings.formats.split(","), "faces" if settings.faces else ""} - {""}
-    could = [name for name, library in _LIBRARIES.items() if name not in on and (not library or find_spec(library))]
-    lacks = [name for name, library in _LIBRARIES.items() if library and not find_spec(library)]
-    told = f"On: {', '.join(sorted(on)) or 'none'}"
-    told += f"; DARKROOM_FORMATS and DARKROOM_FACES can turn on: {', '.join(could)}" if could else ""
-    told += f"; with pip install '.[{','.join(lacks)}]' in Darkroom's folder also these" if lacks else ""
+    extras = find_extras(settings)
+    if extras.missing:
+        told = f"Turned on and not installed: {', '.join(extras.missing)}."
+        return Finding("extras", "fail", told, f"{how_to_install(extras.missing)}, or turn them off.")
+    told = f"On: {', '.join(extras.on) or 'none'}"
+    told += f"; DARKROOM_FORMATS and DARKROOM_FACES can turn on: {', '.join(extras.off)}" if extras.off else ""
+    told += f"; with {how_to_install(extras.absent)} also these" if extras.absent else ""
     return Finding("extras", "ok", told)
 
 
@@ -185,8 +177,6 @@ def _redis(settings: Settings) -> Redis:
     return Redis.from_url(settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)
 
 
-_LIBRARIES = {"svg": "", "tiff": "", "heic": "pillow_heif", "jxl": "pillow_jxl", "pdf": "pypdfium2", "faces": "cv2"}
-"""Extras, and the library each needs beyond what is always installed."""
 _CLOCKS = {"PostgreSQL": _postgresql_ahead_s, "Redis": _redis_ahead_s}
 _CHECKS = {
     "settings": _settings,

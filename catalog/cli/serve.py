@@ -41,10 +41,10 @@ def serve(
 
 def _look_at_extras(settings: "Settings") -> None:
     """Exit with a sentence where a setting turns on what is not installed."""
-    from catalog.doctor import missing_extras
+    from catalog.extras import find_extras, how_to_install
 
-    if missing := missing_extras(settings):
-        say_error(f"Turned on and not installed: pip install '.[{','.join(missing)}]' in Darkroom's folder.")
+    if missing := find_extras(settings).missing:
+        say_error(f"Turned on and not installed: {', '.join(missing)}: {how_to_install(missing)}, or turn them off.")
         raise typer.Exit(Exit.USAGE)
 
 

@@ -16,8 +16,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import pyvips
+import typer
 
+from catalog import extras
+from catalog.cli import serve
 from catalog.cli.shell import Exit
+from proxy.settings import Settings
 
 DARKROOM = Path(sys.executable).with_name("darkroom")
 SECRET = "correct-horse-battery-staple"
@@ -362,3 +366,14 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(acme: Shell, server: "subpro
 def test_a_server_without_its_database_refuses_to_start(darkroom: Shell, database_url: str) -> None:
     done = darkroom("serve", "--port", "0", code=Exit.UNAVAILABLE, DARKROOM_DATABASE_URL=database_url)
     assert "run darkroom migrate" in done.stderr
+
+
+def test_serve_says_what_is_turned_on_and_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, where a library can be taken away: a sentence and the exit code of a wrong setting."""
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    with pytest.raises(typer.Exit) as ended:
+        serve._look_at_extras(Settings(formats="svg,heic"))
+    assert ended.value.exit_code == Exit.USAGE
+    assert "heic: pip install '.[heic]'" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from catalog import doctor
+from catalog import doctor, extras
 from proxy.settings import Settings
 
 
@@ -41,8 +41,8 @@ async def test_settings_beyond_the_hard_caps_are_found() -> None:
 
 async def test_extras_that_are_on_off_and_missing_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told = (await doctor._extras(Settings(formats="svg,heic"))).told
-    assert told.startswith("On: heic, svg; DARKROOM_FORMATS and DARKROOM_FACES can turn on: tiff, jxl, pdf, faces")
-    monkeypatch.setattr(doctor, "find_spec", lambda _: None)
+    assert told.startswith("On: svg, heic; DARKROOM_FORMATS and DARKROOM_FACES can turn on: tiff, jxl, pdf, faces")
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
     told = (await doctor._extras(Settings())).told
     assert told.startswith("On: none; DARKROOM_FORMATS and DARKROOM_FACES can turn on: svg, tiff; with pip install")
     assert ".[heic,jxl,pdf,faces]" in told
