@@ -29,10 +29,11 @@ class WrongLibvips(Exception):  # noqa: N818 - named for what it tells
     """The libvips that was loaded is too old; the message says what to do."""
 
 
-def start(formats: Sequence[Format] = ALWAYS_READ) -> str:
+def start(formats: Sequence[Format] = ALWAYS_READ, *, letters: bool = True) -> str:
     """Check the version, set libvips up and block every loader but those of `formats`; give the version, "8.18.7".
 
-    WrongLibvips, or NotInstalled where a format's own library is not there.
+    `letters` tells that fonts can be opened whenever a drawing has text. WrongLibvips, or NotInstalled where a format's
+    own library is not there.
     """
     version = tuple(pyvips.version(part) for part in range(3))
     told = ".".join(map(str, version))
@@ -48,7 +49,7 @@ def start(formats: Sequence[Format] = ALWAYS_READ) -> str:
         if one in _LOADERS:
             pyvips.operation_block_set(_LOADERS[one], False)  # noqa: FBT003 - as above
     extras.enlist(formats)
-    source.allow(formats)
+    source.allow(formats, letters=letters)
     return told
 
 

@@ -4,10 +4,11 @@ The kernel runs the program on each call, over `struct seccomp_data` (seccomp(2)
 architecture it was made for, six arguments of 64 bits. First the architecture (a foreign one renumbers
 everything: the process is killed), then the table. x32 calls carry bit 30 in their number, so none of them
 is in the table. Pointers cannot be followed, which is why calls are granted that take descriptors, and not
-those that take names.
+those that take names; but for opening a file to read it, where Landlock judges which.
 """
 
 import errno
+import os
 import struct
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ ERRNO = 0x00050000
 DENY = ERRNO | errno.EPERM
 ABSENT = ERRNO | errno.ENOSYS
 """As if the kernel were older: the C library then goes the older way."""
+DONE = ERRNO
+"""Nothing is done, and success is told."""
 
 _LOAD, _AND, _JUMP_EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
@@ -28,6 +31,8 @@ _PROT_EXEC = 4
 _AT_EMPTY_PATH = 0x1000
 _PR_SET_NAME = 15
 _F_DUPFD_CLOEXEC = 1030
+_NOT_JUST_READING = 0xFFFFFFFF & ~(os.O_CLOEXEC | 0o100000)
+"""All flags of open(2) but close-on-exec and O_LARGEFILE: no writing, none of O_PATH, which Landlock passes."""
 _WHOLE = 0xFFFFFFFF
 
 
@@ -110,21 +115,29 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
 }
 """Numbers on x86_64 and aarch64 (asm/unistd_64.h, asm-generic/unistd.h); None where there is no such call."""
 
+_OPENAT, _ACCESS = (257, 56), (21, 48)
+"""Cairo asks whether it may read a font before it opens it: opening tells, so whoever asks hears yes."""
 _CLONE3 = 435
 """Its flags lie behind a pointer: the C library is told to use clone."""
 
 
-def assemble(table: Table, pid: int) -> bytes:
-    """Give the filter for the process `pid` as an array of `struct sock_filter` (linux/filter.h)."""
+def assemble(table: Table, pid: int, *, opens: bool = False) -> bytes:
+    """Give the filter for the process `pid` as an array of `struct sock_filter` (linux/filter.h).
+
+    With `opens`, files can be opened for reading: Landlock has to say which.
+    """
     checks = _checks(pid)
+    granted = _CALLS | ({"openat": _OPENAT} if opens else {})
+    access = _ACCESS[table.column]
     code = [
         _instruction(_LOAD, _ARCHITECTURE_AT),
         _instruction(_JUMP_EQUAL, table.audit, over_if_true=1),
         _instruction(_RETURN, KILL),
         _instruction(_LOAD, _NUMBER_AT),
         *_when(_CLONE3, [_instruction(_RETURN, ABSENT)]),
+        *_when(access, [_instruction(_RETURN, DONE if opens else DENY)]),
     ]
-    for name, numbers in _CALLS.items():
+    for name, numbers in granted.items():
         number = numbers[table.column]
         if number is not None:
             code += _when(number, _grant(checks.get(name, ())))
@@ -160,6 +173,7 @@ def _checks(pid: int) -> dict[str, tuple[Check, ...]]:
         "fcntl": (Check(1, _WHOLE, _F_DUPFD_CLOEXEC),),
         "mmap": never_executable,
         "mprotect": never_executable,
+        "openat": (Check(2, _NOT_JUST_READING, 0),),
         "newfstatat": (Check(3, _AT_EMPTY_PATH, _AT_EMPTY_PATH),),
         "prctl": (Check(0, _WHOLE, _PR_SET_NAME),),
         "prlimit64": (Check(0, _WHOLE, 0), Check(2, _WHOLE, 0), Check(2, _WHOLE, 0, half=1)),

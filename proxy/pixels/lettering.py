@@ -1,8 +1,8 @@
 """Lettering: a line of text as a picture.
 
-Theory. Pango opens a font's file when a glyph of it is first drawn at a size, and behind the worker's walls no file can
-be opened. So every text is drawn in one font description, whose faces the warm-up has opened: what was drawn once can
-be drawn again. The picture is then made as large as it has to be.
+Theory. Pango opens a font's file when a glyph of it is first drawn at a size, and behind the walls files can be opened
+only where there is Landlock. So every text is drawn in one font description, whose faces the warm-up has opened: what
+was drawn once can be drawn again. The picture is then made as large as it has to be.
 """
 
 import os
@@ -26,7 +26,7 @@ os.environ["FONTCONFIG_FILE"] = str(FOLDER / "fonts.conf")
 
 def open_fonts(folder: Path | None) -> None:
     """Open the bundled font, and those of a folder for the letters it lacks; before the walls close."""
-    for file in (BUNDLED, *font_files(folder)):
+    for file in font_files(folder):
         pyvips.Image.text("A", font=_FONT, fontfile=str(file))
     draw_text(_SAMPLE).copy_memory()
 

@@ -6,11 +6,11 @@ attacker's. Four walls, each enough to stop most of what the others would:
 * *rlimits* bound address space, CPU, descriptors and files (setrlimit(2));
 * *no_new_privs, no capabilities, not dumpable* (prctl(2), capabilities(7)): nothing to gain, nobody to
   attach, also as root;
-* *Landlock* (landlock(7)): every right the kernel knows is handled and none granted, so no file system, no
-  TCP, no signals or abstract sockets beyond itself;
+* *Landlock* (landlock(7)): every right the kernel knows is handled and none granted but to read the files
+  that are named (fonts), so no file system, no TCP, no signals or abstract sockets beyond itself;
 * *seccomp* (seccomp(2)): a list of the calls that computing on open descriptors needs. All others fail with
   EPERM, those that future kernels will add as well. The list of what is needed is shorter and ages better
-  than one of what is dangerous.
+  than one of what is dangerous. Opening a file to read it is in it only where Landlock judges which.
 
 Pure ctypes: this is what Darkroom exists for, and every binding drags in a libseccomp of the system, which
 a wheel cannot bring.
@@ -25,7 +25,9 @@ import os
 import platform
 import resource
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from proxy.pixels import calls
 
@@ -35,8 +37,9 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # landlock(7): the same numbers on every architecture
-_LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446
 _LANDLOCK_VERSION = 1
+_PATH_BENEATH, _READ_FILE = 1, 1 << 2
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
 """By ABI: how many file rights there are, each one bit."""
 _TCP_ABI, _TCP_RIGHTS = 4, 0b11
@@ -90,18 +93,20 @@ def attach(parent_pid: int) -> None:
         raise SystemExit("The parent process is gone.")
 
 
-def close(ceilings: Ceilings) -> Walls:
+def close(ceilings: Ceilings, readable: Iterable[Path] = ()) -> Walls:
     """Close the calling process for good and tell which walls stand.
 
-    OSError when the kernel refuses what it offers.
+    The files in `readable` can still be opened for reading, where there is Landlock to keep it at these. OSError when
+    the kernel refuses what it offers, or one of them is not there.
     """
     _drop_privileges()
     _limit(ceilings)
     offered = available()
+    files = list(readable) if offered.landlock is not None else []
     if offered.landlock is not None:
-        _close_landlock(offered.landlock)
+        _close_landlock(offered.landlock, files)
     if offered.seccomp:
-        _close_seccomp(calls.TABLES[platform.machine()])
+        _close_seccomp(calls.TABLES[platform.machine()], opens=bool(files))
     return offered
 
 
@@ -134,8 +139,15 @@ def _landlock_abi() -> int | None:
     return abi if abi > 0 else None
 
 
-def _close_landlock(abi: int) -> None:
-    """Handle every right, grant none. An older kernel takes our longer structure if the rest is zero."""
+class _Beneath(ctypes.Structure):
+    """`struct landlock_path_beneath_attr` of linux/landlock.h."""
+
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("fd", ctypes.c_int32))
+
+
+def _close_landlock(abi: int, readable: list[Path]) -> None:
+    """Handle every right, grant few files. An older kernel takes our longer structure if the rest is zero."""
     rights = _FILE_RIGHTS[max(known for known in _FILE_RIGHTS if known <= abi)]
     tcp = _TCP_RIGHTS if abi >= _TCP_ABI else 0
     scopes = _SCOPES if abi >= _SCOPE_ABI else 0
@@ -144,10 +156,22 @@ def _close_landlock(abi: int) -> None:
     if ruleset < 0:
         raise _error("landlock_create_ruleset")
     try:
+        for file in readable:
+            _grant_reading(ruleset, file)
         if _syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0):
             raise _error("landlock_restrict_self")
     finally:
         os.close(ruleset)
+
+
+def _grant_reading(ruleset: int, file: Path) -> None:
+    fd = os.open(file, os.O_PATH | os.O_CLOEXEC)
+    try:
+        rule = ctypes.byref(_Beneath(_READ_FILE, fd))
+        if _syscall(_LANDLOCK_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0):
+            raise _error("landlock_add_rule")
+    finally:
+        os.close(fd)
 
 
 def _offers_seccomp(table: calls.Table) -> bool:
@@ -161,9 +185,9 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def _close_seccomp(table: calls.Table) -> None:
+def _close_seccomp(table: calls.Table, *, opens: bool) -> None:
     """Install the filter in every thread, or in none."""
-    code = calls.assemble(table, os.getpid())
+    code = calls.assemble(table, os.getpid(), opens=opens)
     program = _Program(len(code) // calls.INSTRUCTION_BYTES, code)
     if _syscall(table.seccomp, _SECCOMP_SET_FILTER, _SECCOMP_TSYNC, ctypes.byref(program)):
         raise _error("seccomp")

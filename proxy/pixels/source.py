@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyvips
@@ -22,21 +23,29 @@ _LOADERS = {
 }
 _NUMBERED = {GIF, WEBP, TIFF}
 _TEXT = re.compile(rb"<(?:[A-Za-z0-9_]+:)?text[\s>/]")
-"""Behind the walls no font can be opened at whatever size a drawing asks for: boxes would be drawn."""
-_ALLOWED = list(ALWAYS_READ)
-"""The formats that this process reads."""
 
 
-def allow(formats: Sequence[Format]) -> None:
-    """Read these formats and no others from now on."""
-    _ALLOWED[:] = formats
+@dataclass(slots=True)
+class _Allowed:
+    """What this process reads."""
+
+    formats: Sequence[Format] = ALWAYS_READ
+    letters: bool = True
+
+
+_allowed = _Allowed()
+
+
+def allow(formats: Sequence[Format], *, letters: bool = True) -> None:
+    """Read these formats and no others from now on; without `letters` (fonts cannot be opened), no SVG with text."""
+    _allowed.formats, _allowed.letters = formats, letters
 
 
 def sniff_fd(fd: int) -> Format:
     """Tell the format from the first bytes; NotAPicture when it is none that is allowed."""
     found = sniff(os.pread(fd, SNIFF_BYTES, 0))
-    if found not in _ALLOWED:
-        names = ", ".join(one.name for one in _ALLOWED)
+    if found is None or found not in _allowed.formats:
+        names = ", ".join(one.name for one in _allowed.formats)
         raise NotAPicture(f"The original is none of the picture formats allowed here: {names}.")
     return found
 
@@ -48,7 +57,7 @@ def open_image(fd: int, source: Format, page: int = 0, **options: Any) -> pyvips
     """
     if source in extras.EXTRAS:
         return extras.load(fd, source, page, options.get("scale", 1.0))
-    if source is SVG and _TEXT.search(os.pread(fd, os.fstat(fd).st_size, 0)):
+    if source is SVG and not _allowed.letters and _TEXT.search(os.pread(fd, os.fstat(fd).st_size, 0)):
         raise NotAPicture("The SVG has text, for which no fonts are at hand: convert it to paths, and upload that.")
     if source in _NUMBERED:
         options["page"] = page

@@ -9,14 +9,18 @@ _ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
 
 
 def font_files(folder: Path | None) -> list[Path]:
-    """List the folder's fonts, those below it too, in the order in which they are asked for a letter."""
+    """List the bundled font and the folder's, those below it too, in the order in which they are asked for a letter."""
+    return [BUNDLED, *_own_files(folder)]
+
+
+def _own_files(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file())
 
 
 def fingerprint(folder: Path | None) -> str:
     """Tell one set of fonts from another, by names and sizes; empty where there is none but the bundled."""
-    files = font_files(folder)
+    files = _own_files(folder)
     told = "\n".join(f"{path.name} {path.stat().st_size}" for path in files)
     return sha256(told.encode()).hexdigest()[:8] if files else ""

@@ -19,7 +19,7 @@ from typing import Any
 from proxy.core.errors import Refusal
 from proxy.core.formats import readable
 from proxy.core.plan import Plan, Trim
-from proxy.pixels import boot, extras, faces, lettering, probe, render, sandbox, trim, wire
+from proxy.pixels import boot, extras, faces, lettering, probe, render, sandbox, trim, typefaces, wire
 
 _NICENESS = 5
 """The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""
@@ -37,13 +37,15 @@ def main() -> None:
         Path("/proc/self/oom_score_adj").write_text(_OUT_OF_MEMORY_SCORE, encoding="ascii")
     with socket.socket(fileno=fd) as ours:
         try:
-            libvips = boot.start(readable(formats))
+            libvips = boot.start(readable(formats), letters=sandbox.available().landlock is not None)
             if with_faces:
                 faces.enlist()
         except (boot.WrongLibvips, extras.NotInstalled, faces.NoDetector) as wrong:
             raise SystemExit(str(wrong)) from None
-        lettering.open_fonts(Path(fonts) if fonts else None)
-        walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s))
+        folder = Path(fonts) if fonts else None
+        lettering.open_fonts(folder)
+        # Cairo opens a font again for every size that an SVG asks for.
+        walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s), typefaces.font_files(folder))
         # Behind the walls: a wall that pixels cannot do without shows here, before any request.
         boot.warm_up()
         wire.say(ours, wire.hello(libvips, walls))

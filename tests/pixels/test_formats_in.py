@@ -13,7 +13,7 @@ from proxy.core.formats import ALWAYS_READ, SVG, TIFF, readable
 from proxy.core.grammar import parse
 from proxy.core.plan import Page, Plan, Trim
 from proxy.core.planner import Terms, plan_render, planned
-from proxy.pixels import boot
+from proxy.pixels import boot, lettering
 from proxy.pixels.pool import open_pool
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
@@ -31,6 +31,7 @@ SVG_RED = (
 def by_setting() -> Iterator[None]:
     """Read what the setting may let in, for one test."""
     boot.start(readable("svg,tiff"))
+    lettering.open_fonts(None)
     yield
     pyvips.operation_block_set("VipsForeignLoad", True)
     boot.start(ALWAYS_READ)
@@ -94,8 +95,51 @@ def test_an_svg_reaches_nothing_beyond_itself(content: str, tmp_path: Path) -> N
     assert near(picture, 20, 10, (*RED, 255), 2) or "fill: url" in content
 
 
+SVG_WORD = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="50">'
+    b'<text x="10" y="40" font-size="37" %s>HIM</text></svg>'
+)
+
+
+def ink(picture: pyvips.Image) -> float:
+    """Tell how much of a picture is drawn, 0 to 1."""
+    return float(picture[3].avg() / 255)
+
+
+async def test_letters_are_drawn_behind_the_walls_at_whatever_size_and_as_before_them(tmp_path: Path) -> None:
+    """Boxes in place of letters, or a font of the machine's, would give other pixels."""
+    file = tmp_path / "word.svg"
+    file.write_bytes(SVG_WORD % b"")
+    outside = made(file.read_bytes(), "w137-png")
+    assert near(outside, 10, 20, (0, 0, 0, 255), 1)  # the H's left stem
+    assert outside(16, 20)[3] == 0  # and what is between the two
+    async with open_pool(Settings(home=tmp_path, workers=1, formats="svg")) as pool:
+        with OpenOriginal(os.open(file, os.O_RDONLY), file.stat().st_size) as original:
+            answer = await pool.develop(original, None, lambda facts, _: planned(parse("w137-png"), facts))
+    assert (decoded(answer.derivative.body) - outside).abs().max() == 0
+
+
+@pytest.mark.parametrize("family", [b"Arial", b"serif", b"monospace", b"No Such Font"])
+def test_any_family_falls_back_to_the_bundled_font(family: bytes) -> None:
+    named = made(SVG_WORD % (b'font-family="%s"' % family), "png")
+    assert ink(named) > 0.05
+    assert (named - made(SVG_WORD % b"", "png")).abs().max() == 0
+
+
+def test_bold_and_italic_are_seen_where_the_font_has_neither() -> None:
+    plain, bold, italic = (
+        made(SVG_WORD % style, "png") for style in (b"", b'font-weight="700"', b'font-style="italic"')
+    )
+    assert ink(bold) > 1.2 * ink(plain)
+    assert 0.9 < ink(italic) / ink(plain) < 1.1
+    assert (italic - plain).abs().max() > 200
+
+
 @pytest.mark.parametrize("word", ["<text>Hi</text>", "<svg:text x='1'/>", "<g><text\nx='2'>a</text></g>"])
-def test_an_svg_with_text_is_refused_before_boxes_are_drawn(word: str) -> None:
+def test_without_letters_text_is_refused_before_boxes_are_drawn(word: str) -> None:
+    """So a worker does where no Landlock lets it open fonts alone."""
+    boot.start(readable("svg"), letters=False)
+    assert near(made(SVG_RED, "png"), 20, 10, (*RED, 255), 2)
     with pytest.raises(NotAPicture, match="paths"):
         made(SVG_RED.replace(b"</svg>", word.encode() + b"</svg>"), "png")
 

@@ -22,8 +22,8 @@ def refused(call, *arguments, codes=(errno.EPERM, errno.EACCES, errno.ENOSYS)):
     else:
         raise SystemExit(f"allowed: {call} {arguments}")
 
-def close(memory_bytes=1 << 30):
-    return sandbox.close(sandbox.Ceilings(memory_bytes, 60))
+def close(memory_bytes=1 << 30, readable=()):
+    return sandbox.close(sandbox.Ceilings(memory_bytes, 60), readable)
 
 libc = ctypes.CDLL(None, use_errno=True)
 def system_call(number, *arguments):
@@ -105,6 +105,50 @@ def test_a_closed_process_is_refused(attempt: str) -> None:
 def test_a_system_call_is_not_there(name: str, number: int) -> None:
     """The calls that libc would never make for us are refused as well."""
     holds(f"close()\nrefused(system_call, {number}, 0, 0, 0, 0, 0)")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "refused(os.open, '/etc/passwd', os.O_RDONLY)",
+        "refused(os.open, '/etc/group', os.O_PATH)",
+        "refused(os.open, '/etc/group', os.O_RDWR)",
+        "refused(os.open, '/etc/group', os.O_RDONLY | os.O_TRUNC)",
+        "refused(os.open, '/etc/group', os.O_RDONLY | os.O_NONBLOCK)",
+        "refused(os.open, '/etc', os.O_RDONLY | os.O_DIRECTORY)",
+        "refused(os.open, '/tmp', os.O_TMPFILE | os.O_RDWR)",
+        "refused(os.open, '/etc/written', os.O_CREAT | os.O_WRONLY)",
+        "refused(os.open, '/proc/self/mem', os.O_RDONLY)",
+        "refused(os.stat, '/etc/group')",
+        "refused(os.truncate, '/etc/group', 0)",
+        "refused(os.chmod, '/etc/group', 0o777)",
+        "refused(os.link, '/etc/group', '/tmp/linked')",
+    ],
+)
+def test_a_file_that_is_named_is_read_and_nothing_else(attempt: str) -> None:
+    """Fonts are opened behind the walls; no other file, and these for nothing but reading."""
+    holds(
+        f"""
+        from pathlib import Path
+        expected = Path("/etc/group").read_bytes()
+        close(readable=[Path("/etc/group")])
+        with open("/etc/group", "rb", buffering=0) as file:
+            assert file.read() == expected
+        {attempt}
+        """
+    )
+
+
+def test_who_asks_whether_a_file_may_be_read_hears_yes_and_learns_nothing() -> None:
+    """Cairo asks before it opens a font; files that are there and files that are not answer alike."""
+    holds(
+        """
+        from pathlib import Path
+        close(readable=[Path("/etc/group")])
+        for file in (b"/etc/group", b"/etc/passwd", b"/etc/nothing"):
+            assert libc.access(file, os.R_OK) == 0
+        """
+    )
 
 
 def test_connecting_an_open_socket_is_refused() -> None:
@@ -252,10 +296,11 @@ def test_attaching_to_a_parent_that_is_gone_ends_the_process() -> None:
     assert "parent" in done.stderr
 
 
+@pytest.mark.parametrize("opens", [False, True])
 @pytest.mark.parametrize("table", calls.TABLES.values(), ids=calls.TABLES)
-def test_a_filter_fits_the_kernel(table: calls.Table) -> None:
+def test_a_filter_fits_the_kernel(table: calls.Table, opens: bool) -> None:
     """Whole instructions, fewer than BPF_MAXINSNS (4096), the last one a refusal."""
-    code = calls.assemble(table, 1)
+    code = calls.assemble(table, 1, opens=opens)
     assert len(code) % calls.INSTRUCTION_BYTES == 0
     assert len(code) // calls.INSTRUCTION_BYTES < 4096
     assert int.from_bytes(code[-4:], "little") == calls.DENY
