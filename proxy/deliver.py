@@ -284,8 +284,10 @@ class Delivery:
 
 
 def _manner(tenant: Tenant, client: Client | None) -> str:
-    """Name what a tenant decides about its pictures' bytes: where `auto` may be AVIF, up to how many pixels it is."""
-    return str(tenant.manner) if client != "avif" else f"{tenant.manner} avif {tenant.limits.avif_pixels}"
+    """Name what a tenant decides about its pictures' bytes: where `auto` may be AVIF, up to what size it is."""
+    if client != "avif":
+        return str(tenant.manner)
+    return f"{tenant.manner} avif {tenant.limits.avif_pixels} {tenant.limits.avif_side}"
 
 
 @lru_cache(maxsize=16_384)

@@ -81,12 +81,14 @@ class Settings(BaseSettings):
 
     source_bytes: int = Field(64 * 2**20, ge=1, description="Largest original.")
     source_pixels: int = Field(300_000_000, ge=1, description="Most pixels of one frame of an original.")
+    source_side: int = Field(100_000, ge=1, description="Longest side of an original.")
     source_frames: int = Field(1_000, ge=1, description="Most frames of an original.")
     animation_pixels: int = Field(120_000_000, ge=1, description="Most pixels of all frames of an original together.")
     output_side: int = Field(8_192, ge=1, description="Longest side of a derivative.")
     output_pixels: int = Field(50_000_000, ge=1, description="Most pixels of all frames of a derivative together.")
     gif_pixels: int = Field(12_000_000, ge=1, description="Most pixels of all frames of a GIF derivative together.")
     avif_pixels: int = Field(8_000_000, ge=1, description="Most pixels of an AVIF derivative.")
+    avif_side: int = Field(8_192, ge=1, description="Longest side of an AVIF derivative.")
 
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto`: console on a terminal, JSON elsewhere."

@@ -172,6 +172,10 @@ def check_source(facts: Facts, limits: Limits) -> None:
     pixels, frames = facts.stored.pixels, facts.frames
     if pixels > limits.source_pixels:
         raise OverLimit(f"The original has {pixels} pixels; the limit is {limits.source_pixels}.")
+    if facts.stored.longest > limits.source_side:
+        raise OverLimit(
+            f"The original is {facts.width}×{facts.height}; the limit of the longer side is {limits.source_side}."
+        )
     if frames > limits.source_frames:
         raise OverLimit(f"The original has {frames} frames; the limit is {limits.source_frames}.")
     if frames > 1 and pixels * frames > limits.animation_pixels:
@@ -189,7 +193,7 @@ def _frames(recipe: Recipe, facts: Facts, final: Size, terms: Terms) -> tuple[in
     first = _first_frame(recipe, facts)
     one = recipe.still or recipe.frame is not None or recipe.page is not None or not facts.format.animation
     animated = facts.frames > 1 and not one
-    affordable = final.pixels <= terms.limits.avif_pixels and final.longest <= AVIF.largest_side
+    affordable = final.pixels <= terms.limits.avif_pixels and final.longest <= terms.limits.avif_side
     asked = choose_format(recipe.format, facts, terms.client, animated=animated, within_avif_budget=affordable)
     if asked in EXTRA_WRITTEN and asked not in terms.equipment.writes:
         raise OverLimit(f"This installation does not write {asked.name}: set DARKROOM_FORMATS, or ask for avif.")
@@ -207,6 +211,8 @@ def _first_frame(recipe: Recipe, facts: Facts) -> int:
 
 def _check_output(asked: Format, final: Size, frames: int, limits: Limits) -> None:
     side = min(limits.output_side, asked.largest_side)
+    if asked is AVIF:
+        side = min(side, limits.avif_side)
     if final.longest > side:
         raise OverLimit(
             f"The picture would be {final.width}×{final.height}; the longest side is {side}: say a smaller w."

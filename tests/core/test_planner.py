@@ -148,6 +148,7 @@ def test_animated_in_animated_out(recipe: str, source: object, output: object, f
     ("recipe", "facts", "limits", "number"),
     [
         ("w10", Facts(PNG, 1000, 1000), Limits(source_pixels=999_999), "1000000"),
+        ("w10", Facts(PNG, 10, 101), Limits(source_side=100), "10×101; the limit of the longer side is 100"),
         ("w10", Facts(GIF, 10, 10, frames=11), Limits(source_frames=10), "11 frames"),
         ("w10", Facts(GIF, 100, 100, frames=11), Limits(animation_pixels=100_000), "110000"),
         ("frame4", Facts(GIF, 10, 10, frames=3), LIMITS, "has 3"),
@@ -156,6 +157,7 @@ def test_animated_in_animated_out(recipe: str, source: object, output: object, f
         ("jpeg", Facts(PNG, 9000, 10), LIMITS, "8192"),
         ("w8000-h8000-up", PHOTO, LIMITS, "50000000"),
         ("w4000-h3000-up-avif", PHOTO, LIMITS, "8000000"),
+        ("w601-avif", PHOTO, Limits(avif_side=600), "the longest side is 600"),
         ("w100-gif", Facts(GIF, 100, 100, frames=50), Limits(gif_pixels=499_999), "500000 pixels; the limit is 499999"),
         ("w10-h8192-up", Facts(PNG, 8000, 10), LIMITS, "on the way"),
         ("w100", Facts(GIF, 100, 100, frames=50), Limits(output_pixels=499_999), "500000"),
@@ -170,6 +172,9 @@ def test_auto_leaves_avif_where_its_budget_ends() -> None:
     plan = planned(parse("auto"), Facts(JPEG, 4000, 3000), Terms(LIMITS, "avif"))
     assert plan.encoding.format is WEBP
     assert planned(parse("w400-auto"), Facts(JPEG, 4000, 3000), Terms(LIMITS, "avif")).encoding.format is AVIF
+    narrow = Terms(Limits(avif_side=399), "avif")
+    assert planned(parse("w400-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is WEBP
+    assert planned(parse("w399-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is AVIF
 
 
 facts_in_reach = st.builds(
