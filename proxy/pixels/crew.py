@@ -16,7 +16,7 @@ from proxy.settings import Settings
 
 _LOG = logging.getLogger("darkroom.pixels")
 
-PIXEL_CODE = 4
+PIXEL_CODE = 5
 """Counted up whenever the same plan gives other bytes."""
 CLOSED = "The pixel room is closing."
 _START_DEADLINE_S = 30.0

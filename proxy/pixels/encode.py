@@ -9,9 +9,10 @@ import pyvips
 from proxy.core.formats import AVIF, BLURHASH, GIF, JPEG, JXL, PNG, THUMBHASH, TIFF, WEBP, Format
 from proxy.core.placeholders import blurhash, thumbhash
 from proxy.core.plan import Encoding
+from proxy.core.tiff import add_rights
 from proxy.pixels.chroma import is_fine, may_subsample
 from proxy.pixels.extras import encode_jxl
-from proxy.pixels.metadata import EXIF, carry
+from proxy.pixels.metadata import EXIF, carry, rights_of
 from proxy.pixels.quality import fit_budget, hit_target
 
 _DRAFT_EFFORT = {JPEG: 0, WEBP: 4, AVIF: 0}
@@ -25,6 +26,8 @@ class _Writing:
     how: Encoding
     kinds: int
     """Metadata, as VipsForeignKeep."""
+    rights: dict[int, str]
+    """Texts by their tag in TIFF."""
     fine: bool
     """Colours are as fine as lightness."""
 
@@ -38,7 +41,7 @@ def encode(image: pyvips.Image, how: Encoding, original: pyvips.Image) -> bytes:
     searched, looked = how.target is not None or how.budget_bytes is not None, may_subsample(image, how)
     if searched or looked:
         image = image.copy_memory()  # it is read several times
-    writing = _Writing(how, kinds, looked and is_fine(image))
+    writing = _Writing(how, kinds, rights_of(original), looked and is_fine(image))
     write = _ENCODERS[how.format]
     if not searched:
         return write(image, writing, how.quality)
@@ -99,8 +102,9 @@ def _gif(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
 
 
 def _tiff(image: pyvips.Image, writing: _Writing, _: int | None) -> bytes:
-    """Libvips `tiffsave`: deflate, with the predictor that suits pictures."""
-    return image.tiffsave_buffer(compression="deflate", predictor="horizontal", keep=writing.kinds)
+    """Libvips `tiffsave`: deflate, with the predictor that suits pictures; it does not write the rights."""
+    body = image.tiffsave_buffer(compression="deflate", predictor="horizontal", keep=writing.kinds)
+    return add_rights(body, writing.rights)
 
 
 def _jxl(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:

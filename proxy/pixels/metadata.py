@@ -5,13 +5,17 @@ of it, the place included. What the fields say is written anew.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pyvips
 
+from proxy.core import tiff
+
 EXIF, _XMP, _IPTC, _ICC = 1, 2, 4, 8
 """VipsForeignKeep."""
-_RIGHTS = ("exif-ifd0-Copyright", "exif-ifd0-Artist")
+_RIGHTS = {"exif-ifd0-Copyright": tiff.COPYRIGHT, "exif-ifd0-Artist": tiff.ARTIST}
+"""Their tags in TIFF are those of EXIF, which is a TIFF."""
 _BLOCKS = ("xmp-data", "iptc-data")
 _PLACES = ("exif-ifd3-", "exif-ifd2-MakerNote", "exif-ifd1-", "jpeg-thumbnail-data", "exif-ifd0-Orientation")
 """GPS; what makers hide; the thumbnail, which is of another picture now; the orientation, which was applied."""
@@ -52,9 +56,19 @@ def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool, profil
     return image, sum(kind for kind, there in kinds.items() if there)
 
 
-def tells_rights(image: pyvips.Image) -> bool:
-    """Tell whether a picture says who has the right to it."""
-    return any(_plain(image.get(name)) for name in _RIGHTS if image.get_typeof(name))
+def rights_of(image: pyvips.Image) -> dict[int, str]:
+    """Give what a picture says of who has the right to it: texts by their tag in TIFF."""
+    told = {tag: _plain(image.get(name)) for name, tag in _RIGHTS.items() if image.get_typeof(name)}
+    return {tag: text for tag, text in told.items() if text}
+
+
+def with_rights(image: pyvips.Image, rights: Mapping[int, str]) -> pyvips.Image:
+    """Note on a loaded picture who has the right to it, where libvips has not read that itself."""
+    image = image.copy()
+    for name, tag in _RIGHTS.items():
+        if tag in rights:
+            image.set_type(pyvips.GValue.gstr_type, name, rights[tag])
+    return image
 
 
 def _may_leave(name: str, value: Any) -> bool:  # noqa: ANN401 - text or bytes

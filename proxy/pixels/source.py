@@ -10,7 +10,9 @@ import pyvips
 
 from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
 from proxy.core.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SNIFF_BYTES, SVG, TIFF, WEBP, Format, sniff
+from proxy.core.tiff import read_rights
 from proxy.pixels import extras
+from proxy.pixels.metadata import with_rights
 
 _LOADERS = {
     JPEG: "jpegload_source",
@@ -63,7 +65,8 @@ def open_image(fd: int, source: Format, page: int = 0, **options: Any) -> pyvips
         options["page"] = page
     os.lseek(fd, 0, os.SEEK_SET)
     stream = pyvips.Source.new_from_descriptor(fd)
-    return pyvips.Operation.call(_LOADERS[source], stream, access="sequential", fail_on="truncated", **options)
+    image = pyvips.Operation.call(_LOADERS[source], stream, access="sequential", fail_on="truncated", **options)
+    return with_rights(image, read_rights(lambda at, size: os.pread(fd, size, at))) if source is TIFF else image
 
 
 def refusal(error: pyvips.Error) -> Refusal:

@@ -137,7 +137,7 @@ def test_the_original_tells_it_all() -> None:
     assert b"GPSLatitude" in told_original()
 
 
-@pytest.mark.parametrize("suffix", ["jpeg", "webp", "png", "avif"])
+@pytest.mark.parametrize("suffix", ["jpeg", "webp", "png", "avif", "tiff"])
 def test_only_the_rights_leave(suffix: str) -> None:
     body = made(told_original(), f"w32-{suffix}").body
     told = exif(body)

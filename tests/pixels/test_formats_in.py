@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,12 @@ def by_setting() -> Iterator[None]:
 
 def made(body: bytes, recipe: str) -> pyvips.Image:
     """Develop a picture and decode it."""
+    return decoded(developed(body, recipe))
+
+
+def developed(body: bytes, recipe: str) -> bytes:
     with opened(body) as fd:
-        return decoded(render(fd, planned(parse(recipe), probe(fd))).body)
+        return render(fd, planned(parse(recipe), probe(fd))).body
 
 
 def pages(*paints: tuple[int, ...], width: int = 30) -> bytes:
@@ -213,6 +218,16 @@ def test_a_trim_looks_at_the_page_that_is_asked_for() -> None:
         assert isinstance(plan, Plan)
         picture = decoded(render(fd, plan).body)
     assert (picture.width, picture.height) == (10, 6)
+
+
+@pytest.mark.parametrize("suffix", ["jpeg", "webp", "png", "avif", "tiff"])
+@pytest.mark.parametrize("text", ["(c) Anna Beispiel (kept)", "abc", "2026"])
+def test_a_tiff_s_rights_go_along(suffix: str, text: str) -> None:
+    original = BytesIO()
+    Image.new("RGB", (40, 30), RED).save(original, "TIFF", tiffinfo={33432: text, 315: "Anna", 305: "Scanner 1"})
+    told = Image.open(BytesIO(developed(original.getvalue(), f"w20-{suffix}"))).getexif()
+    assert (told[33432], told[315]) == (text, "Anna")
+    assert 305 not in told
 
 
 @pytest.mark.parametrize("interpretation", ["lab", "rgb16", "b-w", "grey16", "scrgb"])
