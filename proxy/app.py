@@ -31,6 +31,7 @@ from proxy.health import Health
 from proxy.hits import Hits
 from proxy.metrics import Metrics
 from proxy.notebook import Notebook
+from proxy.orders import Orders
 from proxy.pixels.pool import Pool, open_pool
 from proxy.ports import Sources
 from proxy.problem import Headers, problem_answer
@@ -110,20 +111,22 @@ class App:
             database = await stack.enter_async_context(open_database(settings))
             shelf, notebook = Shelf(backends.derivatives), Notebook(SqlRecords(database))
             gate = Gate(pool.size, settings.queue_length)
+            tenants = TenantCache(SqlTenants(database, limits_of(settings)), settings.tenant_ttl_s)
+            references = _references(settings, backends, sources)
+            orders = Orders(tenants, references, pool.generation)
             house = House(
-                tenants=TenantCache(SqlTenants(database, limits_of(settings)), settings.tenant_ttl_s),
                 cache=shelf,
                 originals=backends.originals,
                 pixels=pool,
                 gate=gate,
                 fetching=asyncio.Semaphore(settings.fetches),
                 notebook=notebook,
-                references=_references(settings, backends, sources),
+                references=references,
                 equipment=Equipment(writable(settings.formats), settings.faces),
             )
             delivery = Delivery(house, settings.deadline_s)
-            self._edge = Edge(delivery, metrics, settings.log_requests)
-            self._hits = Hits(delivery, metrics, settings.log_requests)
+            self._edge = Edge(orders, delivery, metrics, settings.log_requests)
+            self._hits = Hits(orders, delivery, metrics, settings.log_requests)
             self._health = _health(metrics, gate, pool, backends, database)
             _watch(metrics, pool, gate, shelf, notebook)
             stack.push_async_callback(_stop, asyncio.create_task(shelf.write()), asyncio.create_task(notebook.write()))

@@ -16,9 +16,10 @@ from starlette.types import Receive, Scope, Send
 
 from proxy.core.caching import matches
 from proxy.core.errors import Broken, MethodNotAllowed, Refusal
-from proxy.deliver import Delivered, Delivery, Order
+from proxy.deliver import Delivered, Delivery
 from proxy.heads import naming, picture_headers, read_fields, read_link, server_timing, target_of
 from proxy.metrics import Metrics
+from proxy.orders import Order, Orders
 from proxy.problem import ALLOW, SAFE_HEADERS, Headers, problem_answer
 
 log = structlog.get_logger("darkroom.edge")
@@ -35,7 +36,8 @@ class ClientLeft(Exception):  # noqa: N818 - nobody is told
 class Edge:
     """Answers GET, HEAD and OPTIONS for pictures; `logged` is which requests leave a line (all, work, none)."""
 
-    def __init__(self, delivery: Delivery, metrics: Metrics, logged: str) -> None:
+    def __init__(self, orders: Orders, delivery: Delivery, metrics: Metrics, logged: str) -> None:
+        self._orders = orders
         self._delivery = delivery
         self._metrics = metrics
         self._logged = logged
@@ -75,10 +77,10 @@ class Edge:
         asked, if_none_match = read_fields(scope["headers"])
         if method == "OPTIONS":
             return 204, [(b"allow", ALLOW)], b"", "none"
-        tenant, resolved = await self._delivery.admit(link), None
+        tenant, resolved = await self._orders.admit(link), None
         if link.digest is None:
-            resolved = await unless_client_leaves(receive, self._delivery.resolve(tenant, link))
-        order = self._delivery.order(tenant, link, asked, resolved)
+            resolved = await unless_client_leaves(receive, self._orders.resolve(tenant, link))
+        order = self._orders.order(tenant, link, asked, resolved)
         if ready := self._ready(order, if_none_match):
             return ready
         if method == "HEAD":

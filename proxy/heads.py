@@ -9,7 +9,8 @@ from proxy.core.errors import HeadersTooLarge
 from proxy.core.formats import TEXTS, Format
 from proxy.core.hints import FIELDS, VARY
 from proxy.core.link import Link, parse_target
-from proxy.deliver import Asked, Delivered, Order
+from proxy.deliver import Delivered
+from proxy.orders import Asked, Order
 from proxy.problem import SAFE_HEADERS, Headers
 
 MAX_HEADER_BYTES = 16_384

@@ -9,9 +9,10 @@ from random import getrandbits
 
 from proxy.bounded import Recent
 from proxy.core.errors import Refusal
-from proxy.deliver import Asked, Delivery, Order
+from proxy.deliver import Delivery
 from proxy.heads import picture_headers, read_fields, read_link, tier_timing
 from proxy.metrics import Metrics
+from proxy.orders import Asked, Order, Orders
 from proxy.problem import Headers
 
 _REMEMBERED = 8_192
@@ -31,7 +32,8 @@ class _Known:
 class Hits:
     """Answers for the edge where nothing has to be awaited; `logged` as the edge's."""
 
-    def __init__(self, delivery: Delivery, metrics: Metrics, logged: str) -> None:
+    def __init__(self, orders: Orders, delivery: Delivery, metrics: Metrics, logged: str) -> None:
+        self._orders = orders
         self._delivery = delivery
         self._metrics = metrics
         self._logged = logged
@@ -58,14 +60,14 @@ class Hits:
     def _find_hit(self, target: bytes, asked: Asked) -> tuple[bytes, str, bytes] | None:
         """Give header lines, tier and body; what was worked out for the same words before is not worked out again."""
         known = self._known.get((target, asked))
-        if known is not None and self._delivery.still_admits(known.order):
+        if known is not None and self._orders.still_admits(known.order):
             order = known.order
         else:
             link = read_link(target)
-            tenant = self._delivery.admit_at_once(link)
+            tenant = self._orders.admit_at_once(link)
             if tenant is None or link.digest is None:  # what a reference means has to be asked each time
                 return None
-            order, known = self._delivery.order(tenant, link, asked), None
+            order, known = self._orders.order(tenant, link, asked), None
         at_hand = self._delivery.at_hand(order)
         if at_hand is None:
             return None
