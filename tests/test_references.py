@@ -30,6 +30,7 @@ from proxy.gate import Gate
 from proxy.ports import Sink
 from proxy.references import STALE_S, Outside, References
 from tests.adapters.samples import LIMIT_BYTES, OTHER_PICTURE, content_of, named
+from tests.patience import until
 
 ONE, TWO = b"\xff\xd8\xff\xe0 one", OTHER_PICTURE.body
 TTL_S = 100
@@ -80,10 +81,10 @@ class World:
     far: Far = field(default_factory=Far)
     now_s: float = 1_795_240_000.0
 
-    def references(self, *, slots: int = 4, queue_length: int = 4, deadline_s: float = 10.0) -> References:
+    def references(self, *, gate: Gate | None = None, deadline_s: float = 10.0) -> References:
         """Begin a process."""
         outside = Outside({"https": self.far}, self.originals, self.meanings)
-        return References(outside, Gate(slots, queue_length), deadline_s, lambda: self.now_s)
+        return References(outside, gate or Gate(4, 4), deadline_s, lambda: self.now_s)
 
 
 @pytest.fixture
@@ -238,13 +239,15 @@ async def test_a_source_has_a_deadline(world: World) -> None:
 
 
 async def test_as_many_sources_are_asked_as_there_are_places_and_the_rest_is_refused_at_once(world: World) -> None:
-    references = world.references(slots=2, queue_length=1)
+    gate = Gate(2, 1)
+    references = world.references(gate=gate)
     world.far.open.clear()
     waiting = [
         asyncio.create_task(references.resolve(ACME, write_reference(f"https://host/{number}"))) for number in range(3)
     ]
     for _ in range(2):
         await world.far.arrived.acquire()
+    await until(lambda: gate.waiting == 1)
     with pytest.raises(Busy):
         await references.resolve(ACME, CAT)
     assert len(world.far.asked) == 2
@@ -295,7 +298,7 @@ async def test_without_a_place_for_meanings_each_process_remembers_its_own(world
 
 
 async def test_who_leaves_ends_the_asking(world: World) -> None:
-    references = world.references(slots=1)
+    references = world.references(gate=Gate(1, 4))
     world.far.open.clear()
     leaving = asyncio.create_task(references.resolve(ACME, CAT))
     await world.far.arrived.acquire()

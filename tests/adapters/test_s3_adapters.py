@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.adapters.s3 import S3Derivatives, S3Originals, open_s3
+from proxy.adapters.bucket import open_s3
+from proxy.adapters.s3 import S3Derivatives, S3Originals
 from proxy.core.errors import Damaged, NotFound, OverLimit, Unavailable
 from tests.adapters.samples import (
     ACME,

@@ -29,6 +29,7 @@ from proxy.pixels.typefaces import BUNDLED, fingerprint
 from proxy.pixels.wire import quiet
 from proxy.ports import OpenOriginal
 from proxy.settings import Settings
+from tests.patience import until
 from tests.plans import plain_plan
 
 FACTS = Facts(PNG, 16, 16)
@@ -90,13 +91,6 @@ def pids(pool: Pool) -> set[int]:
 def next_pid(pool: Pool) -> int:
     """Tell which worker the next visit goes to."""
     return pool._crew.idle[-1].popen.pid
-
-
-async def until(claim: Callable[[], bool]) -> None:
-    """Wait for what happens behind a reply; fail when it never does."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not claim():  # noqa: ASYNC110 - what is claimed of processes sets no Event
-            await asyncio.sleep(0.01)
 
 
 def gone(pid: int) -> bool:

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from tests.patience import until
 from tests.servers.cutter import Cutter, open_cutter
 from tests.servers.redis import OwnRedis
 
@@ -62,12 +63,6 @@ async def cutter() -> AsyncIterator[Cutter]:
         open_cutter(*server.sockets[0].getsockname()[:2]) as cutter,
     ):
         yield cutter
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Let the loop run until something has happened; the test's time-out bounds it."""
-    while not true():  # noqa: ASYNC110 - polls what has no event
-        await asyncio.sleep(0.01)
 
 
 async def _ask(cutter: Cutter) -> bytes:
