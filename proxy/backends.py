@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from proxy.adapters.bucket import open_s3
 from proxy.adapters.files import FileDerivatives, FileMeanings, FileOriginals
 from proxy.adapters.http import HttpSources, open_http
 from proxy.adapters.memory import MemoryDerivatives
 from proxy.adapters.redis import RedisDerivatives
-from proxy.adapters.s3 import S3Derivatives, S3Meanings, S3Originals, open_s3
+from proxy.adapters.s3 import S3Derivatives, S3Meanings, S3Originals
 from proxy.adapters.s3_sources import S3Sources
 from proxy.adapters.tiers import Tiers
 from proxy.core.addresses import is_public

@@ -5,8 +5,7 @@
     {prefix}/references/{tenant}/{SHA-256 of the reference}
 
 Writes are put-if-absent (`If-None-Match: *`) with a SHA-256 that the server checks; what is read is hashed
-here as it streams. boto's own retries stay within a request's deadline, and a breaker spares the calls while
-the store is out.
+here as it streams.
 """
 
 import asyncio
@@ -14,22 +13,12 @@ import errno
 import fcntl
 import io
 import os
-import time
-from base64 import b64encode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import IO, TYPE_CHECKING
 
-import aioboto3
-import aiohttp
-from aiobotocore.config import AioConfig
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
-from proxy.breaker import Breaker
+from proxy.adapters.bucket import Bucket, joined
 from proxy.core.derivative import Derivative
-from proxy.core.errors import Damaged, NotFound, OverLimit, Refusal, Unavailable
+from proxy.core.errors import Damaged, NotFound, OverLimit
 from proxy.core.formats import SNIFF_BYTES, sniff
 from proxy.core.meaning import Meaning
 from proxy.core.names import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
@@ -40,48 +29,16 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
     from types_aiobotocore_s3.type_defs import GetObjectOutputTypeDef
 
-_CONNECT_TIMEOUT_S = 2.0
-_READ_TIMEOUT_S = 5.0
-_CALL_DEADLINE_S = 60.0
-"""Of a whole call, as a body that trickles never meets the read time-out; requests end sooner by themselves."""
-_PING_DEADLINE_S = 3.0
-_ATTEMPTS = 2
-_CONFLICTS = 3
-"""How often a put is tried that another put of the same name got in the way of (409)."""
-_CONFLICT_PAUSE_S = 0.1
 _CHUNK_BYTES = 2**16
-_LISTED = 256
-"""Objects that one step of a purge deletes, at once: as many calls as connections wait for each other."""
 _MEANING_BYTES = 4_096
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-_NOT_FOUND, _CONFLICT, _PRECONDITION_FAILED, _TOO_MANY, _SERVER_ERROR = 404, 409, 412, 429, 500
-
-
-@asynccontextmanager
-async def open_s3(
-    region: str, endpoint_url: str = "", access_key_id: str = "", secret_access_key: str = ""
-) -> "AsyncIterator[S3Client]":
-    """Open the one client of this process (a new one costs 50 ms); without a key the SDK searches for one."""
-    config = AioConfig(
-        max_pool_connections=64,
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        # other makers may not know x-amz-checksum-sha256; all check the payload's hash in the signature
-        s3={"addressing_style": "path", "payload_signing_enabled": True} if endpoint_url else None,
-    )
-    session = aioboto3.Session(access_key_id or None, secret_access_key or None, region_name=region)
-    async with session.client("s3", endpoint_url=endpoint_url or None, config=config) as client:
-        yield client
 
 
 class S3Originals:
     """Originals in a bucket, each at most `max_bytes`."""
 
     def __init__(self, client: "S3Client", bucket: str, prefix: str, max_bytes: int) -> None:
-        self._bucket = _Bucket(client, bucket, _joined(prefix, "originals"))
+        self._bucket = Bucket(client, bucket, joined(prefix, "originals"))
         self._max_bytes = max_bytes
 
     async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
@@ -146,7 +103,7 @@ class S3Derivatives:
     name = "s3"
 
     def __init__(self, client: "S3Client", bucket: str, prefix: str, max_bytes: int) -> None:
-        self._bucket = _Bucket(client, bucket, _joined(prefix, "derivatives"))
+        self._bucket = Bucket(client, bucket, joined(prefix, "derivatives"))
         self._max_bytes = max_bytes
 
     async def get(self, key: DerivativeKey) -> Derivative | None:
@@ -209,7 +166,7 @@ class S3Meanings:
     """What references meant, in a bucket: small objects, and the only ones that change."""
 
     def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
-        self._bucket = _Bucket(client, bucket, _joined(prefix, "references"))
+        self._bucket = Bucket(client, bucket, joined(prefix, "references"))
 
     async def recall(self, tenant: TenantName, reference: Reference) -> Meaning | None:
         """Give what was kept."""
@@ -234,97 +191,6 @@ class S3Meanings:
         return f"{tenant_name(tenant)}/{reference.fingerprint}"
 
 
-class _Bucket:
-    """One folder of a bucket, and the border at which its errors become ours."""
-
-    def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._prefix = prefix
-        self._breaker = Breaker(time.monotonic)
-
-    @asynccontextmanager
-    async def call(self) -> AsyncIterator[None]:
-        """Make calls inside, unless the store is known to be out; Unavailable when it fails them."""
-        if not self._breaker.admit():
-            raise Unavailable("The picture store does not answer.")
-        async with self._border(_CALL_DEADLINE_S):
-            yield
-
-    async def find(self, name: str) -> "GetObjectOutputTypeDef | None":
-        """Ask for an object; None when there is none. Its body has still to be read."""
-        try:
-            return await self._client.get_object(Bucket=self._bucket, Key=_joined(self._prefix, name))
-        except self._client.exceptions.NoSuchKey:
-            return None
-
-    async def put(self, name: str, body: IO[bytes], *, digest: bytes, media_type: str, labels: dict[str, str]) -> bool:
-        """Write an object unless there is one; True when it is new. None ever changes, and its headers say so."""
-        tries_left = _CONFLICTS
-        while True:
-            tries_left -= 1
-            try:
-                await self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=_joined(self._prefix, name),
-                    Body=body,
-                    ContentType=media_type,
-                    CacheControl="public, max-age=31536000, immutable",
-                    ChecksumSHA256=b64encode(digest).decode(),
-                    IfNoneMatch="*",
-                    Metadata=labels,
-                )
-            except ClientError as error:
-                if _status(error) == _PRECONDITION_FAILED:
-                    return False
-                if _status(error) != _CONFLICT or not tries_left:
-                    raise
-                await asyncio.sleep(_CONFLICT_PAUSE_S)
-                body.seek(0)
-            else:
-                return True
-
-    async def replace(self, name: str, body: bytes) -> None:
-        """Write an object, whether or not there is one."""
-        await self._client.put_object(
-            Bucket=self._bucket, Key=_joined(self._prefix, name), Body=body, CacheControl="no-store"
-        )
-
-    async def delete(self, name: str) -> None:
-        """Delete an object, if there is one."""
-        await self._client.delete_object(Bucket=self._bucket, Key=_joined(self._prefix, name))
-
-    async def list(self, prefix: str) -> list[str]:
-        """Name the first objects below a prefix, at most `_LISTED` of them."""
-        within = _joined(self._prefix, prefix)
-        found = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=within, MaxKeys=_LISTED)
-        return [one["Key"].removeprefix(self._prefix).lstrip("/") for one in found.get("Contents", ())]
-
-    async def ping(self) -> None:
-        """Return when the bucket answers; asks even while the breaker is open, and closes it."""
-        async with self._border(_PING_DEADLINE_S):
-            await self._client.head_bucket(Bucket=self._bucket)
-
-    @asynccontextmanager
-    async def _border(self, deadline_s: float) -> AsyncIterator[None]:
-        """Translate what botocore, aiohttp and the clock raise, and tell the breaker."""
-        try:
-            async with asyncio.timeout(deadline_s):
-                yield
-        except Refusal:
-            self._breaker.succeeded()
-            raise
-        except ClientError as error:
-            # other 4xx are about this call (no bucket, no permission): the store answers
-            out = _status(error) >= _SERVER_ERROR or _status(error) == _TOO_MANY
-            (self._breaker.failed if out else self._breaker.succeeded)()
-            raise Unavailable("The picture store refuses.") from error
-        except (BotoCoreError, ResponseParserError, aiohttp.ClientError, OSError) as error:
-            self._breaker.failed()
-            raise Unavailable("The picture store does not answer.") from error
-        self._breaker.succeeded()
-
-
 def _append(fd: int, chunk: bytes) -> None:
     """Write to a memory file; all or an error, as a limit on memory cuts a write short first."""
     if os.write(fd, chunk) < len(chunk):
@@ -339,14 +205,6 @@ def _match(seen: str, digest: Digest) -> None:
 def _reopen(source: OpenOriginal) -> IO[bytes]:
     """Open the file once more: its own offset, its own lifetime, and no name for aiohttp to put into a header."""
     return os.fdopen(os.open(f"/proc/self/fd/{source.fd}", os.O_RDONLY | os.O_CLOEXEC), "rb")
-
-
-def _status(error: ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _SERVER_ERROR)
-
-
-def _joined(*parts: str) -> str:
-    return "/".join(filter(None, parts))
 
 
 def _cache_tag(tenant: str, original: str) -> str:

@@ -16,7 +16,7 @@ import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from proxy.adapters.s3 import open_s3
+from proxy.adapters.bucket import open_s3
 from proxy.core.errors import SourceFailed, SourceMissing
 from proxy.core.meaning import Stamp
 from proxy.core.reference import Reference, find_source
