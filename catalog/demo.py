@@ -8,10 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from catalog.directory import find_signer
 from catalog.library import Library, Uploaded, read_file
 from catalog.links import mint_url, read_path
 from catalog.refusals import TenantExists
-from catalog.tenants import create_tenant, find_signer
+from catalog.tenants import create_tenant
 from proxy.core.errors import Refusal
 from proxy.core.names import TenantName
 from proxy.core.tenant import Tenant

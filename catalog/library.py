@@ -18,7 +18,7 @@ from catalog.database import Database
 from catalog.ledger import insert, original_row
 from catalog.records import FILE_NAME_LENGTH
 from catalog.records import Original as OriginalRecord
-from catalog.tenants import limits_of_tenant
+from catalog.rules import limits_of_tenant
 from proxy.core.errors import NotAPicture
 from proxy.core.facts import Facts
 from proxy.core.formats import ALWAYS_READ, SNIFF_BYTES, Format, sniff

@@ -1,4 +1,4 @@
-"""One writer at a time for what belongs to a tenant."""
+"""A tenant's row, and one writer at a time for what belongs to the tenant."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import select
@@ -8,10 +8,22 @@ from catalog.refusals import TenantMissing
 from proxy.core.names import TenantName
 
 
-async def lock_tenant(session: AsyncSession, name: TenantName, *, lock: bool = True) -> Tenant:
-    """Give a tenant's row, ours alone until the transaction ends (or unlocked); TenantMissing."""
-    query = select(Tenant).where(Tenant.name == name)
-    found = (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
+async def lock_tenant(session: AsyncSession, name: TenantName) -> Tenant:
+    """Give a tenant's row, ours alone until the transaction ends; TenantMissing."""
+    found = (await session.scalars(select(Tenant).where(Tenant.name == name).with_for_update())).one_or_none()
     if found is None:
-        raise TenantMissing(f"There is no tenant {name}: make it with darkroom tenant create {name}.")
+        raise missing(name)
     return found
+
+
+async def get_tenant(session: AsyncSession, name: TenantName) -> Tenant:
+    """Give a tenant's row to read; TenantMissing."""
+    found = await session.get(Tenant, name)
+    if found is None:
+        raise missing(name)
+    return found
+
+
+def missing(name: TenantName) -> TenantMissing:
+    """Give the refusal for a tenant that is not there."""
+    return TenantMissing(f"There is no tenant {name}: make it with darkroom tenant create {name}.")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, func, select
 
 from catalog.database import Database
-from catalog.locks import lock_tenant
+from catalog.locks import get_tenant, lock_tenant
 from catalog.records import Preset as PresetRecord
 from catalog.records import Watermark, now
 from catalog.refusals import PresetMissing, PresetRefused
@@ -83,7 +83,7 @@ async def put_preset(
 async def list_presets(database: Database, tenant: TenantName) -> list[Preset]:
     """List the presets that count, by name; TenantMissing."""
     async with database.reading() as session:
-        await lock_tenant(session, tenant, lock=False)
+        await get_tenant(session, tenant)
         found = await newest_presets(session, tenant)
     return [_preset(one) for one in found if one.recipe is not None]
 
@@ -91,7 +91,7 @@ async def list_presets(database: Database, tenant: TenantName) -> list[Preset]:
 async def list_versions(database: Database, tenant: TenantName, name: str) -> list[Preset]:
     """List all versions of a preset, the newest first; TenantMissing, PresetMissing where there never was one."""
     async with database.reading() as session:
-        await lock_tenant(session, tenant, lock=False)
+        await get_tenant(session, tenant)
         query = select(PresetRecord).where(PresetRecord.tenant == tenant, PresetRecord.name == name)
         found = list(await session.scalars(query.order_by(col(PresetRecord.version).desc())))
     if not found:

@@ -1,15 +1,16 @@
 """Refusals of the catalog, in the manner of `proxy.core.errors`; `str(refusal)` says why and what to do.
 
 Refusal
-├── TenantExists 409
 ├── TenantMissing 404
-├── KeyRefused 409           a secret too short or used before, the last key, no such key
 ├── PresetMissing 404
-├── PresetRefused 409        a name, a recipe or a number that cannot be
-├── WatermarkRefused 409     the same of a watermark
-├── SourceRefused 409        the same of a source
-├── FocusRefused 409         no focal point
-├── RulesRefused 409         the same of a tenant's limits
+├── Conflict 409             nothing is changed
+│   ├── TenantExists
+│   ├── KeyRefused           a secret too short or used before, the last key, no such key
+│   ├── PresetRefused        a name, a recipe or a number that cannot be
+│   ├── WatermarkRefused     the same of a watermark
+│   ├── SourceRefused        the same of a source
+│   ├── FocusRefused         no focal point
+│   └── RulesRefused         the same of a tenant's limits
 ├── Misconfigured 500        a setting is wrong: for whoever runs this, never for a client
 └── Unavailable 503
     └── NotMigrated 503      the database's schema is not this version's
@@ -20,13 +21,18 @@ from typing import ClassVar
 from proxy.core.errors import Refusal, Unavailable
 
 
-class TenantExists(Refusal):
-    """The name is taken."""
+class Conflict(Refusal):
+    """What is asked for cannot be, as things are."""
 
     status = 409
+    max_age_s: ClassVar[int | None] = None
+
+
+class TenantExists(Conflict):
+    """The name is taken."""
+
     code = "tenant-exists"
     title = "Tenant exists"
-    max_age_s: ClassVar[int | None] = None
 
 
 class TenantMissing(Refusal):
@@ -38,13 +44,11 @@ class TenantMissing(Refusal):
     max_age_s: ClassVar[int | None] = None
 
 
-class KeyRefused(Refusal):
+class KeyRefused(Conflict):
     """The tenant's keys stay as they are."""
 
-    status = 409
     code = "key-refused"
     title = "Key refused"
-    max_age_s: ClassVar[int | None] = None
 
 
 class PresetMissing(Refusal):
@@ -56,49 +60,39 @@ class PresetMissing(Refusal):
     max_age_s: ClassVar[int | None] = None
 
 
-class PresetRefused(Refusal):
+class PresetRefused(Conflict):
     """The tenant's presets stay as they are."""
 
-    status = 409
     code = "preset-refused"
     title = "Preset refused"
-    max_age_s: ClassVar[int | None] = None
 
 
-class WatermarkRefused(Refusal):
+class WatermarkRefused(Conflict):
     """The tenant's watermarks stay as they are."""
 
-    status = 409
     code = "watermark-refused"
     title = "Watermark refused"
-    max_age_s: ClassVar[int | None] = None
 
 
-class SourceRefused(Refusal):
+class SourceRefused(Conflict):
     """The tenant's sources stay as they are."""
 
-    status = 409
     code = "source-refused"
     title = "Source refused"
-    max_age_s: ClassVar[int | None] = None
 
 
-class RulesRefused(Refusal):
+class RulesRefused(Conflict):
     """The tenant's rules stay as they are."""
 
-    status = 409
     code = "rules-refused"
     title = "Rules refused"
-    max_age_s: ClassVar[int | None] = None
 
 
-class FocusRefused(Refusal):
+class FocusRefused(Conflict):
     """The original's focal point stays as it is."""
 
-    status = 409
     code = "focus-refused"
     title = "Focal point refused"
-    max_age_s: ClassVar[int | None] = None
 
 
 class NotMigrated(Unavailable):

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel import col, func, select
 
 from catalog.database import Database
-from catalog.locks import lock_tenant
+from catalog.locks import get_tenant, lock_tenant
 from catalog.records import Source as SourceRecord
 from catalog.records import now
 from catalog.refusals import SourceRefused
@@ -52,7 +52,7 @@ async def put_source(
 async def list_sources(database: Database, tenant: TenantName) -> list[Source]:
     """List a tenant's sources by prefix; TenantMissing."""
     async with database.reading() as session:
-        await lock_tenant(session, tenant, lock=False)
+        await get_tenant(session, tenant)
         query = select(SourceRecord).where(SourceRecord.tenant == tenant).order_by(col(SourceRecord.prefix))
         return [_source(one) for one in await session.scalars(query)]
 

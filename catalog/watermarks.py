@@ -8,7 +8,7 @@ from sqlmodel import col, func, select
 
 from catalog.database import Database
 from catalog.library import Uploaded
-from catalog.locks import lock_tenant
+from catalog.locks import get_tenant, lock_tenant
 from catalog.presets import newest_presets, read_recipe
 from catalog.records import Watermark as WatermarkRecord
 from catalog.records import now
@@ -61,7 +61,7 @@ async def put_watermark(database: Database, tenant: TenantName, name: str, pictu
 async def list_watermarks(database: Database, tenant: TenantName) -> list[Watermark]:
     """List a tenant's watermarks by name; TenantMissing."""
     async with database.reading() as session:
-        await lock_tenant(session, tenant, lock=False)
+        await get_tenant(session, tenant)
         query = select(WatermarkRecord).where(WatermarkRecord.tenant == tenant).order_by(col(WatermarkRecord.name))
         return [_watermark(one) for one in await session.scalars(query)]
 

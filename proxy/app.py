@@ -17,8 +17,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from catalog.database import Database, open_database
+from catalog.directory import SqlTenants
 from catalog.ledger import SqlRecords
-from catalog.tenants import SqlTenants, limits_of
+from catalog.rules import limits_of
 from proxy import logs
 from proxy.backends import Backends, open_backends, open_sources
 from proxy.core.errors import Nowhere, Unavailable

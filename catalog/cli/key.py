@@ -8,7 +8,7 @@ from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run
 from proxy.core.names import TenantName
 
 if TYPE_CHECKING:
-    from catalog.tenants import Key
+    from catalog.keys import Key
 
 app = typer.Typer(help="Rotate a tenant's keys.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def add(
 ) -> None:
     """Add a key, which signs from now on, and print its secret, which is not shown again."""
     from catalog.database import open_database
-    from catalog.tenants import NewKey, create_key
+    from catalog.keys import NewKey, create_key
 
     async def work() -> NewKey:
         async with open_database(read_settings()) as database:
@@ -42,7 +42,7 @@ def add(
 def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
     """List a tenant's keys, the newest first; never their secrets."""
     from catalog.database import open_database
-    from catalog.tenants import list_keys
+    from catalog.keys import list_keys
 
     async def work() -> "list[Key]":
         async with open_database(read_settings()) as database:
@@ -60,7 +60,7 @@ def retire(
 ) -> None:
     """Retire a key: URLs that it signed are refused once every server has read the keys again."""
     from catalog.database import open_database
-    from catalog.tenants import retire_key
+    from catalog.keys import retire_key
 
     async def work() -> None:
         async with open_database(read_settings()) as database:

@@ -62,8 +62,8 @@ def sign(
     settings = read_settings()
 
     from catalog.database import open_database
+    from catalog.directory import find_signer
     from catalog.focus import find_focus
-    from catalog.tenants import find_signer
 
     async def work() -> str:
         async with open_database(settings) as database:

@@ -34,7 +34,8 @@ def create(
 ) -> None:
     """Create a tenant and print its signing secret, which is not shown again."""
     from catalog.database import open_database
-    from catalog.tenants import NewKey, create_tenant
+    from catalog.keys import NewKey
+    from catalog.tenants import create_tenant
 
     async def work() -> NewKey:
         async with open_database(read_settings()) as database:
@@ -103,7 +104,8 @@ def set_(  # noqa: PLR0913 - an option each
     Linear, crisp and wide are part of a picture's name: what was made the other way is deleted.
     """
     from catalog.database import open_database
-    from catalog.tenants import change_rules, find_tenant
+    from catalog.rules import change_rules
+    from catalog.tenants import find_tenant
 
     limits = dict(map(_read_limit, limit or ()))
 

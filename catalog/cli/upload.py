@@ -64,7 +64,7 @@ def upload(
 
 async def _upload_all(settings: "Settings", tenant: TenantName, files: list[Path], *, as_json: bool) -> Exit:
     code = Exit.FINE
-    from catalog.tenants import find_signer
+    from catalog.directory import find_signer
 
     async with open_library(settings) as library:
         signer = await find_signer(library.database, tenant)
@@ -97,7 +97,7 @@ async def open_library(settings: "Settings") -> "AsyncIterator[Library]":
     """Open all that an upload needs: the database, the store, and one worker to look at the file."""
     from catalog.database import open_database
     from catalog.library import Library
-    from catalog.tenants import limits_of
+    from catalog.rules import limits_of
     from proxy.backends import open_backends
     from proxy.core.formats import readable
     from proxy.pixels.pool import open_pool

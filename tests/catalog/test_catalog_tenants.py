@@ -6,21 +6,12 @@ import pytest
 from sqlmodel import func, select
 
 from catalog.database import Database
+from catalog.directory import SqlTenants, find_signer
+from catalog.keys import MOST_KEYS, NewKey, create_key, list_keys, retire_key
 from catalog.records import Secret, Tenant
 from catalog.refusals import KeyRefused, TenantExists, TenantMissing
-from catalog.tenants import (
-    MOST_KEYS,
-    NewKey,
-    SqlTenants,
-    create_key,
-    create_tenant,
-    find_signer,
-    find_tenant,
-    limits_of,
-    list_keys,
-    list_tenants,
-    retire_key,
-)
+from catalog.rules import limits_of
+from catalog.tenants import create_tenant, find_tenant, list_tenants
 from proxy.core.limits import HARD_CAPS, Limits
 from proxy.core.names import TenantName
 from proxy.core.signing import SigningKey, verify

@@ -6,10 +6,12 @@ import pytest
 
 from catalog import presets, watermarks
 from catalog.database import Database
+from catalog.directory import SqlTenants
 from catalog.library import Uploaded
 from catalog.presets import DEFAULTS, MOST_PRESETS, delete_preset, list_presets, list_versions, put_preset
 from catalog.refusals import PresetMissing, PresetRefused, RulesRefused, TenantMissing, WatermarkRefused
-from catalog.tenants import SqlTenants, change_rules, create_tenant, find_tenant, limits_of_tenant
+from catalog.rules import change_rules, limits_of_tenant
+from catalog.tenants import create_tenant, find_tenant
 from catalog.watermarks import delete_watermark, list_watermarks, put_watermark
 from proxy.core import grammar
 from proxy.core.errors import RecipeFault

@@ -6,9 +6,11 @@ import pytest
 
 from catalog import sources
 from catalog.database import Database
+from catalog.directory import SqlTenants
 from catalog.refusals import RulesRefused, SourceRefused, TenantMissing
+from catalog.rules import change_rules
 from catalog.sources import delete_source, list_sources, put_source
-from catalog.tenants import SqlTenants, change_rules, create_tenant
+from catalog.tenants import create_tenant
 from proxy.core.errors import Malformed
 from proxy.core.names import TenantName
 from proxy.core.tenant import Source
