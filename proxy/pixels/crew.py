@@ -11,7 +11,8 @@ from proxy.pixels import process
 from proxy.pixels.process import NoWorker, Process
 from proxy.pixels.sandbox import Ceilings, Walls
 from proxy.pixels.typefaces import fingerprint
-from proxy.pixels.wire import Hello, quiet
+from proxy.pixels.wire import quiet
+from proxy.pixels.words import Hello
 from proxy.settings import Settings
 
 _LOG = logging.getLogger("darkroom.pixels")

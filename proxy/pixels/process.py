@@ -19,7 +19,7 @@ from proxy.core.derivative import Derivative
 from proxy.core.facts import Facts
 from proxy.core.geometry import Box
 from proxy.core.plan import Plan, Trim
-from proxy.pixels import wire
+from proxy.pixels import wire, words
 from proxy.pixels.sandbox import Ceilings
 
 _LOG = logging.getLogger("darkroom.pixels")
@@ -70,11 +70,11 @@ class Process:
         except (OSError, IndexError):
             return 0
 
-    async def greet(self, deadline_s: float) -> wire.Hello:
+    async def greet(self, deadline_s: float) -> words.Hello:
         """Wait for its first words; NoWorker when there are none, or others."""
         self.expire(deadline_s, "start")
         try:
-            return wire.read_hello(await self._listen())
+            return words.read_hello(await self._listen())
         except wire.WorkerDied as died:
             why = self.last_words() or (f"It is not ready after {deadline_s:g} s." if self.ended else str(died))
             raise NoWorker(f"A pixel worker does not start: {why}") from died
@@ -94,16 +94,16 @@ class Process:
 
     async def probe(self, fd: int, page: int = 0) -> Facts:
         """Let it read a header; refuses as the port's `probe`, WorkerDied when it dies of it."""
-        return wire.read_facts(await self._ask(wire.ask_probe(page), [fd]))
+        return words.read_facts(await self._ask(words.ask_probe(page), [fd]))
 
     async def trim(self, fd: int, trim: Trim) -> Box:
         """Let it look for the border; give what is left without it. Refuses and dies like `probe`."""
-        return wire.read_box(await self._ask(wire.pack({"trim": trim}), [fd]), trim)
+        return words.read_box(await self._ask(words.ask_trim(trim), [fd]), trim)
 
     async def render(self, fd: int, plan: Plan, watermark_fd: int | None = None) -> tuple[Derivative, float]:
         """Let it render; give the derivative and its own seconds. Refuses and dies like `probe`."""
         fds = [fd] if watermark_fd is None else [fd, watermark_fd]
-        return wire.read_picture(await self._ask(wire.ask_render(plan), fds, wire.most_bytes(plan)), plan)
+        return words.read_picture(await self._ask(words.ask_render(plan), fds, words.most_bytes(plan)), plan)
 
     async def _ask(self, request: bytes, fds: list[int], most_body_bytes: int = 0) -> wire.Message:
         self.last_words()

@@ -19,7 +19,7 @@ from typing import Any
 from proxy.core.errors import Refusal
 from proxy.core.formats import readable
 from proxy.core.plan import Plan, Trim
-from proxy.pixels import boot, extras, faces, lettering, probe, render, sandbox, trim, typefaces, wire
+from proxy.pixels import boot, extras, faces, lettering, probe, render, sandbox, trim, typefaces, wire, words
 
 _NICENESS = 5
 """The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""
@@ -48,7 +48,7 @@ def main() -> None:
         walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s), typefaces.font_files(folder))
         # Behind the walls: a wall that pixels cannot do without shows here, before any request.
         boot.warm_up()
-        wire.say(ours, wire.hello(libvips, walls))
+        wire.say(ours, words.hello(libvips, walls))
         serve(ours)
 
 
@@ -59,7 +59,7 @@ def serve(ours: socket.socket) -> None:
         try:
             told, body = _answer(header, fds)
         except Refusal as refused:
-            told, body = wire.refusal(refused), b""
+            told, body = words.refusal(refused), b""
         finally:
             for fd in fds:
                 os.close(fd)

@@ -8,7 +8,7 @@ import struct
 import sys
 import time
 
-from proxy.pixels import sandbox, wire
+from proxy.pixels import sandbox, wire, words
 
 PREFIX = struct.Struct("!4sHHI")
 PNG_HEAD = b"\x89PNG\r\n\x1a\n" + bytes(200)
@@ -88,7 +88,7 @@ def main() -> None:
         hang()
     ours = socket.socket(fileno=fd)
     walls = sandbox.Walls(None if behaviour == "wall-less" else 7, seccomp=True)
-    wire.say(ours, wire.hello("8.18.7", walls))
+    wire.say(ours, words.hello("8.18.7", walls))
     ballast = []
     while (request := wire.await_request(ours)) is not None:
         header, originals = request

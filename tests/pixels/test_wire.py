@@ -17,7 +17,7 @@ from proxy.core.facts import Facts
 from proxy.core.formats import AVIF, FORMATS, JPEG, PNG
 from proxy.core.geometry import Box, Size, Turn
 from proxy.core.plan import Colour, Effect, Encoding, Line, Overlay, Plan
-from proxy.pixels import wire
+from proxy.pixels import wire, words
 from proxy.pixels.sandbox import Walls
 from proxy.pixels.wire import Message, WorkerDied
 from tests.plans import plain_plan
@@ -92,7 +92,7 @@ def test_any_json_is_an_answer_a_refusal_or_a_dead_worker(header: Any) -> None: 
 
     def read() -> object:
         message = hear(prefix + text)
-        return judged(lambda: wire.read_facts(message)), judged(lambda: wire.read_picture(message, PLAN))
+        return judged(lambda: words.read_facts(message)), judged(lambda: words.read_picture(message, PLAN))
 
     assert judged(read) is not None
 
@@ -100,7 +100,7 @@ def test_any_json_is_an_answer_a_refusal_or_a_dead_worker(header: Any) -> None: 
 @given(st.dictionaries(st.sampled_from(list(FACTS.to_dict())), json_values))
 def test_facts_are_exactly_typed(wrong: dict[str, Any]) -> None:
     """One value of another type or out of range, and the worker is dead."""
-    told = judged(lambda: wire.read_facts(Message({"facts": FACTS.to_dict() | wrong})))
+    told = judged(lambda: words.read_facts(Message({"facts": FACTS.to_dict() | wrong})))
     assert isinstance(told, WorkerDied) or (isinstance(told, Facts) and told.to_dict() == FACTS.to_dict() | wrong)
 
 
@@ -118,13 +118,13 @@ def test_facts_are_exactly_typed(wrong: dict[str, Any]) -> None:
 )
 def test_facts_come_through(facts: Facts) -> None:
     """What an honest worker tells is what the pool reads."""
-    assert wire.read_facts(hear(wire.pack({"facts": facts.to_dict()}))) == facts
+    assert words.read_facts(hear(wire.pack({"facts": facts.to_dict()}))) == facts
 
 
 def test_a_picture_comes_through() -> None:
     """Body, sides and seconds arrive as they were said."""
     said = wire.pack({"picture": PICTURE}, len(PNG_BODY)) + PNG_BODY
-    made, render_s = wire.read_picture(hear(said), PLAN)
+    made, render_s = words.read_picture(hear(said), PLAN)
     assert (made.body, made.format, made.width, made.height, render_s) == (PNG_BODY, PNG, 8, 8, 0.5)
 
 
@@ -149,12 +149,12 @@ def test_a_picture_comes_through() -> None:
 def test_another_picture_than_asked_for_is_a_dead_worker(wrong: dict[str, Any], body: bytes) -> None:
     """Format, sides and magic bytes are those of the plan."""
     with pytest.raises(WorkerDied):
-        wire.read_picture(Message({"picture": PICTURE | wrong}, body), PLAN)
+        words.read_picture(Message({"picture": PICTURE | wrong}, body), PLAN)
 
 
 def test_a_body_larger_than_its_pixels_is_a_dead_worker() -> None:
     """Memory is given to no body that the plan can't explain."""
-    most = wire.most_bytes(PLAN)
+    most = words.most_bytes(PLAN)
     said = wire.pack({"picture": PICTURE}, most + 1)
     with pytest.raises(WorkerDied, match="announces more"):
         hear(said + PNG_BODY, most)
@@ -178,7 +178,7 @@ def test_deep_nesting_is_a_dead_worker() -> None:
 def test_a_refusal_comes_through(kind: type[Refusal]) -> None:
     """The classes a worker may refuse with arrive as themselves, with their sentence."""
     with pytest.raises(kind, match="It ends early") as caught:
-        wire.read_facts(hear(wire.pack(wire.refusal(kind("It ends early.")))))
+        words.read_facts(hear(wire.pack(words.refusal(kind("It ends early.")))))
     assert type(caught.value) is kind
 
 
@@ -186,7 +186,7 @@ def test_a_refusal_comes_through(kind: type[Refusal]) -> None:
 def test_an_honest_refusal_is_always_readable(detail: str) -> None:
     """Whatever a decoder's message holds, what is told of it is a short printable sentence."""
     with pytest.raises(Damaged) as caught:
-        wire.read_facts(hear(wire.pack(wire.refusal(Damaged(detail)))))
+        words.read_facts(hear(wire.pack(words.refusal(Damaged(detail)))))
     assert caught.value.detail.isprintable()
     assert len(caught.value.detail) <= 200
 
@@ -207,7 +207,7 @@ def test_an_honest_refusal_is_always_readable(detail: str) -> None:
 def test_other_refusals_are_a_dead_worker(header: dict[str, Any]) -> None:
     """A worker can't choose another answer, nor what is written into ours."""
     with pytest.raises(WorkerDied):
-        wire.read_facts(Message(header))
+        words.read_facts(Message(header))
 
 
 def test_a_plan_comes_through(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -239,7 +239,7 @@ def test_a_plan_comes_through(ends: tuple[socket.socket, socket.socket]) -> None
         encoding=Encoding(AVIF, 55, 3, lossless=True, progressive=True, keep=True, target="good", budget_bytes=1024),
     )
     with open(os.devnull, "rb") as sent:  # noqa: PTH123 - its descriptor is what matters
-        wire.ask(theirs, wire.ask_render(asked), [sent.fileno(), sent.fileno()])
+        wire.ask(theirs, words.ask_render(asked), [sent.fileno(), sent.fileno()])
         request = wire.await_request(ours)
         assert request is not None
         header, fds = request
@@ -265,7 +265,7 @@ def test_a_body_larger_than_any_buffer_comes_through(ends: tuple[socket.socket, 
 def test_a_hello_comes_through() -> None:
     """Version and walls arrive, and a missing Landlock as None."""
     for walls in (Walls(7, seccomp=True), Walls(None, seccomp=False)):
-        hello = wire.read_hello(hear(wire.pack(wire.hello("8.18.7", walls))))
+        hello = words.read_hello(hear(wire.pack(words.hello("8.18.7", walls))))
         assert (hello.libvips, hello.walls) == ("8.18.7", walls)
 
 
