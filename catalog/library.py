@@ -22,9 +22,8 @@ from catalog.rules import limits_of_tenant
 from proxy.core.errors import NotAPicture
 from proxy.core.facts import Facts
 from proxy.core.formats import ALWAYS_READ, SNIFF_BYTES, Format, sniff
-from proxy.core.limits import Limits
+from proxy.core.limits import Limits, check_source
 from proxy.core.names import Digest, TenantName
-from proxy.core.planner import check_source
 from proxy.intake import Intake
 from proxy.ports import OpenOriginal, Originals, Pixels
 

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from proxy.core.errors import OverLimit
+from proxy.core.facts import Facts
+from proxy.core.formats import AVIF, GIF, Format
+from proxy.core.geometry import Size
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -39,3 +44,44 @@ HARD_CAPS = Limits(
     avif_side=16_384,
 )
 """No setting goes beyond these: past them a worker's memory and deadline cannot hold."""
+
+
+def check_source(facts: Facts, limits: Limits) -> None:
+    """Refuse an original whose header alone says that it is too much."""
+    pixels, frames = facts.stored.pixels, facts.frames
+    if pixels > limits.source_pixels:
+        raise OverLimit(f"The original has {pixels} pixels; the limit is {limits.source_pixels}.")
+    if facts.stored.longest > limits.source_side:
+        raise OverLimit(
+            f"The original is {facts.width}×{facts.height}; the limit of the longer side is {limits.source_side}."
+        )
+    if frames > limits.source_frames:
+        raise OverLimit(f"The original has {frames} frames; the limit is {limits.source_frames}.")
+    if frames > 1 and pixels * frames > limits.animation_pixels:
+        raise OverLimit(
+            f"The original has {pixels * frames} pixels in {frames} frames; the limit is {limits.animation_pixels}."
+        )
+
+
+def check_output(asked: Format, final: Size, frames: int, limits: Limits) -> None:
+    """Refuse a derivative that is too large, of too many pixels, or of more than its format is given."""
+    side = min(limits.output_side, asked.largest_side)
+    if asked is AVIF:
+        side = min(side, limits.avif_side)
+    if final.longest > side:
+        raise OverLimit(
+            f"The picture would be {final.width}×{final.height}; the longest side is {side}: say a smaller w."
+        )
+    if final.pixels * frames > limits.output_pixels:
+        raise OverLimit(f"The picture would have {final.pixels * frames} pixels; the limit is {limits.output_pixels}.")
+    most = {AVIF: limits.avif_pixels, GIF: limits.gif_pixels}.get(asked)
+    if most is not None and final.pixels * frames > most:
+        told = f"The {asked.name.upper()} would have {final.pixels * frames} pixels"
+        raise OverLimit(f"{told}; the limit is {most}: say a smaller w.")
+
+
+def check_work(base: Size, scaled: Size, limits: Limits) -> None:
+    """Refuse, say, a narrow strip enlarged to cover a tall box: few pixels in the end, very many on the way."""
+    if scaled.pixels > max(base.pixels, limits.output_pixels):
+        told = f"The picture would be enlarged to {scaled.pixels} pixels on the way"
+        raise OverLimit(f"{told}; the limit is {limits.output_pixels}.")

@@ -1,9 +1,6 @@
 """Recipe + Facts + Terms → Plan: all geometry, every limit, in exact integers.
 
-Theory. A picture passes through six sizes: *stored* (as the file holds it), *upright* (its EXIF orientation applied;
-what `crop` speaks of), *base* (after crop, trim, `rot`, `flip`, `flop`; what `w`, `h` and focal points speak of),
-*scaled* (after the resize), *shown* (after the cover crop or on its canvas) and *final* (with its border). Pixels are
-turned when they are few: so crop and scaled sizes are carried back into the stored orientation.
+Pixels are turned when they are few: so crop and scaled sizes are carried back into the stored orientation.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,10 +11,11 @@ from proxy.core import decoration
 from proxy.core.encoding import choose_encoding
 from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
-from proxy.core.fitting import crop_box, cut_and_canvas, scaled_size, target_box, user_turn
-from proxy.core.formats import ALWAYS_WRITTEN, AVIF, EXTRA_WRITTEN, GIF, JPEG, PAGED, PROFILED, VECTORS, Format
+from proxy.core.fitting import crop_box, target_box, user_turn
+from proxy.core.formats import ALWAYS_WRITTEN, EXTRA_WRITTEN, JPEG, PAGED, PROFILED, VECTORS, Format
 from proxy.core.geometry import Box, Size, Turn, scale, upright
-from proxy.core.limits import Limits
+from proxy.core.layout import lay_out
+from proxy.core.limits import Limits, check_output, check_source, check_work
 from proxy.core.negotiation import Client, choose_format
 from proxy.core.options import FOUND
 from proxy.core.plan import Effect, Interest, Page, Plan, Trim
@@ -58,56 +56,55 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
     check_source(facts, terms.limits)
     if facts.format in PAGED and (page := _first_frame(recipe, facts)) != facts.page:
         return Page(page)
-    stands_up = upright(facts.orientation)
-    whole = Box(0, 0, facts.upright.width, facts.upright.height)
-    crop = whole if recipe.crop is None else crop_box(recipe.crop, facts.upright)
-    if recipe.trim is not None:
-        stored = stands_up.inverse.of_box(crop, facts.upright)
-        if trimmed is None:
-            return Trim(facts.format, _first_frame(recipe, facts), stored, _corner(stands_up, stored), recipe.trim)
-        kept = Box(stored.left + trimmed.left, stored.top + trimmed.top, trimmed.width, trimmed.height)
-        crop = stands_up.of_box(kept, facts.stored)
     if recipe.gravity == "face" and not terms.equipment.faces:
         raise OverLimit("This installation finds no faces: set DARKROOM_FACES, or say gsmart.")
-    turned = user_turn(recipe)
-    base = turned.of_size(crop.size)
-    recipe = _reduced(recipe, base)
-    target = target_box(recipe, base)
-    scaled = scaled_size(recipe, base, target)
-    cut, canvas = cut_and_canvas(recipe, scaled, target)
-    shown = cut.size if cut else scaled
-    canvas = decoration.padded(recipe, canvas, shown)
-    border = decoration.border(recipe)
-    final = _widened(canvas.size if canvas else shown, border.width if border else 0)
-    first_frame, frames, asked = _frames(recipe, facts, final, terms)
-    _check_output(asked, final, frames, terms.limits)
-    _check_work(base, scaled, terms.limits)
+    crop = crop_box(recipe.crop, facts.upright) if recipe.crop else _whole(facts)
+    if recipe.trim is None:
+        return _plan(recipe, facts, terms, crop)
+    stands_up = upright(facts.orientation)
+    looked = stands_up.inverse.of_box(crop, facts.upright)
+    if trimmed is None:
+        return Trim(facts.format, _first_frame(recipe, facts), looked, _corner(stands_up, looked), recipe.trim)
+    kept = Box(looked.left + trimmed.left, looked.top + trimmed.top, trimmed.width, trimmed.height)
+    return _plan(recipe, facts, terms, stands_up.of_box(kept, facts.stored))
 
+
+def _plan(recipe: Recipe, facts: Facts, terms: Terms, crop: Box) -> Plan:
+    """Plan what becomes of `crop`, a box of the upright picture."""
+    stands_up, turned = upright(facts.orientation), user_turn(recipe)
+    turn, base = stands_up.then(turned), turned.of_size(crop.size)
+    recipe = _reduced(recipe, base)
+    layout = lay_out(recipe, base)
+    final = layout.final
+    first_frame, frames, asked = _frames(recipe, facts, final, terms)
+    check_output(asked, final, frames, terms.limits)
+    check_work(base, layout.scaled, terms.limits)
+
+    stored_crop = None if crop == _whole(facts) else stands_up.inverse.of_box(crop, facts.upright)
+    stored_scaled = turn.of_size(layout.scaled)
     wide = _is_wide(recipe, facts, asked, terms)
-    stored_crop = None if crop == whole else stands_up.inverse.of_box(crop, facts.upright)
-    turn = stands_up.then(turned)
-    stored_scaled = turn.of_size(scaled)
     radius = decoration.radius(recipe, final)
+    background = decoration.background(recipe.background, asked)
     return Plan(
         source=facts.format,
         first_frame=first_frame,
         frames=frames,
         load=None if stored_crop else _drawn_size(facts, stored_scaled, terms.limits),
-        load_shrink=_load_shrink(facts, stored_scaled) if stored_crop is None else 1,
+        load_shrink=1 if stored_crop else _load_shrink(facts, stored_scaled),
         crop=stored_crop,
         scaled=stored_scaled,
         wide=wide,
         linear=terms.manner.linear,
-        crisp=terms.manner.crisp and scaled.pixels < base.pixels,
+        crisp=terms.manner.crisp and layout.scaled.pixels < base.pixels,
         turn=turn,
-        cut=cut,
-        interest=_interest(recipe.gravity) if cut else None,
+        cut=layout.cut,
+        interest=_interest(recipe.gravity) if layout.cut else None,
         effects=_effects(recipe),
-        canvas=canvas,
-        background=decoration.background(recipe.background, asked),
-        border=border,
+        canvas=layout.canvas,
+        background=background,
+        border=layout.border,
         radius=radius,
-        outside=None if radius is None or asked.alpha else decoration.background(recipe.background, asked),
+        outside=None if radius is None or asked.alpha else background,
         overlays=decoration.overlays(recipe, final, terms.watermark),
         size=final,
         untouched=_untouched(recipe) and asked is facts.format,
@@ -163,25 +160,8 @@ def _untouched(recipe: Recipe) -> bool:
     return recipe == Recipe(format=recipe.format, dl=recipe.dl)
 
 
-def _widened(size: Size, by: int) -> Size:
-    return Size(size.width + 2 * by, size.height + 2 * by)
-
-
-def check_source(facts: Facts, limits: Limits) -> None:
-    """Refuse an original whose header alone says that it is too much."""
-    pixels, frames = facts.stored.pixels, facts.frames
-    if pixels > limits.source_pixels:
-        raise OverLimit(f"The original has {pixels} pixels; the limit is {limits.source_pixels}.")
-    if facts.stored.longest > limits.source_side:
-        raise OverLimit(
-            f"The original is {facts.width}×{facts.height}; the limit of the longer side is {limits.source_side}."
-        )
-    if frames > limits.source_frames:
-        raise OverLimit(f"The original has {frames} frames; the limit is {limits.source_frames}.")
-    if frames > 1 and pixels * frames > limits.animation_pixels:
-        raise OverLimit(
-            f"The original has {pixels * frames} pixels in {frames} frames; the limit is {limits.animation_pixels}."
-        )
+def _whole(facts: Facts) -> Box:
+    return Box(0, 0, facts.upright.width, facts.upright.height)
 
 
 def _interest(gravity: str | None) -> Interest | None:
@@ -207,29 +187,6 @@ def _first_frame(recipe: Recipe, facts: Facts) -> int:
         what = "Page" if recipe.page else "Frame"
         raise OverLimit(f"{what} {first + 1} is asked for; the original has {facts.frames}.")
     return first
-
-
-def _check_output(asked: Format, final: Size, frames: int, limits: Limits) -> None:
-    side = min(limits.output_side, asked.largest_side)
-    if asked is AVIF:
-        side = min(side, limits.avif_side)
-    if final.longest > side:
-        raise OverLimit(
-            f"The picture would be {final.width}×{final.height}; the longest side is {side}: say a smaller w."
-        )
-    if final.pixels * frames > limits.output_pixels:
-        raise OverLimit(f"The picture would have {final.pixels * frames} pixels; the limit is {limits.output_pixels}.")
-    most = {AVIF: limits.avif_pixels, GIF: limits.gif_pixels}.get(asked)
-    if most is not None and final.pixels * frames > most:
-        told = f"The {asked.name.upper()} would have {final.pixels * frames} pixels"
-        raise OverLimit(f"{told}; the limit is {most}: say a smaller w.")
-
-
-def _check_work(base: Size, scaled: Size, limits: Limits) -> None:
-    """Refuse, say, a narrow strip enlarged to cover a tall box: few pixels in the end, very many on the way."""
-    if scaled.pixels > max(base.pixels, limits.output_pixels):
-        told = f"The picture would be enlarged to {scaled.pixels} pixels on the way"
-        raise OverLimit(f"{told}; the limit is {limits.output_pixels}.")
 
 
 def _drawn_size(facts: Facts, scaled: Size, limits: Limits) -> Size | None:

@@ -11,9 +11,9 @@ from proxy.core.facts import Facts
 from proxy.core.formats import AVIF, FORMATS, GIF, JPEG, PDF, PNG, SVG, TEXTS, TIFF, WEBP, Format
 from proxy.core.geometry import Box, Size, Turn
 from proxy.core.grammar import parse
-from proxy.core.limits import Limits
+from proxy.core.limits import Limits, check_source
 from proxy.core.plan import Colour, Overlay, Plan, Trim
-from proxy.core.planner import Terms, check_source, plan_render, planned
+from proxy.core.planner import Terms, plan_render, planned
 from proxy.core.recipe import Recipe
 from tests.recipes import recipes
 
