@@ -75,7 +75,7 @@ async def _settings(settings: Settings) -> Finding:
     if over:
         told = "Beyond what a worker can hold, cut to the hard cap: " + ", ".join(over) + "."
         return Finding("settings", "warn", told, "Lower them, so that they say what is true.")
-    return Finding("settings", "ok", f"Home {settings.home}, URLs begin with {settings.base_url}")
+    return Finding("settings", "ok", f"Home {settings.home.absolute()}, URLs begin with {settings.base_url}")
 
 
 async def _clock(settings: Settings) -> Finding:
@@ -93,7 +93,7 @@ async def _known(asked: Awaitable[float | None]) -> float | None:
     """Give the answer, or None where the other does not answer: the check of that backend says so."""
     try:
         return await asked
-    except (Refusal, RedisError, OSError):
+    except (Refusal, RedisError, OSError, ValueError):
         return None
 
 

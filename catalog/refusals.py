@@ -32,7 +32,7 @@ class TenantExists(Conflict):
     """The name is taken."""
 
     code = "tenant-exists"
-    title = "Tenant exists"
+    title = "Name taken"
 
 
 class TenantMissing(Refusal):

@@ -143,10 +143,11 @@ def _references(settings: Settings, backends: Backends, sources: Mapping[str, So
 
 
 async def _nowhere(_request: Request, _error: Exception) -> Response:
-    status, headers, body = problem_answer(
-        Nowhere("Pictures are at /t/{tenant}/{original}/{recipe}?s={seal}."), urandom(8).hex()
-    )
-    return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+    request_id = urandom(8).hex()
+    refusal = Nowhere("Pictures are at /t/{tenant}/{original}/{recipe}?s={seal}.")
+    status, headers, body = problem_answer(refusal, request_id)
+    told = {name.decode(): value.decode() for name, value in headers}
+    return Response(body, status, told | {"x-request-id": request_id})
 
 
 def _health(metrics: Metrics, gate: Gate, pool: Pool, backends: Backends, database: Database) -> Health:

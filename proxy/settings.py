@@ -1,10 +1,13 @@
 """Settings: environment variables `DARKROOM_*`, each with its default and what it means."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from proxy.core.formats import BY_SETTING
 
 
 class Settings(BaseSettings):
@@ -49,7 +52,6 @@ class Settings(BaseSettings):
 
     formats: str = Field(
         "",
-        pattern="^$|^(svg|tiff|heic|jxl|pdf)(,(svg|tiff|heic|jxl|pdf))*$",
         description="Originals of these formats are taken as well, with commas: `svg`, `tiff`, `heic`, `jxl`, `pdf`.",
     )
     faces: bool = Field(False, description="`gface` finds faces; needs the extra `faces`, and 20 MB more a worker.")  # noqa: FBT003 - a default
@@ -100,3 +102,19 @@ class Settings(BaseSettings):
         "work",
         description="`work` logs renders and refusals and leaves out hits and 304s; `all` logs every request.",
     )
+
+    @field_validator("formats")
+    @classmethod
+    def _of_formats(cls, names: str) -> str:
+        said = [name for one in names.split(",") if (name := one.strip())]
+        known = [one.name for one in BY_SETTING]
+        if strange := [name for name in said if name not in known]:
+            raise ValueError(f"{', '.join(strange)}: write some of {','.join(known)}")
+        return ",".join(said)
+
+    @field_validator("base_url")
+    @classmethod
+    def _of_base_url(cls, url: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+            raise ValueError("write http:// or https:// and a host")
+        return url

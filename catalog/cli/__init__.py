@@ -8,12 +8,23 @@ needs it.
 """
 
 import sys
+from typing import Annotated
 
 import typer
 
 from catalog.cli import demo, doctor, focus, key, migrate, preset, serve, sign, source, tenant, upload, watermark
-from catalog.cli.shell import EXIT_CODES, complain, exit_code, expected, say_error
+from catalog.cli.shell import EXIT_CODES, complain, exit_code, expected, say, say_error
 from proxy.core.errors import Refusal
+
+
+def tell_version(asked: bool) -> None:  # noqa: FBT001 - typer's own signature
+    """Print the version and end, where it is asked for."""
+    if asked:
+        from importlib.metadata import version
+
+        say(f"darkroom {version('darkroom')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="darkroom",
@@ -37,6 +48,15 @@ app.add_typer(source.app, name="source")
 migrate.register(app)
 doctor.register(app)
 demo.register(app)
+
+
+@app.callback()
+def darkroom(
+    _: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=tell_version)
+    ] = False,
+) -> None:
+    """Darkroom keeps originals and develops pictures from them on the fly."""
 
 
 def main() -> None:

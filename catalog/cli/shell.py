@@ -61,7 +61,8 @@ def read_settings(**chosen: object) -> "Settings":
     except ValidationError as error:
         for fault in error.errors():
             name = "_".join(["DARKROOM", *map(str, fault["loc"])]).upper()
-            say_error(f"{name}: {fault['msg']}; docs/settings.md tells what it may be.")
+            told = fault["msg"].removeprefix("Value error, ")
+            say_error(f"{name}: {told}; docs/settings.md tells what it may be.")
         raise typer.Exit(Exit.USAGE) from None
 
 

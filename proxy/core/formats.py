@@ -37,6 +37,7 @@ EXTRA_WRITTEN = (JXL,)
 ALWAYS_WRITTEN = (JPEG, WEBP, AVIF, PNG, GIF, TIFF)
 PROFILED = (JPEG, WEBP, AVIF, PNG)
 """Formats whose readers heed a colour profile."""
+BY_SETTING = (SVG, TIFF, HEIC, JXL, PDF)
 VECTORS = (SVG, PDF)
 PAGED = (TIFF, PDF)
 """Formats whose pages are pictures of their own, each of its own size."""

@@ -17,7 +17,7 @@ from itertools import zip_longest
 
 from proxy.core.conflicts import conflicts, overlay
 from proxy.core.errors import RecipeFault
-from proxy.core.options import ROWS, all_heads, near_row, row_of
+from proxy.core.options import ROWS, all_words, near_row, row_of
 from proxy.core.recipe import Recipe
 from proxy.core.rows import Row
 
@@ -107,8 +107,8 @@ def _said_twice(row: Row) -> str:
 def _unknown(token: str) -> str:
     if not token:
         return "an option is missing here: options are joined by a single -"
-    close = get_close_matches(token, all_heads(), n=1) if token.isalpha() else []
-    if close and close[0] != token:
+    close = get_close_matches(token, all_words(), n=1) if token.isalpha() else []
+    if close:
         return f"unknown option; did you mean {close[0]}?"
     row = near_row(token)
     return f"unknown option; the nearest is {row.usage}: {row.meaning}" if row else "unknown option"

@@ -54,8 +54,9 @@ def row_of(token: str) -> tuple[int, Row, re.Match[str]] | None:
 
 def near_row(token: str) -> Row | None:
     """Find the row that `token` was probably meant for: the longest head it begins with, followed by a value."""
-    heads = ((head, one) for one in ROWS for head in one.heads if token.startswith(head) and "{" in one.usage)
-    return max(heads, key=lambda one: len(one[0]), default=(None, None))[1]
+    valued = ((head.rstrip("_"), one) for one in ROWS for head in one.heads if "{" in one.usage)
+    near = ((head, one) for head, one in valued if token.startswith(head))
+    return max(near, key=lambda one: len(one[0]), default=(None, None))[1]
 
 
 def spell(value: object, field: str) -> str:
@@ -273,6 +274,7 @@ _BY_FIELD = {one.field: one for one in ROWS}
 
 
 @lru_cache(maxsize=1)
-def all_heads() -> tuple[str, ...]:
-    """Every word or prefix an option can begin with, for suggestions."""
-    return tuple(dict.fromkeys(head for one in ROWS for head in one.heads))
+def all_words() -> tuple[str, ...]:
+    """Every option that is a whole word, for suggestions."""
+    heads = (head for one in ROWS for head in one.heads)
+    return tuple(dict.fromkeys(head for head in heads if row_of(head)))

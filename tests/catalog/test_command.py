@@ -143,6 +143,9 @@ def test_wrong_usage_is_exit_code_2_and_a_sentence(darkroom: Shell, words: list[
         ("DARKROOM_PORT", "many"),
         ("DARKROOM_DATABASE_URL", "mysql://x"),
         ("DARKROOM_STORE_URL", "ftp://x"),
+        ("DARKROOM_BASE_URL", "pictures.example"),
+        ("DARKROOM_BASE_URL", "https://pictures example/"),
+        ("DARKROOM_FORMATS", "svg,psd"),
     ],
 )
 def test_a_wrong_setting_is_exit_code_2_and_named(acme: Shell, photo: Path, name: str, value: str) -> None:
@@ -164,6 +167,14 @@ def test_a_postgresql_asks_to_be_migrated_and_then_works(darkroom: Shell, databa
     assert "already" in darkroom("migrate").stdout
     darkroom("tenant", "create", "acme")
     assert darkroom("tenant", "list").stdout.startswith("acme ")
+
+
+def test_the_version_is_told(darkroom: Shell) -> None:
+    assert re.fullmatch(r"darkroom \d+\.\d+\.\d+\n", darkroom("--version").stdout)
+
+
+def test_a_list_of_formats_may_have_spaces(darkroom: Shell) -> None:
+    assert "avif, svg, tiff;" in darkroom("doctor", DARKROOM_FORMATS="svg, tiff").stdout
 
 
 def test_a_tenant_is_created_with_a_secret_of_its_own(darkroom: Shell) -> None:

@@ -110,6 +110,8 @@ FAULTS = [
     ("w1-h1-cover-contain", 12, "only one of"),
     ("jpg", 0, "did you mean jpeg?"),
     ("w320-wepb", 5, "did you mean webp?"),
+    ("w320-wm", 5, "the nearest is wm_{"),
+    ("w320-textzz", 5, "the nearest is text{hex}"),
     ("w320-rot45", 5, "rot{90,180,270}"),
     ("w320-dpr1.25", 5, "steps of 0.1"),
     ("w320-dpr6", 5, "1.1…5"),

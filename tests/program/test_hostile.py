@@ -58,6 +58,12 @@ def test_the_method_is_checked_before_the_shape_and_the_shape_before_the_seal(se
     assert server.raw_status(f"/t/ACME/{H}/zz".encode()) == 400
 
 
+@pytest.mark.parametrize("path", ["/nothing", f"/t/acme/{H}/w320"])
+def test_every_refusal_has_a_name_to_ask_about(server: Server, path: str) -> None:
+    answer = server.get(path)
+    assert answer.headers["x-request-id"] == answer.json()["request"]
+
+
 def test_options_is_answered_without_a_seal(server: Server) -> None:
     assert server.raw_status(f"/t/acme/{H}/w320".encode(), method=b"OPTIONS") == 204
 
