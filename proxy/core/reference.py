@@ -21,7 +21,7 @@ from functools import lru_cache
 from hashlib import sha256
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from proxy.core.errors import Malformed, SourceNotAllowed
 from proxy.core.tenant import Source
@@ -36,6 +36,7 @@ _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::(?
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LIKE_A_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LOCATION = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*")
+_SAFE = "%/?:@!$&'()*+,;="
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _NEEDLESS = re.compile(r"%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)")
 """Unreserved characters, percent-encoded (RFC 3986 §6.2.2.2)."""
@@ -118,8 +119,15 @@ def follow(reference: Reference, location: str) -> Reference:
     except ValueError:
         raise Malformed("The redirect leads to no address.") from None
     authority = parts.netloc.lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}")
-    target = urlunsplit((parts.scheme, authority, parts.path or "/", parts.query, ""))
-    return parse_reference(_ESCAPE.sub(lambda found: found[0].upper(), target))
+    target = urlunsplit((parts.scheme, authority, _escaped(parts.path or "/"), _escaped(parts.query), ""))
+    return parse_reference(target)
+
+
+def _escaped(part: str) -> str:
+    """Escape what has to be, and nothing that need not be: servers write their redirects as they like."""
+    part = _ESCAPE.sub(lambda found: found[0].upper(), part)
+    part = _NEEDLESS.sub(lambda found: unquote(found[0]), part)
+    return quote(part, safe=_SAFE)
 
 
 def check_prefix(text: str) -> str:

@@ -182,10 +182,20 @@ def test_what_a_prefix_allows_begins_with_its_folder(row: tuple[str, str, bool],
         ("HTTP://Other:80#there", "http://other/"),
         ("https://other:443/%c3%bc", "https://other/%C3%BC"),
         ("/../../b", "https://host:8443/b"),
+        ("/a b/ü.jpg?q=a b|c", "https://host:8443/a%20b/%C3%BC.jpg?q=a%20b%7Cc"),
+        ("/%41%2d%7e", "https://host:8443/A-~"),
     ],
 )
 def test_a_redirect_is_read_generously_and_leads_to_one_spelling(location: str, target: str) -> None:
     assert str(follow(parse_reference("https://host:8443/a/x"), location)) == target
+
+
+@pytest.mark.parametrize(
+    "location", ["/%41%2d%7e%2f..", "/%2e%2e/b", "/a\\b", "/50%", "ftp://host/a", "https://ü.example/"]
+)
+def test_a_redirect_to_what_is_no_address_is_refused(location: str) -> None:
+    with pytest.raises(Malformed):
+        follow(parse_reference("https://host:8443/a/x"), location)
 
 
 @given(st.text(max_size=40))
