@@ -22,6 +22,8 @@ _PLACES = ("exif-ifd3-", "exif-ifd2-MakerNote", "exif-ifd1-", "jpeg-thumbnail-da
 _SHOWN = re.compile(r", ASCII, \d+ components, \d+ bytes\)$")
 _XMP_PLACES = re.compile(rb"gps|location|city|state|country|coverage|\0", re.IGNORECASE)
 """Whatever the prefix; a zero byte is of another encoding, in which nobody has looked."""
+_XMP_OTHERS = re.compile(rb"hdrgm:|GainMap|GContainer|Container:Directory")
+"""It tells of pictures behind the picture (gain maps, depth), which are left out: a viewer would look for them."""
 _IPTC_PLACES = tuple(bytes((0x1C, 2, dataset)) for dataset in (26, 27, 90, 92, 95, 100, 101))
 """Content location, city, sub-location, state, country (IIM 4.2)."""
 _LONGEST_RIGHT = 2_000
@@ -77,8 +79,11 @@ def _may_leave(name: str, value: Any) -> bool:  # noqa: ANN401 - text or bytes
     if name not in _BLOCKS:
         return True
     block = bytes(value)
-    told = _XMP_PLACES.search(block) if name == "xmp-data" else any(place in block for place in _IPTC_PLACES)
-    return not told and len(block) <= _LARGEST_BLOCK
+    if len(block) > _LARGEST_BLOCK:
+        return False
+    if name == "xmp-data":
+        return not _XMP_PLACES.search(block) and not _XMP_OTHERS.search(block)
+    return not any(place in block for place in _IPTC_PLACES)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - text or bytes

@@ -201,9 +201,16 @@ def test_too_much_metadata_stays_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [b"<ps:City>Oz</ps:City>", b"<photoshop:Country>Oz</photoshop:Country>", b"<a gps='1'/>"]
+    "place",
+    [
+        b"<ps:City>Oz</ps:City>",
+        b"<photoshop:Country>Oz</photoshop:Country>",
+        b"<a gps='1'/>",
+        b"<rdf:Description hdrgm:Version='1.0'/>",
+        b"<Item:Semantic>GainMap</Item:Semantic>",
+    ],
 )
-def test_xmp_that_tells_a_place_stays_behind(place: bytes) -> None:
+def test_xmp_that_tells_a_place_or_of_a_gain_map_stays_behind(place: bytes) -> None:
     told = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
     told.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta><b>kept</b>" + place + b"</x:xmpmeta>")
     assert b"xmpmeta" not in made(told.jpegsave_buffer(), "w20-keep-jpeg").body
