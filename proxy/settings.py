@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     animation_pixels: int = Field(120_000_000, ge=1, description="Most pixels of all frames of an original together.")
     output_side: int = Field(8_192, ge=1, description="Longest side of a derivative.")
     output_pixels: int = Field(50_000_000, ge=1, description="Most pixels of all frames of a derivative together.")
-    gif_pixels: int = Field(12_000_000, ge=1, description="Most pixels of all frames of a GIF derivative together.")
+    gif_pixels: int = Field(12_000_000, ge=1, description="Most pixels of a GIF in all frames, or of a palette PNG.")
     avif_pixels: int = Field(8_000_000, ge=1, description="Most pixels of an AVIF derivative.")
     avif_side: int = Field(8_192, ge=1, description="Longest side of an AVIF derivative.")
 

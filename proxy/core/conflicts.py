@@ -15,9 +15,12 @@ _EITHER = (
 _WORDS = {"gravity": "g", "focus": "fp", "quality": "q", "target": "q", "budget": "max"}
 _OF_PICTURES = {"quality", "target", "budget", "lossless", "prog", "keep"}
 """Fields that say how a picture is written: a text, or a placeholder, is not."""
+_UNWRITTEN = (*TOLD, "lqip", "tiff")
+"""Formats that know no quality: a preset's words about it give way."""
 _LOSSLESS = ("webp", "avif", "jxl")
 _PROGRESSIVE = (None, "auto", "jpeg", "png", "gif")
 _TARGETED = (None, "auto", "jpeg", "webp", "avif", "jxl")
+_FITTED = (*_TARGETED, "png")
 _BEFORE_JSON = {"dl", "format"}
 
 
@@ -36,6 +39,8 @@ def overlay(below: Recipe, above: Recipe) -> Recipe:
         for name in group
         if name not in said
     }
+    if above.format in _UNWRITTEN:
+        gone |= {name: Recipe.__dataclass_fields__[name].default for name in _OF_PICTURES - said.keys()}
     return replace(below, **gone, **said | {"preset": None})  # type: ignore[arg-type]
 
 
@@ -78,7 +83,7 @@ def _of_format(recipe: Recipe) -> list[tuple[str, str]]:
         ("lossless", recipe.format not in _LOSSLESS, "lossless goes with webp, avif and jxl; png and tiff always are"),
         ("prog", recipe.format not in _PROGRESSIVE, "prog goes with jpeg, png, gif and auto"),
         ("target", recipe.format not in _TARGETED, "a quality target goes with jpeg, webp, avif, jxl and auto"),
-        ("budget", recipe.format not in _TARGETED, "a byte budget goes with jpeg, webp, avif, jxl and auto"),
+        ("budget", recipe.format not in _FITTED, "a byte budget goes with jpeg, webp, avif, jxl, png and auto"),
         ("quality", recipe.format == "tiff", "tiff is written without loss"),
     )
     return found + [(field, why) for field, broken, why in rules if broken and field in said and not told]

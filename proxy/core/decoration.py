@@ -23,6 +23,11 @@ def background(asked: str | None, output: Format) -> Colour | None:
     return Colour(*parts) if output.alpha else Colour(*parts[:3])
 
 
+def is_flat(asked: str | None) -> bool:
+    """Tell whether nothing transparent is left on this background."""
+    return asked is not None and len(asked) == len("rrggbb")
+
+
 def effects(recipe: Recipe) -> tuple[Effect, ...]:
     """Give the effects in their order."""
     dpr = recipe.dpr or Fraction(1)

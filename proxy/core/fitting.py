@@ -4,6 +4,7 @@ Rounding is half up everywhere. The five fits and their centring follow sharp (`
 `up` no pixel is ever enlarged, so a cover crop of a small original is smaller than its box.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 from proxy.core.errors import OverLimit
@@ -48,9 +49,26 @@ def target_box(recipe: Recipe, base: Size) -> Size | None:
     if width is not None:
         wide = ratio(width, dpr.numerator, dpr.denominator)
         high = ratio(wide, down, across) if height is None else ratio(height, dpr.numerator, dpr.denominator)
-        return Size(wide, high)
+        return _of_aspect(recipe, Size(wide, high), base)
     high = ratio(height or 1, dpr.numerator, dpr.denominator)
-    return Size(ratio(high, across, down), high)
+    return _of_aspect(recipe, Size(ratio(high, across, down), high), base)
+
+
+def _of_aspect(recipe: Recipe, box: Size, base: Size) -> Size:
+    """Keep the ratio that was asked for by name where a cover crop has not the pixels for the box."""
+    if recipe.aspect is None or recipe.up or not recipe.crops_to_cover:
+        return box
+    by = fit_scale(box, base, cover=False)
+    return scale(box, by) if by[0] < by[1] else box
+
+
+def at_hand(recipe: Recipe, base: Size) -> Recipe:
+    """Lower a `dpr` for which a cover crop has not the pixels: the same picture with as many as there are, at least."""
+    if recipe.dpr is None or recipe.up or not recipe.crops_to_cover:
+        return recipe
+    box = target_box(replace(recipe, dpr=None), base) or base
+    most = min(Fraction(base.width, box.width), Fraction(base.height, box.height))
+    return replace(recipe, dpr=max(Fraction(1), min(recipe.dpr, most)))
 
 
 def scaled_size(recipe: Recipe, base: Size, target: Size | None) -> Size:

@@ -24,7 +24,7 @@ class Limits:
     output_pixels: int = 50_000_000
     """Of all frames of the derivative together."""
     gif_pixels: int = 12_000_000
-    """Of all frames: finding a palette takes half a second a megapixel."""
+    """Of all frames, of a GIF or of a PNG with a palette: finding one takes half a second a megapixel."""
     avif_pixels: int = 8_000_000
     """Beyond it `auto` never chooses AVIF, and asking for AVIF is refused: its encoder's time grows with the area."""
     avif_side: int = 8_192
@@ -63,7 +63,7 @@ def check_source(facts: Facts, limits: Limits) -> None:
         )
 
 
-def check_output(asked: Format, final: Size, frames: int, limits: Limits) -> None:
+def check_output(asked: Format, final: Size, frames: int, limits: Limits, *, palette: bool = False) -> None:
     """Refuse a derivative that is too large, of too many pixels, or of more than its format is given."""
     side = min(limits.output_side, asked.largest_side)
     if asked is AVIF:
@@ -74,10 +74,17 @@ def check_output(asked: Format, final: Size, frames: int, limits: Limits) -> Non
         )
     if final.pixels * frames > limits.output_pixels:
         raise OverLimit(f"The picture would have {final.pixels * frames} pixels; the limit is {limits.output_pixels}.")
-    most = {AVIF: limits.avif_pixels, GIF: limits.gif_pixels}.get(asked)
+    most = limits.gif_pixels if palette else {AVIF: limits.avif_pixels, GIF: limits.gif_pixels}.get(asked)
     if most is not None and final.pixels * frames > most:
         told = f"The {asked.name.upper()} would have {final.pixels * frames} pixels"
         raise OverLimit(f"{told}; the limit is {most}: say a smaller w.")
+
+
+def check_looked(what: str, looked: Size, limits: Limits) -> None:
+    """Refuse to hold more of the original than may be made of it: `what` needs all these pixels at once."""
+    if looked.pixels > limits.output_pixels:
+        told = f"{what} needs {looked.pixels} pixels of the original at once"
+        raise OverLimit(f"{told}; the limit is {limits.output_pixels}.")
 
 
 def check_work(base: Size, scaled: Size, limits: Limits) -> None:

@@ -18,11 +18,12 @@ _MAX_ACCEPT = 1_000
 
 def client_class(accept: str) -> Client:
     """Tell the class from an Accept header; the higher quality wins, AVIF at a draw."""
+    accept = accept.lower()
     if "image/avif" not in accept and "image/webp" not in accept:
         return "base"
     qualities = {"image/avif": 0.0, "image/webp": 0.0}
     for part in accept[:_MAX_ACCEPT].split(","):
-        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        media_type, *parameters = (piece.strip() for piece in part.split(";"))
         if media_type in qualities:
             qualities[media_type] = max(qualities[media_type], _quality(parameters))
     avif, webp = qualities["image/avif"], qualities["image/webp"]
@@ -49,7 +50,8 @@ def choose_format(
 ) -> Format:
     """Give the derivative's format for what the recipe asked: a name, None for the original's own, or `auto`."""
     if asked is None:
-        return FORMATS[facts.format.becomes or facts.format.name]
+        own = FORMATS[facts.format.becomes or facts.format.name]
+        return PNG if facts.alpha and facts.format.becomes and not own.alpha else own
     if asked != "auto":
         return WEBP if asked == "lqip" else FORMATS[asked]
     if client == "avif" and not animated and within_avif_budget:

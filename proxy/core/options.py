@@ -188,7 +188,7 @@ ROWS: tuple[Row, ...] = (
     number("blur", "blur", ("0.3", "100"), 1, "Gaussian blur of this σ, in pixels"),
     number("sharpen", "sharpen", ("0.3", "10"), 1, "sharpen edges of this σ, in pixels"),
     integer("pixelate", "pixelate", 2, 256, "blocks of this side, in pixels"),
-    number("brightness", "bri", ("0", "3"), 2, "brightness is multiplied", default=1),
+    number("brightness", "bri", ("0", "3"), 2, "lightness (CIE L*) is multiplied", default=1),
     number("contrast", "con", ("0", "3"), 2, "contrast around the middle grey is multiplied", default=1),
     number("saturation", "sat", ("0", "3"), 2, "saturation is multiplied", default=1),
     row(

@@ -8,14 +8,14 @@ from fractions import Fraction
 from typing import cast
 
 from proxy.core import decoration
-from proxy.core.encoding import choose_encoding
+from proxy.core.encoding import check_searched, choose_encoding
 from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
-from proxy.core.fitting import crop_box, target_box, user_turn
-from proxy.core.formats import ALWAYS_WRITTEN, EXTRA_WRITTEN, JPEG, PAGED, PROFILED, VECTORS, Format
+from proxy.core.fitting import at_hand, crop_box, target_box, user_turn
+from proxy.core.formats import ALWAYS_WRITTEN, EXTRA_WRITTEN, JPEG, PAGED, PNG, PROFILED, VECTORS, Format
 from proxy.core.geometry import Box, Size, Turn, scale, upright
 from proxy.core.layout import lay_out
-from proxy.core.limits import Limits, check_output, check_source, check_work
+from proxy.core.limits import Limits, check_looked, check_output, check_source, check_work
 from proxy.core.negotiation import Client, choose_format
 from proxy.core.options import FOUND
 from proxy.core.plan import Effect, Interest, Page, Plan, Trim
@@ -25,6 +25,8 @@ from proxy.core.tenant import Manner
 _PLACEHOLDERS = {"blurhash": 32, "thumbhash": 100, "lqip": 32}
 """Longest side of what a placeholder is made of, in pixels."""
 _LQIP_BLUR, _LQIP_QUALITY = 1.0, 40
+_DRAWN_PIXELS = 50_000_000
+"""No limit of a tenant's: it decides on the pixels, and would have to be in the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
         return _plan(recipe, facts, terms, crop)
     stands_up = upright(facts.orientation)
     looked = stands_up.inverse.of_box(crop, facts.upright)
+    check_looked("A trim", facts.stored if facts.format in VECTORS else looked.size, terms.limits)
     if trimmed is None:
         return Trim(facts.format, _first_frame(recipe, facts), looked, _corner(stands_up, looked), recipe.trim)
     kept = Box(looked.left + trimmed.left, looked.top + trimmed.top, trimmed.width, trimmed.height)
@@ -73,14 +76,18 @@ def _plan(recipe: Recipe, facts: Facts, terms: Terms, crop: Box) -> Plan:
     """Plan what becomes of `crop`, a box of the upright picture."""
     stands_up, turned = upright(facts.orientation), user_turn(recipe)
     turn, base = stands_up.then(turned), turned.of_size(crop.size)
-    recipe = _reduced(recipe, base)
+    recipe = _reduced(at_hand(recipe, base), base)
     layout = lay_out(recipe, base)
     final = layout.final
     first_frame, frames, asked = _frames(recipe, facts, final, terms)
-    check_output(asked, final, frames, terms.limits)
+    palette = asked is PNG and bool(recipe.quality or recipe.budget)
+    check_output(asked, final, frames, terms.limits, palette=palette)
     check_work(base, layout.scaled, terms.limits)
+    check_searched(asked, recipe)
 
     stored_crop = None if crop == _whole(facts) else stands_up.inverse.of_box(crop, facts.upright)
+    if stored_crop and facts.format in VECTORS:
+        check_looked("A part of a drawing", facts.stored, terms.limits)
     stored_scaled = turn.of_size(layout.scaled)
     wide = _is_wide(recipe, facts, asked, terms)
     radius = decoration.radius(recipe, final)
@@ -89,7 +96,7 @@ def _plan(recipe: Recipe, facts: Facts, terms: Terms, crop: Box) -> Plan:
         source=facts.format,
         first_frame=first_frame,
         frames=frames,
-        load=None if stored_crop else _drawn_size(facts, stored_scaled, terms.limits),
+        load=None if stored_crop else _drawn_size(facts, stored_scaled),
         load_shrink=1 if stored_crop else _load_shrink(facts, stored_scaled),
         crop=stored_crop,
         scaled=stored_scaled,
@@ -172,9 +179,11 @@ def _frames(recipe: Recipe, facts: Facts, final: Size, terms: Terms) -> tuple[in
     """Give (first frame from 0, how many, output format): animated in, animated out, where the format can."""
     first = _first_frame(recipe, facts)
     one = recipe.still or recipe.frame is not None or recipe.page is not None or not facts.format.animation
+    one = one or recipe.format in _PLACEHOLDERS
     animated = facts.frames > 1 and not one
     affordable = final.pixels <= terms.limits.avif_pixels and final.longest <= terms.limits.avif_side
-    asked = choose_format(recipe.format, facts, terms.client, animated=animated, within_avif_budget=affordable)
+    seen = replace(facts, alpha=False) if decoration.is_flat(recipe.background) else facts
+    asked = choose_format(recipe.format, seen, terms.client, animated=animated, within_avif_budget=affordable)
     if asked in EXTRA_WRITTEN and asked not in terms.equipment.writes:
         raise OverLimit(f"This installation does not write {asked.name}: set DARKROOM_FORMATS, or ask for avif.")
     return first, facts.frames if animated and asked.animation else 1, asked
@@ -189,14 +198,14 @@ def _first_frame(recipe: Recipe, facts: Facts) -> int:
     return first
 
 
-def _drawn_size(facts: Facts, scaled: Size, limits: Limits) -> Size | None:
+def _drawn_size(facts: Facts, scaled: Size) -> Size | None:
     """Give the size at which a vector is drawn, in its own ratio: no side is enlarged later, where that is sane."""
     if facts.format not in VECTORS:
         return None
     across, down = (scaled.width, facts.width), (scaled.height, facts.height)
     larger, smaller = (across, down) if across[0] * down[1] > down[0] * across[1] else (down, across)
     drawn = scale(facts.stored, larger)
-    return drawn if drawn.pixels <= max(scaled.pixels, limits.output_pixels) else scale(facts.stored, smaller)
+    return drawn if drawn.pixels <= max(scaled.pixels, _DRAWN_PIXELS) else scale(facts.stored, smaller)
 
 
 def _load_shrink(facts: Facts, scaled: Size) -> int:

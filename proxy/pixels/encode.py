@@ -50,7 +50,8 @@ def encode(image: pyvips.Image, how: Encoding, original: pyvips.Image) -> bytes:
         return write(picture, writing, quality)
 
     if how.budget_bytes is not None:
-        return fit_budget(image, at, how.budget_bytes)
+        whole = write(image, writing, None) if how.format is PNG else None
+        return whole if whole and len(whole) <= how.budget_bytes else fit_budget(image, at, how.budget_bytes)
     quick = replace(writing, how=replace(how, effort=min(how.effort, _DRAFT_EFFORT[how.format])))
     return hit_target(image, lambda picture, quality: write(picture, quick, quality), at, how)
 
@@ -83,8 +84,8 @@ def _avif(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
 
 
 def _png(image: pyvips.Image, writing: _Writing, quality: int | None) -> bytes:
-    """Libvips `pngsave`; a quality asks for a palette."""
-    options: dict[str, Any] = {} if quality is None else {"palette": True, "Q": quality}
+    """Libvips `pngsave`; a quality asks for a palette, which effort 3 finds three times faster than 7."""
+    options: dict[str, Any] = {} if quality is None else {"palette": True, "Q": quality, "effort": 3}
     how = writing.how
     return image.pngsave_buffer(compression=how.effort, interlace=how.progressive, keep=writing.kinds, **options)
 

@@ -12,7 +12,7 @@ def find_picture(fd: int, trim: Trim) -> Box:
     """Give what is left within `trim.crop` without its border (libvips `find_trim`); all of it where all is border."""
     try:
         image = open_image(fd, trim.source, trim.first_frame)
-        image = image.crop(trim.crop.left, trim.crop.top, trim.crop.width, trim.crop.height).copy_memory()
+        image = image.crop(trim.crop.left, trim.crop.top, trim.crop.width, trim.crop.height)
         image, corner = _opaque(to_display(image).copy_memory(), trim.corner)
         left, top, width, height = image.find_trim(threshold=trim.tolerance, background=corner, line_art=True)
     except pyvips.Error as error:

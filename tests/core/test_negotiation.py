@@ -17,6 +17,7 @@ CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
         (CHROME, "avif"),
         ("image/webp,*/*", "webp"),
         ("image/avif", "avif"),
+        ("IMAGE/AVIF", "avif"),
         ("image/avif;q=0.5,image/webp", "webp"),
         ("image/avif;q=0.9,image/webp;q=0.9", "avif"),
         ("image/avif;q=0,image/webp", "webp"),

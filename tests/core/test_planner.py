@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
-from proxy.core.formats import AVIF, FORMATS, GIF, JPEG, PDF, PNG, SVG, TEXTS, TIFF, WEBP, Format
+from proxy.core.formats import AVIF, FORMATS, GIF, JPEG, JXL, PDF, PNG, SVG, TEXTS, TIFF, WEBP, Format
 from proxy.core.geometry import Box, Size, Turn
 from proxy.core.grammar import parse
 from proxy.core.limits import Limits, check_source
@@ -50,6 +50,14 @@ def plan_of(recipe: str, facts: Facts = PHOTO, limits: Limits = LIMITS) -> Plan:
         ("w6000-h1000-fill", (3000, 1000)),
         ("w6000-h3000-contain", (6000, 3000)),
         ("w6000-h1000-up", (6000, 1000)),
+        ("w2000-h2000-dpr2", (2000, 2000)),
+        ("w1000-h1600-dpr2", (1250, 2000)),
+        ("w4000-h1000-dpr2", (3000, 1000)),
+        ("w1000-h1600-up-dpr2", (2000, 3200)),
+        ("w6000-ar1_1", (2000, 2000)),
+        ("h3000-ar3_1", (3000, 1000)),
+        ("w2000-ar1_1-dpr3", (2000, 2000)),
+        ("w3000-ar1_1-up", (3000, 3000)),
         ("rot90-w300", (300, 450)),
         ("rot180-w300", (300, 200)),
         ("crop0_0_1000_1000-w300", (300, 300)),
@@ -160,6 +168,10 @@ def test_animated_in_animated_out(recipe: str, source: object, output: object, f
         ("w601-avif", PHOTO, Limits(avif_side=600), "the longest side is 600"),
         ("w100-gif", Facts(GIF, 100, 100, frames=50), Limits(gif_pixels=499_999), "500000 pixels; the limit is 499999"),
         ("w10-h8192-up", Facts(PNG, 8000, 10), LIMITS, "on the way"),
+        ("trim10-w100", Facts(PNG, 10_000, 5_001), LIMITS, "A trim needs 50010000 pixels"),
+        ("crop0_0_9_9-trim10", Facts(PDF, 10_000, 5_001), LIMITS, "50010000"),
+        ("crop0_0_9_9", Facts(PDF, 10_000, 5_001), LIMITS, "A part of a drawing needs 50010000"),
+        ("w4000-h4000-up-q80-png", PHOTO, LIMITS, "the limit is 12000000"),
         ("w100", Facts(GIF, 100, 100, frames=50), Limits(output_pixels=499_999), "500000"),
     ],
 )
@@ -175,6 +187,28 @@ def test_auto_leaves_avif_where_its_budget_ends() -> None:
     narrow = Terms(Limits(avif_side=399), "avif")
     assert planned(parse("w400-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is WEBP
     assert planned(parse("w399-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is AVIF
+
+
+@pytest.mark.parametrize("recipe", ["lqip", "blurhash", "thumbhash", "w100-lqip"])
+def test_a_placeholder_stands_still(recipe: str) -> None:
+    assert plan_of(recipe, Facts(GIF, 100, 50, frames=7)).frames == 1
+
+
+@pytest.mark.parametrize(("background", "output"), [("", PNG), ("bgffffff-", JPEG), ("bgffffff80-", PNG)])
+def test_auto_needs_no_png_where_nothing_transparent_is_left(background: str, output: Format) -> None:
+    assert plan_of(f"w100-{background}auto", Facts(PNG, 200, 100, alpha=True)).encoding.format is output
+
+
+def test_what_cannot_be_kept_as_it_is_keeps_its_transparency() -> None:
+    assert plan_of("w100", Facts(JXL, 200, 100, alpha=True)).encoding.format is PNG
+    assert plan_of("w100", Facts(JXL, 200, 100)).encoding.format is JPEG
+
+
+@pytest.mark.parametrize("source", [GIF, TIFF])
+def test_a_budget_with_a_format_that_cannot_shrink_is_refused(source: Format) -> None:
+    with pytest.raises(OverLimit, match="say webp"):
+        plan_of("w100-max20k", Facts(source, 200, 100))
+    assert plan_of("w100-max20k", Facts(PNG, 200, 100)).encoding.budget_bytes == 20 * 1024
 
 
 facts_in_reach = st.builds(

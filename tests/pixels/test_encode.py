@@ -187,6 +187,17 @@ def test_nothing_grows_for_nothing(suffix: str, options: dict[str, int]) -> None
     assert made(body, f"w599-{suffix}").body != made(body, suffix).body
 
 
+def test_a_png_fits_into_a_budget_by_a_palette_where_it_has_to() -> None:
+    body = GRAINY.cast("uchar").pngsave_buffer()
+    whole = made(body, "w200-png").body
+    assert made(body, "w200-max900k-png").body == whole
+    fitted = made(body, "w200-max20k").body
+    assert len(fitted) <= 20 * 1024 < len(whole)
+    assert PIL.Image.open(io.BytesIO(fitted)).mode == "P"
+    with pytest.raises(OverLimit, match="the budget is 1024"):
+        made(body, "w400-max1k-png")
+
+
 def test_an_original_that_lies_on_its_side_is_written_anew() -> None:
     body = quadrants(64, 48, 6, ".jpg")
     picture = PIL.Image.open(io.BytesIO(made(body, "jpeg").body))
