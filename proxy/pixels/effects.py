@@ -11,6 +11,7 @@ from typing import Any
 import pyvips
 
 from proxy.core.plan import Plan
+from proxy.pixels.rounding import rounded
 
 Numbers = tuple[float, ...]
 _WIDE_SIGMA = 8.0
@@ -32,7 +33,7 @@ def effects(image: pyvips.Image, plan: Plan) -> pyvips.Image:
 def _whole(image: pyvips.Image, name: str, numbers: Numbers) -> pyvips.Image:
     if not image.hasalpha():
         return _TAKES_ALPHA[name](image, numbers).cast("uchar")
-    return _TAKES_ALPHA[name](image.premultiply(), numbers).unpremultiply().cast("uchar")
+    return rounded(_TAKES_ALPHA[name](image.premultiply(), numbers).unpremultiply(), "uchar")
 
 
 def _beside_alpha(image: pyvips.Image, name: str, numbers: Numbers) -> pyvips.Image:

@@ -9,6 +9,7 @@ from proxy.core.plan import Overlay, Plan
 from proxy.pixels.colour import to_display
 from proxy.pixels.lettering import draw_text
 from proxy.pixels.probe import probe
+from proxy.pixels.rounding import rounded
 from proxy.pixels.source import open_image
 
 
@@ -60,7 +61,7 @@ def _watermark(overlay: Overlay, fd: int | None) -> pyvips.Image:
 
 def _resized(image: pyvips.Image, across: float, down: float) -> pyvips.Image:
     image = image.premultiply().resize(across, vscale=down).unpremultiply()
-    return image.cast("uchar").copy(interpretation="srgb")
+    return rounded(image, "uchar").copy(interpretation="srgb")
 
 
 def _placed(image: pyvips.Image, stamp: Stamp) -> tuple[pyvips.Image, str]:

@@ -24,6 +24,7 @@ from proxy.pixels.frame import border, corners
 from proxy.pixels.metadata import rights_of
 from proxy.pixels.overlay import Stamp, lay, make_stamps
 from proxy.pixels.probe import probe
+from proxy.pixels.rounding import rounded
 from proxy.pixels.source import open_image, refusal
 
 _PLAIN = {"srgb", "b-w"}
@@ -140,7 +141,7 @@ def resize(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     alpha, kind = image.hasalpha(), image.format
     image = image.premultiply() if alpha else image
     image = image.resize(plan.scaled.width / image.width, vscale=plan.scaled.height / image.height)
-    return image.unpremultiply().cast(kind) if alpha else image
+    return rounded(image.unpremultiply(), kind) if alpha else image
 
 
 def _resize_linear(image: pyvips.Image, plan: Plan) -> pyvips.Image:

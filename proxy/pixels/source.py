@@ -24,6 +24,8 @@ _LOADERS = {
     TIFF: "tiffload_source",
 }
 _NUMBERED = {GIF, WEBP, TIFF}
+_BANDS = {"b-w": 2, "grey16": 2, "cmyk": 5}
+"""Of colour and alpha; of what is not named here, four."""
 _TEXT = re.compile(rb"<(?:[A-Za-z0-9_]+:)?text[\s>/]")
 
 
@@ -66,7 +68,14 @@ def open_image(fd: int, source: Format, page: int = 0, **options: Any) -> pyvips
     os.lseek(fd, 0, os.SEEK_SET)
     stream = pyvips.Source.new_from_descriptor(fd)
     image = pyvips.Operation.call(_LOADERS[source], stream, access="sequential", fail_on="truncated", **options)
-    return with_rights(image, read_rights(lambda at, size: os.pread(fd, size, at))) if source is TIFF else image
+    return _of_tiff(image, fd) if source is TIFF else image
+
+
+def _of_tiff(image: pyvips.Image, fd: int) -> pyvips.Image:
+    """Leave out what is neither colour nor alpha, and add what libvips does not read."""
+    most = _BANDS.get(image.interpretation, 4)
+    image = image.extract_band(0, n=most) if image.bands > most else image
+    return with_rights(image, read_rights(lambda at, size: os.pread(fd, size, at)))
 
 
 def refusal(error: pyvips.Error) -> Refusal:

@@ -16,6 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyvips
+
 from proxy.core.errors import Refusal
 from proxy.core.formats import readable
 from proxy.core.plan import Plan, Trim
@@ -68,6 +70,7 @@ def serve(ours: socket.socket) -> None:
 
 def _answer(header: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], bytes]:
     fd, *others = fds
+    pyvips.vips_lib.vips_error_clear()  # or what was wrong with another picture would be told of this one
     os.lseek(fd, 0, os.SEEK_SET)
     if "probe" in header:
         return {"facts": probe.probe(fd, header["probe"]).to_dict()}, b""

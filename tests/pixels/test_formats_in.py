@@ -182,6 +182,15 @@ def test_entities_do_not_explode() -> None:
         made(body, "png")
 
 
+@pytest.mark.parametrize("recipe", ["thumbhash", "blurhash", "sepia-png", "w60-h60-contain-jpeg", "bgffffff80-png"])
+@pytest.mark.parametrize("bands", [4, 5, 7])
+def test_samples_of_a_tiff_beyond_colour_and_alpha_are_left_out(recipe: str, bands: int) -> None:
+    body = solid(40, 30, RED).bandjoin([255] * (bands - 3)).copy(interpretation="srgb").tiffsave_buffer()
+    answer = developed(body, recipe)
+    if recipe.endswith(("png", "jpeg")) and "sepia" not in recipe:
+        assert near(decoded(answer)[0:3], 25, 25, RED, 4)
+
+
 def test_a_page_of_a_tiff_is_chosen() -> None:
     body = pages(RED, BLUE)
     assert near(made(body, "png"), 15, 10, RED, 1)

@@ -284,3 +284,16 @@ def test_an_inside_fit_is_as_large_as_libvips_own_thumbnail(body: bytes, width: 
     ):
         on_a_half = (full * exact).denominator == 2
         assert abs(side - other) <= int(on_a_half)
+
+
+@pytest.mark.parametrize("effect", ["", "blur2-"])
+def test_an_alpha_that_hides_nothing_changes_nothing(effect: str) -> None:
+    """Cut instead of rounded, floats would make it half a step darker."""
+    ramp = pyvips.Image.xyz(256, 64)[0].bandjoin([pyvips.Image.xyz(256, 64)[1] * 3, 90]).cast("uchar")
+    ramp = ramp.copy(interpretation="srgb")
+    with opened(ramp.pngsave_buffer()) as plain, opened(ramp.bandjoin(255).pngsave_buffer()) as clear:
+        recipe = parse(f"w100-{effect}png")
+        one, other = (decoded(render(fd, planned(recipe, probe(fd))).body) for fd in (plain, clear))
+    apart = other[0:3] - one
+    assert apart.abs().max() <= 1
+    assert abs(apart.avg()) < 0.1
