@@ -16,6 +16,7 @@ from proxy.core.errors import DeadlinePassed, NotAPicture, NotFound, OverLimit, 
 from proxy.core.facts import Facts
 from proxy.core.formats import JSON, Format
 from proxy.core.geometry import Box
+from proxy.core.limits import Limits, check_bytes
 from proxy.core.names import DerivativeKey, Digest
 from proxy.core.plan import Page, Plan, Trim
 from proxy.core.planner import Equipment, Terms, plan_render, planned
@@ -61,7 +62,7 @@ class Delivery:
         self._deadline_s = deadline_s
         self._flights = Flights[DerivativeKey, Delivered]()
         self._facts = Recent[Digest, Facts](_REMEMBERED)
-        self._refused = Passing[DerivativeKey, Refusal](_REMEMBERED, _NEGATIVE_S)
+        self._refused = Passing[tuple[DerivativeKey, Limits], Refusal](_REMEMBERED, _NEGATIVE_S)
 
     def at_hand(self, order: Order) -> tuple[str, Derivative] | None:
         """Give the derivative and its tier's name from this process's memory, without waiting."""
@@ -69,7 +70,7 @@ class Delivery:
 
     async def deliver(self, order: Order) -> Delivered:
         """Give the picture from the nearest tier, or make it; many who ask at once wait for one."""
-        refused = self._refused.get(order.key)
+        refused = self._refused.get((order.key, order.tenant.limits))
         if refused is not None:
             raise refused.with_traceback(None)  # raised again and again: its history must not grow
         try:
@@ -78,7 +79,7 @@ class Delivery:
         except TimeoutError:
             raise DeadlinePassed(f"The picture was not ready within {self._deadline_s:g} seconds.") from None
         except (NotAPicture, OverLimit) as refusal:
-            self._refused.put(order.key, refusal)
+            self._refused.put((order.key, order.tenant.limits), refusal)
             raise
 
     async def inspect(self, order: Order) -> tuple[Format, Derivative | None]:
@@ -139,12 +140,18 @@ class Delivery:
     async def _open(self, order: Order) -> OpenOriginal:
         try:
             async with self._house.fetching:
-                return await self._house.originals.open(order.tenant.name, order.original)
+                original = await self._house.originals.open(order.tenant.name, order.original)
         except NotFound:
             if not order.reference:
                 raise
             await self._house.references.lost(order.tenant, order.reference, order.original)
             raise Unavailable("What the source gave is no longer kept, and will be asked for again.") from None
+        try:
+            check_bytes(original.size_bytes, order.tenant.limits)
+        except OverLimit:
+            original.close()
+            raise
+        return original
 
     async def _described(self, order: Order, original: OpenOriginal, facts: Facts | None) -> Delivered:
         if facts is None:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from proxy.core.caching import matches
 from proxy.core.errors import Broken, MethodNotAllowed, Refusal
 from proxy.deliver import Delivered, Delivery
-from proxy.heads import naming, picture_headers, read_fields, read_link, server_timing, target_of
+from proxy.heads import naming, picture_headers, read_fields, read_link, saving, server_timing, target_of, varying
 from proxy.metrics import Metrics
 from proxy.orders import Order, Orders
 from proxy.problem import ALLOW, SAFE_HEADERS, Headers, problem_answer
@@ -48,13 +48,15 @@ class Edge:
         request_id = _name_request()
         identity = (b"x-request-id", request_id.encode())
         tier, cause = "none", None
+        vary: Headers = []
         try:
-            status, headers, body, tier = await self._answer(scope, receive)
+            status, headers, body, tier = await self._answer(scope, receive, vary)
         except ClientLeft:
             self._metrics.answered(499, tier, 0)
             return
         except Refusal as refusal:
             status, headers, body = problem_answer(refusal, request_id)
+            headers += vary
             cause = refusal.code
         except Exception:
             log.exception("a request failed", request=request_id)
@@ -68,8 +70,8 @@ class Edge:
         if self._logged == "all" or (self._logged == "work" and (cause or tier == "render")):
             _log(scope, request=request_id, status=status, tier=tier, cause=cause, ms=_ms(begun))
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        """Walk the line for one request."""
+    async def _answer(self, scope: Scope, receive: Receive, vary: Headers) -> Answer:
+        """Walk the line for one request; `vary` is told what a refusal depends on, once that is known."""
         method = scope["method"]
         if method not in ("GET", "HEAD", "OPTIONS"):
             raise MethodNotAllowed("Pictures are read with GET or HEAD.")
@@ -81,6 +83,7 @@ class Edge:
         if link.digest is None:
             resolved = await unless_client_leaves(receive, self._orders.resolve(tenant, link))
         order = self._orders.order(tenant, link, asked, resolved)
+        vary += varying(order)
         if ready := self._ready(order, if_none_match):
             return ready
         if method == "HEAD":
@@ -99,7 +102,8 @@ class Edge:
     async def _inspected(self, order: Order, receive: Receive) -> Answer:
         """Answer HEAD for a picture that no memory holds; its length is only told where a tier knows it."""
         found = await unless_client_leaves(receive, self._delivery.inspect(order))
-        headers = [*naming(order), (b"content-type", found[0].media_type.encode()), *SAFE_HEADERS]
+        shown = found[0]
+        headers = [(b"content-type", shown.media_type.encode()), *naming(order), *SAFE_HEADERS, *saving(order, shown)]
         if found[1] is not None:
             headers.append((b"content-length", str(len(found[1].body)).encode()))
         return 200, headers, b"", "none"

@@ -57,21 +57,29 @@ def naming(order: Order) -> Headers:
         (b"cache-control", cache_control(order.lifetime_s, order.fresh_s).encode()),
         (b"x-amz-meta-cache-tag", f"a-{order.tenant.name}-{order.original}, t-{order.tenant.name}".encode()),
     ]
-    if order.client is not None:
-        headers.append((b"vary", VARY.encode() if order.tenant.hints else b"Accept"))
-    return headers
+    return headers + varying(order)
+
+
+def varying(order: Order) -> Headers:
+    """Give what the answer depends on beside the URL, a refusal's as well."""
+    return [] if order.client is None else [(b"vary", VARY.encode() if order.tenant.hints else b"Accept")]
+
+
+def saving(order: Order, shown: Format) -> Headers:
+    """Give the name to save a picture by, where the recipe asks for that (RFC 6266)."""
+    ending = "jpg" if shown.name == "jpeg" else "txt" if shown in TEXTS[1:] else shown.name
+    named = (b"content-disposition", f'attachment; filename="{order.original[:16]}.{ending}"'.encode())
+    return [named] if order.recipe.dl else []
 
 
 def picture_headers(order: Order, shown: Format, length: int, server_timing: str) -> Headers:
     """Give all that a picture's 200 carries but the request's id."""
-    ending = "jpg" if shown.name == "jpeg" else "txt" if shown in TEXTS[1:] else shown.name
-    disposition = (b"content-disposition", f'attachment; filename="{order.original[:16]}.{ending}"'.encode())
     return [
         (b"content-type", shown.media_type.encode()),
         (b"content-length", str(length).encode()),
         *naming(order),
         *SAFE_HEADERS,
-        *((disposition,) if order.recipe.dl else ()),
+        *saving(order, shown),
         (b"server-timing", server_timing.encode()),
     ]
 

@@ -46,6 +46,12 @@ HARD_CAPS = Limits(
 """No setting goes beyond these: past them a worker's memory and deadline cannot hold."""
 
 
+def check_bytes(size_bytes: int, limits: Limits) -> None:
+    """Refuse an original that is too large a file."""
+    if size_bytes > limits.source_bytes:
+        raise OverLimit(f"The original has {size_bytes} bytes; the limit is {limits.source_bytes}.")
+
+
 def check_source(facts: Facts, limits: Limits) -> None:
     """Refuse an original whose header alone says that it is too much."""
     pixels, frames = facts.stored.pixels, facts.frames

@@ -125,6 +125,8 @@ def test_a_download_has_a_file_name(server: Server, original: str) -> None:
     told = server.picture(original, "w20-dl-jpeg").headers["content-disposition"]
     assert told == f'attachment; filename="{original[:16]}.jpg"'
     assert "content-disposition" not in server.picture(original, "w20-jpeg").headers
+    cold = server.http.head(sign(path(original, "w23-dl-jpeg")))
+    assert cold.headers["content-disposition"] == told
 
 
 def test_hints_count_where_the_tenant_says_so(server: Server, home: Home, original: str) -> None:
@@ -150,7 +152,25 @@ def test_a_tenant_s_limits_are_its_own(server: Server, home: Home, original: str
     server.wait_until(lambda: server.picture(original, "w31-png").status_code == 422)
     assert server.picture(original, "w30-png").status_code == 200
     home.run("tenant", "set", "acme", "--limit", "output_side=")
-    server.wait_until(lambda: server.picture(original, "w31-jpeg").status_code == 200)
+    # also what was refused before: limits that are lifted are not remembered
+    server.wait_until(lambda: server.picture(original, "w31-png").status_code == 200)
+    home.run("tenant", "set", "acme", "--limit", "source_bytes=100")
+    server.wait_until(lambda: server.picture(original, "w32-png").status_code == 422)
+    told = server.picture(original, "w32-png").json()["detail"]
+    assert re.fullmatch(r"The original has \d+ bytes; the limit is 100\.", told)
+    assert server.http.head(sign(path(original, "w33-png"))).status_code == 422
+    home.run("tenant", "set", "acme", "--limit", "source_bytes=")
+    server.wait_until(lambda: server.picture(original, "w32-png").status_code == 200)
+
+
+def test_a_refusal_of_auto_is_one_class_of_clients(server: Server, home: Home, original: str) -> None:
+    """A cache must not tell a browser that reads WebP what one that does not was told."""
+    home.run("tenant", "set", "acme", "--limit", "output_side=40")
+    server.wait_until(lambda: server.picture(original, "w41-auto").status_code == 422)
+    assert server.picture(original, "w41-auto").headers["vary"] == "Accept"
+    assert "vary" not in server.picture(original, "w41-webp").headers
+    home.run("tenant", "set", "acme", "--limit", "output_side=")
+    server.wait_until(lambda: server.picture(original, "w41-auto").status_code == 200)
 
 
 def test_linear_light_has_other_names(server: Server, home: Home, original: str) -> None:
