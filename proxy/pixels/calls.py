@@ -4,7 +4,9 @@ The kernel runs the program on each call, over `struct seccomp_data` (seccomp(2)
 architecture it was made for, six arguments of 64 bits. First the architecture (a foreign one renumbers
 everything: the process is killed), then the table. x32 calls carry bit 30 in their number, so none of them
 is in the table. Pointers cannot be followed, which is why calls are granted that take descriptors, and not
-those that take names; but for opening a file to read it, where Landlock judges which.
+those that take names; but for two. `newfstatat` is what the C library's `fstat` is: a worker can learn that a file is
+there, how large and how old it is, and not what is in it. And files can be opened to be read, where Landlock judges
+which.
 """
 
 import errno

@@ -10,7 +10,7 @@ from proxy.core.names import Generation
 from proxy.pixels import process
 from proxy.pixels.process import NoWorker, Process
 from proxy.pixels.sandbox import Ceilings, Walls
-from proxy.pixels.typefaces import fingerprint
+from proxy.pixels.typefaces import Typefaces
 from proxy.pixels.wire import quiet
 from proxy.pixels.words import Hello
 from proxy.settings import Settings
@@ -28,7 +28,7 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 10.0
 class Crew:
     """`size` workers and one spare. Who takes a worker has it for himself until he puts it back."""
 
-    def __init__(self, settings: Settings, command: tuple[str, ...]) -> None:
+    def __init__(self, settings: Settings, command: tuple[str, ...], fonts: Typefaces) -> None:
         self.size = settings.workers or len(os.sched_getaffinity(0))
         self.up: set[Process] = set()
         self.idle: list[Process] = []
@@ -39,8 +39,8 @@ class Crew:
         # Honest work never gets there: the deadline and `worker_jobs` end it. For a parent that is stuck.
         cpu_s = int(settings.worker_jobs * settings.render_deadline_s) + 60
         self._ceilings = Ceilings(settings.worker_memory_bytes, cpu_s)
-        fonts = "" if settings.fonts is None else str(settings.fonts.resolve())
-        self._more = (settings.formats, fonts, "faces" if settings.faces else "")
+        self._fonts = fonts
+        self._more = (settings.formats, fonts.folder, "faces" if settings.faces else "")
         self._arrival = asyncio.Event()
         self._departure = asyncio.Event()
         self._failures = 0
@@ -60,7 +60,7 @@ class Crew:
                 raise one
         hello = greeted[0][1]
         self._judge(hello.walls)
-        parts = (str(PIXEL_CODE), hello.libvips, fingerprint(self._settings.fonts))
+        parts = (str(PIXEL_CODE), hello.libvips, self._fonts.fingerprint)
         return Generation("-".join(filter(None, parts))), hello.walls
 
     def _judge(self, walls: Walls) -> None:

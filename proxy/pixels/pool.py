@@ -20,8 +20,9 @@ from proxy.core.facts import Facts
 from proxy.core.names import Generation
 from proxy.core.plan import Page, Plan, Trim
 from proxy.pixels.crew import CLOSED, Crew
-from proxy.pixels.process import WORKER, Process
+from proxy.pixels.process import WORKER, NoWorker, Process
 from proxy.pixels.sandbox import Walls
+from proxy.pixels.typefaces import WrongFonts, gathered
 from proxy.pixels.wire import WorkerDied
 from proxy.ports import Developed, OpenOriginal, Planning
 from proxy.settings import Settings
@@ -170,10 +171,15 @@ def _told(worker: Process, died: WorkerDied) -> Exception:
 async def open_pool(settings: Settings, command: tuple[str, ...] = WORKER) -> AsyncIterator[Pool]:
     """Start the workers and the spare, and end them all at the end; visits then end with Unavailable.
 
-    NoWorker when one doesn't start, and why: a wrong libvips, a wall that `sandbox=require` misses.
+    NoWorker when one doesn't start, and why: a wrong libvips, a wall that `sandbox=require` misses, no fonts.
     """
-    crew = Crew(settings, command)
-    try:
-        yield Pool(crew, *await crew.open(), settings.render_deadline_s)
-    finally:
-        await crew.close()
+    with ExitStack() as stack:
+        try:
+            fonts = stack.enter_context(gathered(settings.fonts))
+        except WrongFonts as wrong:
+            raise NoWorker(str(wrong)) from wrong
+        crew = Crew(settings, command, fonts)
+        try:
+            yield Pool(crew, *await crew.open(), settings.render_deadline_s)
+        finally:
+            await crew.close()

@@ -1,26 +1,71 @@
-"""Font files: the bundled one, and those of the operator's folder."""
+"""Font files: the bundled one, and copies of the operator's.
 
-from hashlib import sha256
+Workers open fonts as long as they live, and may open those alone that they were started with. So the operator's are
+copied when the server starts: what is changed, replaced or removed later changes no picture before the next start, and
+what was drawn with others has another name.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 FOLDER = Path(__file__).parent / "fonts"
 BUNDLED = FOLDER / "DejaVuSans.ttf"
+MOST_FONTS, MOST_BYTES = 300, 512 * 2**20
+"""Of the operator's: each takes a worker about five milliseconds to open."""
 _ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
+
+
+class WrongFonts(Exception):  # noqa: N818 - a sentence for the operator
+    """The folder of fonts is not what it has to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typefaces:
+    """Where workers find fonts beside the bundled one, and eight hex digits that name these; both may be empty."""
+
+    folder: str = ""
+    fingerprint: str = ""
 
 
 def font_files(folder: Path | None) -> list[Path]:
     """List the bundled font and the folder's, those below it too, in the order in which they are asked for a letter."""
-    return [BUNDLED, *_own_files(folder)]
+    return [BUNDLED, *(_own_files(folder) if folder else ())]
 
 
-def _own_files(folder: Path | None) -> list[Path]:
+@contextmanager
+def gathered(folder: Path | None) -> Iterator[Typefaces]:
+    """Copy the operator's fonts to a place of their own until the end; WrongFonts says what is wrong with them."""
     if folder is None:
-        return []
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file())
+        yield Typefaces()
+        return
+    with TemporaryDirectory(prefix="darkroom-fonts-") as place:
+        try:
+            seen = sha256()
+            for number, file in enumerate(_checked(folder)):
+                copy = Path(place) / f"{number:04}{file.suffix.lower()}"
+                shutil.copyfile(file, copy)
+                with copy.open("rb") as content:
+                    seen.update(file_digest(content, "sha256").digest())
+        except OSError as error:
+            raise WrongFonts(f"DARKROOM_FONTS: {error.filename} cannot be read: {error.strerror}.") from error
+        yield Typefaces(place, seen.hexdigest()[:8])
 
 
-def fingerprint(folder: Path | None) -> str:
-    """Tell one set of fonts from another, by names and sizes; empty where there is none but the bundled."""
+def _checked(folder: Path) -> list[Path]:
     files = _own_files(folder)
-    told = "\n".join(f"{path.name} {path.stat().st_size}" for path in files)
-    return sha256(told.encode()).hexdigest()[:8] if files else ""
+    if not files:
+        raise WrongFonts(f"DARKROOM_FONTS: {folder} has no font ({', '.join(sorted(_ENDINGS))}).")
+    if len(files) > MOST_FONTS or sum(file.stat().st_size for file in files) > MOST_BYTES:
+        raise WrongFonts(
+            f"DARKROOM_FONTS: {folder} has {len(files)} fonts; at most {MOST_FONTS} and {MOST_BYTES // 2**20} MiB."
+        )
+    return files
+
+
+def _own_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file())

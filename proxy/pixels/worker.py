@@ -19,7 +19,7 @@ from typing import Any
 import pyvips
 
 from proxy.core.errors import Refusal
-from proxy.core.formats import readable
+from proxy.core.formats import SVG, readable
 from proxy.core.plan import Plan, Trim
 from proxy.pixels import boot, extras, faces, lettering, probe, render, sandbox, trim, typefaces, wire, words
 
@@ -46,8 +46,9 @@ def main() -> None:
             raise SystemExit(str(wrong)) from None
         folder = Path(fonts) if fonts else None
         lettering.open_fonts(folder)
-        # Cairo opens a font again for every size that an SVG asks for.
-        walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s), typefaces.font_files(folder))
+        # Cairo opens a font again for every size that a drawing asks for.
+        opened = typefaces.font_files(folder) if SVG in readable(formats) else []
+        walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s), opened)
         # Behind the walls: a wall that pixels cannot do without shows here, before any request.
         boot.warm_up()
         wire.say(ours, words.hello(libvips, walls))

@@ -21,13 +21,15 @@ from proxy.core.errors import DeadlinePassed, NotAPicture, OverLimit, Poisonous,
 from proxy.core.facts import Facts
 from proxy.core.formats import AVIF, JPEG, PNG, WEBP, Format, sniff
 from proxy.core.geometry import Box, Size
+from proxy.core.grammar import parse
 from proxy.core.plan import Encoding, Plan
+from proxy.core.planner import planned
 from proxy.pixels.crew import PIXEL_CODE
 from proxy.pixels.pool import Pool, open_pool
 from proxy.pixels.process import WORKER, NoWorker
-from proxy.pixels.typefaces import BUNDLED, fingerprint
+from proxy.pixels.typefaces import BUNDLED
 from proxy.pixels.wire import quiet
-from proxy.ports import OpenOriginal
+from proxy.ports import OpenOriginal, Planning
 from proxy.settings import Settings
 from tests.patience import until
 from tests.plans import plain_plan
@@ -145,9 +147,48 @@ async def test_fonts_of_one_s_own_are_loaded_and_make_another_generation(tmp_pat
     for folder in (None, tmp_path / "fonts"):
         async with open_pool(Settings(home=tmp_path, workers=1, fonts=folder)) as pool:
             generations.add(pool.generation)
-    (fonts / "Third.otf").write_bytes(b"another")
-    generations.add(f"{min(generations, key=len)}-{fingerprint(tmp_path / 'fonts')}")
+    changed = bytearray(BUNDLED.read_bytes())
+    changed[-1] ^= 1
+    (fonts / "Other.TTF").write_bytes(changed)  # of the same name and size
+    async with open_pool(Settings(home=tmp_path, workers=1, fonts=tmp_path / "fonts")) as pool:
+        generations.add(pool.generation)
     assert len(generations) == 3
+
+
+async def test_fonts_that_change_under_a_server_change_no_picture(tmp_path: Path) -> None:
+    """They are replaced and removed by package managers; a worker that starts then would draw with others."""
+    fonts = tmp_path / "fonts"
+    fonts.mkdir()
+    shutil.copy(BUNDLED, fonts / "Other.ttf")
+    drawing = tmp_path / "word.svg"
+    drawing.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="99" height="30"><text y="20">Hij</text></svg>')
+    settings = Settings(home=tmp_path, workers=1, worker_jobs=3, formats="svg", fonts=fonts)
+    seen = []
+
+    def enlarging_to(width: int) -> Planning:
+        return lambda facts, _: planned(parse(f"w{width}-up-png"), facts)
+
+    enlarging = [enlarging_to(width) for width in (100, 110, 120, 130)]
+    async with open_pool(settings) as pool:
+        for number in range(12):
+            if number == 2:
+                (fonts / "Other.ttf").unlink()
+            with OpenOriginal(os.open(drawing, os.O_RDONLY), drawing.stat().st_size) as original:
+                made = await pool.develop(original, None, enlarging[number % 4])
+            seen.append(made.derivative.body)
+    assert seen[4:8] == seen[8:12] == [*seen[0:2], *seen[6:8]]
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "empty", "crowded"])
+async def test_a_folder_without_fonts_is_told(tmp_path: Path, wrong: str) -> None:
+    folder = tmp_path / wrong
+    if wrong != "nothing":
+        folder.mkdir()
+    for number in range(301 if wrong == "crowded" else 0):
+        (folder / f"{number}.ttf").touch()
+    with pytest.raises(NoWorker, match="DARKROOM_FONTS"):
+        async with open_pool(Settings(home=tmp_path, workers=1, fonts=folder)):
+            pass
 
 
 async def test_a_refusing_plan_gives_the_worker_back(pools: Pools, original: OpenOriginal) -> None:

@@ -139,8 +139,8 @@ def test_a_file_that_is_named_is_read_and_nothing_else(attempt: str) -> None:
     )
 
 
-def test_who_asks_whether_a_file_may_be_read_hears_yes_and_learns_nothing() -> None:
-    """Cairo asks before it opens a font; files that are there and files that are not answer alike."""
+def test_who_asks_whether_a_file_may_be_read_hears_yes() -> None:
+    """Cairo asks before it opens a font; opening then tells."""
     holds(
         """
         from pathlib import Path
