@@ -105,11 +105,12 @@ def _texts(read: Read, layout: _Layout, at: int) -> list[tuple[int, str]]:
             value = entry[4 + width :]
             if length > width:
                 value = read(layout.unpack(layout.offset, value), length)
-            found.append((tag, _decoded(value[:length])))
+            found.append((tag, decoded(value[:length])))
     return found
 
 
-def _decoded(value: bytes) -> str:
+def decoded(value: bytes) -> str:
+    """Read a text up to its end: UTF-8 where it is, else Latin-1."""
     text = value.partition(b"\0")[0]
     try:
         return text.decode().strip()

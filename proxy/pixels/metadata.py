@@ -6,11 +6,14 @@ of it, the place included. What the fields say is written anew.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import pyvips
 
 from proxy.core import tiff
+from proxy.core.rights import read_iptc, read_xmp
 
 EXIF, _XMP, _IPTC, _ICC = 1, 2, 4, 8
 """VipsForeignKeep."""
@@ -26,42 +29,92 @@ _XMP_OTHERS = re.compile(rb"hdrgm:|GainMap|GContainer|Container:Directory")
 """It tells of pictures behind the picture (gain maps, depth), which are left out: a viewer would look for them."""
 _IPTC_PLACES = tuple(bytes((0x1C, 2, dataset)) for dataset in (26, 27, 90, 92, 95, 100, 101))
 """Content location, city, sub-location, state, country (IIM 4.2)."""
+_SRGB, _UNCALIBRATED = "1", "65535"
+"""EXIF's ColorSpace: libexif says the latter of every picture."""
+_EXIF_HEADS = (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08")
+_PLACES_OF = "".join(map(chr, (*range(1, 9), *range(14, 32))))
+"""Control characters: nothing else in an EXIF block is a row of them."""
+_SHORTEST_PLACE = 3
 _LONGEST_RIGHT = 2_000
 _LARGEST_BLOCK, _LONGEST_FIELDS = 24_576, 16_384
 """Bytes of XMP, of IPTC, and of all EXIF fields together; what is larger stays behind."""
 
 
-def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool, profile: bool) -> tuple[pyvips.Image, int]:
-    """Give `image` with the metadata of `source` that may leave, and which kinds a saver is to write.
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A picture with the metadata that may leave, and what its saver is to write of them."""
 
-    `profile` writes the colour profile as well, where the picture has one.
-    """
+    image: pyvips.Image
+    kinds: int
+    """VipsForeignKeep."""
+    words: tuple[tuple[bytes, bytes], ...]
+    """Texts that libvips would transliterate, each behind what stands in its place until it is written."""
+
+
+def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool, profile: bool) -> Carried:
+    """Take over of `source` what may leave; `profile` writes the colour profile as well, where there is one."""
     told = {name: source.get(name) for name in source.get_fields() if name.startswith("exif-ifd") or name in _BLOCKS}
-    kept = {name: value for name, value in told.items() if (_may_leave(name, value) if everything else name in _RIGHTS)}
-    kept = {name: text for name, value in kept.items() if (text := _plain(value))}
+    kept = {
+        name: text for name, value in told.items() if everything and _may_leave(name, value) and (text := _plain(value))
+    }
     if sum(len(text) for text in kept.values() if isinstance(text, str)) > _LONGEST_FIELDS:
-        kept = {name: text for name, text in kept.items() if name in (*_RIGHTS, *_BLOCKS)}
+        kept = {name: text for name, text in kept.items() if name in _BLOCKS}
+    rights = rights_of(source)
+    kept |= {name: rights[tag] for name, tag in _RIGHTS.items() if tag in rights}
     image = image.copy()
     for name in image.get_fields():
         if name.startswith(("exif-", "jpeg-thumbnail")) or name in _BLOCKS:
             image.remove(name)
+    if any(name.startswith("exif-") for name in kept):
+        kept["exif-ifd2-ColorSpace"] = _UNCALIBRATED if profile else _SRGB
+    words: list[tuple[bytes, bytes]] = []
     for name, value in kept.items():
-        # a saver takes a tail in brackets for libexif's, and cuts it: give it one
-        text = f"{value} (kept)" if isinstance(value, str) and value.endswith(")") else value
-        image.set_type(source.get_typeof(name), name, text)
+        kind = pyvips.GValue.blob_type if name in _BLOCKS else pyvips.GValue.gstr_type
+        image.set_type(kind, name, value if name in _BLOCKS else _placed(value, words))
     kinds = {
         EXIF: any(name.startswith("exif-") for name in kept),
         _XMP: "xmp-data" in kept,
         _IPTC: "iptc-data" in kept,
         _ICC: profile and image.get_typeof("icc-profile-data") != 0,
     }
-    return image, sum(kind for kind, there in kinds.items() if there)
+    return Carried(image, sum(kind for kind, there in kinds.items() if there), tuple(words))
+
+
+def spell_out(body: bytes, words: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Put the texts into a written picture, each as long as what it takes the place of."""
+    start = min((at for head in _EXIF_HEADS if (at := body.find(head)) >= 0), default=-1)
+    if not words or start < 0:
+        return body
+    out = bytearray(body)
+    for place, text in words:
+        at = out.find(place, start)
+        if at >= 0:
+            out[at : at + len(text)] = text
+    if out[start - 4 : start] == b"eXIf":
+        end = start + int.from_bytes(out[start - 8 : start - 4], "big")
+        out[end : end + 4] = crc32(out[start - 4 : end]).to_bytes(4, "big")
+    return bytes(out)
+
+
+def _placed(text: str, words: list[tuple[bytes, bytes]]) -> str:
+    """Give a text as libvips is to have it: as it is, or, where it would be changed, a place of its length in UTF-8.
+
+    A saver transliterates to ASCII, and takes a tail in brackets for libexif's.
+    """
+    spelled = text.encode()
+    if (text.isascii() and not text.endswith(")")) or len(spelled) < _SHORTEST_PLACE or len(words) == len(_PLACES_OF):
+        return text
+    place = _PLACES_OF[len(words)] * len(spelled)
+    words.append((place.encode(), spelled))
+    return place
 
 
 def rights_of(image: pyvips.Image) -> dict[int, str]:
-    """Give what a picture says of who has the right to it: texts by their tag in TIFF."""
+    """Give what a picture says of who has the right to it, in EXIF, IPTC or XMP: texts by their tag in TIFF."""
     told = {tag: _plain(image.get(name)) for name, tag in _RIGHTS.items() if image.get_typeof(name)}
-    return {tag: text for tag, text in told.items() if text}
+    blocks = {name: bytes(image.get(name)) for name in _BLOCKS if image.get_typeof(name)}
+    beside = read_xmp(blocks.get("xmp-data", b"")) | read_iptc(blocks.get("iptc-data", b""))
+    return beside | {tag: text for tag, text in told.items() if text}
 
 
 def with_rights(image: pyvips.Image, rights: Mapping[int, str]) -> pyvips.Image:

@@ -1,0 +1,29 @@
+"""Rights in IPTC and XMP: rubbish tells none, and takes no time."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.core.rights import read_iptc, read_xmp
+from proxy.core.tiff import ARTIST, COPYRIGHT
+
+TAGS = [b"<dc:rights>", b"</dc:rights>", b"<rdf:li>", b"</rdf:li>", b'dc:creator="', b'"', b"a"]
+pieces = st.sampled_from([*TAGS, b"\x1c\x02\x74", b"\0\x05", b"\xff"])
+
+
+@given(st.lists(pieces, max_size=60).map(b"".join) | st.binary(max_size=300))
+def test_rubbish_is_read_without_a_fault(block: bytes) -> None:
+    for found in (read_iptc(block), read_xmp(block)):
+        assert set(found) <= {ARTIST, COPYRIGHT}
+        assert all(found.values())
+
+
+def test_xmp_may_say_it_in_an_attribute() -> None:
+    assert read_xmp(b'<rdf:Description dc:rights="A &lt; B" dc:creator="C"/>') == {COPYRIGHT: "A < B", ARTIST: "C"}
+
+
+def test_a_property_that_does_not_end_is_none() -> None:
+    assert read_xmp(b"<dc:rights><rdf:li>" + b"a" * 1_000_000) == {}
+
+
+def test_what_stands_outside_of_the_property_is_not_its() -> None:
+    assert read_xmp(b"<dc:rights></dc:rights><rdf:li>no</rdf:li>") == {}
