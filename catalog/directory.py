@@ -50,6 +50,7 @@ class SqlTenants:
             hints=row.hints,
             sources=tuple(Place(one.prefix, tuple(json.loads(one.credentials).items())) for one in sources),
             reference_ttl_s=row.reference_ttl_s,
+            edition=row.edition,
         )
 
     async def ping(self) -> None:

@@ -80,6 +80,8 @@ class Tenant(Record, table=True):
     reference_ttl_s: int = Field(default=3_600, sa_column_kwargs={"server_default": "3600"})
     limits: str = Field(default="{}", max_length=LIMITS_LENGTH, sa_column_kwargs={"server_default": "{}"})
     """JSON: those of the installation's limits that are others here."""
+    edition: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """How often its derivatives were purged."""
 
 
 class Preset(Record, table=True):

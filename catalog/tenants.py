@@ -1,4 +1,4 @@
-"""Tenants: creating, listing and finding them."""
+"""Tenants: creating, listing and finding them, and their editions."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from sqlmodel import col, func, select
 
 from catalog.database import Database
 from catalog.keys import NewKey, add_secret, choose_secret
-from catalog.locks import missing
+from catalog.locks import lock_tenant, missing
 from catalog.presets import add_defaults
 from catalog.records import Original, Secret, Tenant
 from catalog.refusals import TenantExists
@@ -64,6 +64,13 @@ async def find_tenant(database: Database, name: TenantName) -> TenantSummary:
     if row is None:
         raise missing(name)
     return _summary(row)
+
+
+async def begin_edition(database: Database, name: TenantName) -> None:
+    """Count a tenant's edition up: each server that reads the tenant anew serves no older picture. TenantMissing."""
+    async with database.writing() as session:
+        row = await lock_tenant(session, name)
+        row.edition += 1
 
 
 def _summaries() -> Select[Tenant, int, int]:

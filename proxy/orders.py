@@ -117,6 +117,7 @@ class Orders:
             client=client,
             manner=_manner(tenant, client),
             watermark=tenant.watermarks[recipe.watermark.what].original if recipe.watermark else "",
+            edition=tenant.edition,
         )
         key, tag = _names(tenant.name, original, shape)
         lifetime_s = None if link.expires is None else link.expires - int(self._clock())

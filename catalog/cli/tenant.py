@@ -124,7 +124,7 @@ def set_(  # noqa: PLR0913 - an option each
             )
             now = await find_tenant(database, TenantName(name))
         if (now.linear, now.crisp, now.wide) != (before.linear, before.crisp, before.wide):
-            await _purge(name)
+            await _delete_derivatives(name)
         return now
 
     _tell([run(work())], as_json=as_json)
@@ -134,15 +134,16 @@ def set_(  # noqa: PLR0913 - an option each
 def purge(name: TenantArgument, *, as_json: AsJson = False) -> None:
     """Delete all derivatives of a tenant; they are made again when they are asked for. Originals stay.
 
-    What a server has in its memory stays there until it is pushed out, and what a CDN has until it is invalidated.
+    Every server follows within seconds: what it has in its memory, or is writing just now, is not served any more.
+    What a CDN or a browser has stays there until it is invalidated.
     """
     from catalog.database import open_database
-    from catalog.tenants import find_tenant
+    from catalog.tenants import begin_edition
 
     async def work() -> int:
         async with open_database(read_settings()) as database:
-            await find_tenant(database, TenantName(name))
-        return await _purge(name)
+            await begin_edition(database, TenantName(name))  # before: what is deleted must not be found and kept again
+        return await _delete_derivatives(name)
 
     gone = run(work())
     if as_json:
@@ -151,7 +152,8 @@ def purge(name: TenantArgument, *, as_json: AsJson = False) -> None:
         say(f"{gone} derivatives of {name} are gone.")
 
 
-async def _purge(name: str) -> int:
+async def _delete_derivatives(name: str) -> int:
+    """Delete what no server asks for any more, once it knows the tenant's new rules or edition."""
     from proxy.backends import open_backends
 
     async with open_backends(read_settings()) as backends:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from catalog.database import Database
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,14 @@ class Shape:
     manner: str = ""
     watermark: str = ""
     """The SHA-256 of the picture the recipe's watermark is now."""
+    edition: int = 0
+    """The tenant's: what was made in another one is not served any more."""
 
     def fingerprint(self, original: str) -> str:
         """Give 64 hex digits; what is not set leaves no trace, so that old keys stay."""
-        rest = tuple(part for part in (self.manner and f"manner {self.manner}", self.watermark) if part)
+        manner = f"manner {self.manner}" if self.manner else ""
+        edition = f"edition {self.edition}" if self.edition else ""
+        rest = tuple(part for part in (manner, self.watermark, edition) if part)
         return sha256(
             "\n".join((self.generation, original, self.recipe, self.client or "", *rest)).encode()
         ).hexdigest()

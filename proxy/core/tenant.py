@@ -61,3 +61,5 @@ class Tenant:
     """Client hints and Save-Data shape `auto` pictures."""
     reference_ttl_s: int = 3_600
     """How long a referenced source is used before it is asked again, and told in Cache-Control."""
+    edition: int = 0
+    """How often its derivatives were purged; a part of every derivative's key."""

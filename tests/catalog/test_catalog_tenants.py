@@ -11,7 +11,7 @@ from catalog.keys import MOST_KEYS, NewKey, create_key, list_keys, retire_key
 from catalog.records import Secret, Tenant
 from catalog.refusals import KeyRefused, TenantExists, TenantMissing
 from catalog.rules import limits_of
-from catalog.tenants import create_tenant, find_tenant, list_tenants
+from catalog.tenants import begin_edition, create_tenant, find_tenant, list_tenants
 from proxy.core.limits import HARD_CAPS, Limits
 from proxy.core.names import TenantName
 from proxy.core.signing import SigningKey, verify
@@ -60,6 +60,15 @@ async def test_tenants_are_listed_by_name_with_what_they_have(database: Database
         ("zoo", 1, 0),
     ]
     assert (await find_tenant(database, ACME)).keys == 2
+
+
+async def test_an_edition_is_counted_up_by_each_who_begins_one(database: Database) -> None:
+    for name in ("zoo", "acme"):
+        await create_tenant(database, TenantName(name))
+    assert (await find_signer(database, ACME)).edition == 0
+    await asyncio.gather(*(begin_edition(database, ACME) for _ in range(4)))
+    assert (await find_signer(database, ACME)).edition == 4
+    assert (await find_signer(database, TenantName("zoo"))).edition == 0
 
 
 async def test_an_unknown_tenant_is_missing_everywhere(database: Database) -> None:

@@ -12,11 +12,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
+from sqlmodel import select
 
 from catalog.database import Database, connect_database
 from catalog.migrations import HEAD, Migrated, ensure, find_revision
 from catalog.migrations.upgrade import config_for, migrate
-from catalog.records import Record
+from catalog.records import Record, Tenant
 from catalog.refusals import NotMigrated
 from proxy.settings import Settings
 
@@ -67,6 +68,18 @@ async def test_there_and_back_again(settings: Settings) -> None:
         assert tables == ["alembic_version"]
         assert await find_revision(database) is None
         assert await migrate(database) == Migrated(None, HEAD)
+
+
+async def test_a_tenant_from_before_editions_is_in_its_first(settings: Settings) -> None:
+    async with connect_database(settings) as database:
+        await migrate(database, "0002")
+        async with database.writing() as session:
+            told = "INSERT INTO tenant (name, created_at) VALUES ('acme', '2026-01-01 00:00:00+00:00')"
+            await session.execute(text(told))
+        assert await migrate(database) == Migrated("0002", HEAD)
+        async with database.reading() as session:
+            assert (await session.scalars(select(Tenant))).one().edition == 0
+        assert await migrate(database, "0002") == Migrated(HEAD, "0002")
 
 
 async def test_a_database_from_the_future_is_left_alone(database: Database) -> None:

@@ -1,6 +1,7 @@
 """Keys, ETags and conditional requests are functions of the URL, the client's class and the generation."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -26,8 +27,18 @@ def test_every_part_that_shapes_the_bytes_shapes_the_names() -> None:
         etag(H, replace(SHAPE, client="avif")),
         etag(H, replace(SHAPE, manner="l")),
         etag(H, replace(SHAPE, watermark="b" * 64)),
+        etag(H, replace(SHAPE, edition=1)),
+        etag(H, replace(SHAPE, edition=2)),
     ]
-    assert len({TAG, *others}) == 7
+    assert len({TAG, *others}) == 9
+
+
+def test_what_a_tenant_leaves_as_it_was_leaves_the_names_as_they_were() -> None:
+    """A new column must not make every picture anew."""
+    first = f"{G}\n{H}\nw320-webp\n"
+    third = f"{first}\nedition 2"
+    assert SHAPE.fingerprint(H) == sha256(first.encode()).hexdigest()
+    assert replace(SHAPE, edition=2).fingerprint(H) == sha256(third.encode()).hexdigest()
 
 
 def test_two_tenants_share_an_etag_and_no_key() -> None:

@@ -7,6 +7,9 @@ import pyvips
 
 from tests.program.server import Home, Server, serving
 
+TENANT_TTL_S = 0.2
+"""How soon the shared server follows what a tenant changes."""
+
 
 def halves(width: int = 600, height: int = 400, suffix: str = ".jpg", seed: int = 0) -> bytes:
     """Make a picture whose left half is red and whose right half is blue; `seed` makes other bytes of it."""
@@ -49,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def server(home: Home) -> Iterator[Server]:
     """Give a server on it, shared by a module."""
-    with serving(home, DARKROOM_TENANT_TTL_S="0.2") as server:
+    with serving(home, DARKROOM_TENANT_TTL_S=str(TENANT_TTL_S)) as server:
         yield server
 
 

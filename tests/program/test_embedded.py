@@ -2,17 +2,19 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from httplint import HttpResponseLinter
 from httplint.note import levels
 
-from tests.program.conftest import blue, halves, noisy, red, seen
+from tests.program.conftest import TENANT_TTL_S, blue, halves, noisy, red, seen
 from tests.program.server import Home, Server, serving, sign
 
 AVIF, WEBP = "image/avif,image/webp,*/*", "image/webp,*/*"
@@ -86,6 +88,28 @@ def test_another_process_finds_the_derivative_on_disk(home: Home, server: Server
         second = other.picture(original, "w113-webp")
         assert 'desc="files"' in second.headers["server-timing"]
         assert second.content == first.content
+
+
+def test_a_purge_ends_what_memory_holds_and_what_is_written_while_it_runs(home: Home, server: Server) -> None:
+    home.create_tenant("tidy")
+    name = home.upload(halves(seed=8), tenant="tidy")[0]["original"]
+
+    def shown(**headers: str) -> httpx.Response:
+        return server.picture(name, "w115-webp", "tidy", **headers)
+
+    before, again = shown(), shown()
+    assert 'desc="memory"' in again.headers["server-timing"]
+    server.wait_until(lambda: server.metric("darkroom_shelf_pending_bytes") == 0)
+    kept, late = home.folder / "derivatives" / "tidy", home.folder / "late"
+    shutil.copytree(kept, late)
+    assert home.run("tenant", "purge", "tidy").stdout == "1 derivatives of tidy are gone.\n"
+    shutil.copytree(late, kept, dirs_exist_ok=True)
+    time.sleep(TENANT_TTL_S)
+    after = shown(**{"if-none-match": before.headers["etag"]})
+    assert (after.status_code, after.content) == (200, before.content)
+    assert 'desc="render"' in after.headers["server-timing"]
+    assert after.headers["etag"] != before.headers["etag"]
+    assert 'desc="memory"' in shown().headers["server-timing"]
 
 
 def test_a_304_needs_the_url_alone(server: Server) -> None:
