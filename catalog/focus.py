@@ -6,8 +6,10 @@ from fractions import Fraction
 from catalog.database import Database
 from catalog.records import Original
 from catalog.refusals import FocusRefused
+from catalog.subjects import Subject
 from proxy.core import grammar
 from proxy.core.errors import NotFound, RecipeFault
+from proxy.core.geometry import Size, upright
 from proxy.core.names import Digest, TenantName
 from proxy.core.values import Focus
 
@@ -38,8 +40,11 @@ async def set_focus(database: Database, tenant: TenantName, original: Digest, te
         session.add(row)
 
 
-async def find_focus(database: Database, tenant: TenantName, original: Digest) -> Focus | None:
-    """Give an original's focal point; None where none is known."""
+async def find_subject(database: Database, tenant: TenantName, original: Digest) -> Subject | None:
+    """Give what an original is about; None where that is not known."""
     async with database.reading() as session:
         row = await session.get(Original, (tenant, original))
-        return None if row is None or row.focus is None else read_focus(row.focus)
+        focus = None if row is None or row.focus is None else read_focus(row.focus)
+        if row is None or focus is None:
+            return None
+        return Subject(focus, upright(row.orientation).of_size(Size(row.width, row.height)))

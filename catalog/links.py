@@ -3,20 +3,18 @@
 import re
 from dataclasses import replace
 
+from catalog.subjects import Subject
 from proxy.core import grammar
 from proxy.core.link import Link, parse_target
 from proxy.core.recipe import Recipe
 from proxy.core.rules import ruled
 from proxy.core.signing import SEAL_LENGTH
 from proxy.core.tenant import Tenant
-from proxy.core.values import Focus
 
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LATEST_EXPIRY = 99_999_999_999
 """The largest a URL can hold: eleven digits."""
 
-_MOVES = ("crop", "trim", "rot", "flip", "flop")
-"""Options after which a place in the picture is another one."""
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNIX = re.compile(r"[1-9][0-9]{0,10}")
 
@@ -30,21 +28,23 @@ def read_path(path: str, expires: int | None = None) -> Link:
     return link
 
 
-def mint_url(base_url: str, tenant: Tenant, link: Link, focus: Focus | None = None) -> str:
+def mint_url(base_url: str, tenant: Tenant, link: Link, subject: Subject | None = None) -> str:
     """Seal a link with the tenant's newest key and give the whole URL; RecipeFault for a name the tenant lacks.
 
-    `focus` is what the original is about: a cover crop whose place the recipe leaves open is put there, for good.
+    `subject` is what the original is about: a cover crop whose place the recipe leaves open is put there, for good.
     """
-    link = _focused(link, ruled(tenant, grammar.parse(link.recipe)), focus)
+    link = _focused(link, ruled(tenant, grammar.parse(link.recipe)), subject)
     seal = tenant.keys[0].seal(link.sealed_text)
     joint = "?" if link.expires is None else "&"
     return f"{base_url.rstrip('/')}{link.sealed_text}{joint}s={seal}"
 
 
-def _focused(link: Link, ruled_recipe: Recipe, focus: Focus | None) -> Link:
+def _focused(link: Link, ruled_recipe: Recipe, subject: Subject | None) -> Link:
     placed = ruled_recipe.gravity is not None or ruled_recipe.focus is not None
-    moved = any(getattr(ruled_recipe, name) for name in _MOVES)
-    if focus is None or placed or moved or not ruled_recipe.crops_to_cover:
+    if subject is None or placed or not ruled_recipe.crops_to_cover:
+        return link
+    focus = subject.seen(ruled_recipe)
+    if focus is None:
         return link
     recipe = replace(grammar.parse(link.recipe), focus=focus)
     return read_path(f"/t/{link.tenant}/{link.original}/{recipe}", link.expires)

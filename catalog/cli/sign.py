@@ -63,13 +63,13 @@ def sign(
 
     from catalog.database import open_database
     from catalog.directory import find_signer
-    from catalog.focus import find_focus
+    from catalog.focus import find_subject
 
     async def work() -> str:
         async with open_database(settings) as database:
             signer = await find_signer(database, link.tenant)
-            focus = await find_focus(database, link.tenant, link.digest) if link.digest else None
-            return mint_url(settings.base_url, signer, link, focus)
+            subject = await find_subject(database, link.tenant, link.digest) if link.digest else None
+            return mint_url(settings.base_url, signer, link, subject)
 
     url = run(work())
     if as_json:

@@ -7,6 +7,7 @@ are then two lines of arithmetic, and no table of 8 × 8 cases is needed anywher
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,14 @@ class Turn:
             left, top, width, height = within.height - top - height, left, height, width
             within = Size(within.height, within.width)
         return Box(left, top, width, height)
+
+    def of_point(self, x: Fraction, y: Fraction) -> tuple[Fraction, Fraction]:
+        """Where a point lies after the turn; in fractions of the sides, before and after."""
+        if self.mirrored:
+            x = 1 - x
+        for _ in range(self.quarters):
+            x, y = 1 - y, x
+        return x, y
 
 
 FLIP = Turn(mirrored=True, quarters=2)

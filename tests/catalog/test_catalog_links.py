@@ -8,7 +8,9 @@ import pytest
 from catalog.focus import read_focus
 from catalog.links import LATEST_EXPIRY, mint_url, read_expiry, read_path
 from catalog.refusals import FocusRefused
+from catalog.subjects import Subject
 from proxy.core.errors import Malformed, RecipeFault, TargetTooLong
+from proxy.core.geometry import Size
 from proxy.core.grammar import expand, parse
 from proxy.core.names import TenantName
 from proxy.core.signing import SigningKey
@@ -20,7 +22,7 @@ PATH = f"/t/acme/{DIGEST}/w320-h180-webp"
 ACME = Tenant(
     TenantName("acme"), (SigningKey.derive("correct-horse-battery-staple"), SigningKey.derive("an-older-secret-x"))
 )
-POINT = Fraction(3, 10), Fraction(6, 10)
+SUBJECT = Subject(Focus(Fraction(3, 10), Fraction(6, 10)), Size(600, 400))
 NOW_S = 1_800_000_000
 
 
@@ -71,14 +73,24 @@ def test_a_path_of_another_shape_is_refused(path: str) -> None:
         ("w320-h180-inside-webp", "w320-h180-inside-webp"),
         ("w320-h180-gn-webp", "w320-h180-gn-webp"),
         ("w320-h180-fp0.1_0.1-webp", "w320-h180-fp0.1_0.1-webp"),
-        ("rot90-w320-h180-webp", "rot90-w320-h180-webp"),
-        ("crop0_0_10_10-w320-h180-webp", "crop0_0_10_10-w320-h180-webp"),
+        ("rot90-w320-h180-webp", "rot90-w320-h180-fp0.4_0.3-webp"),
+        ("flip-w320-h180-webp", "flip-w320-h180-fp0.3_0.4-webp"),
+        ("flop-w320-h180-webp", "flop-w320-h180-fp0.7_0.6-webp"),
+        ("rot90-flop-w320-h180-webp", "rot90-flop-w320-h180-fp0.6_0.3-webp"),
+        ("crop0_0_10_10-w320-h180-webp", "crop0_0_10_10-w320-h180-fp1_1-webp"),
+        ("crop150_200_100_100-w320-h180-webp", "crop150_200_100_100-w320-h180-fp0.3_0.4-webp"),
+        ("crop0.25_0.5_0.3_0.4-w320-h180", "crop0.25_0.5_0.3_0.4-w320-h180-fp0.1667_0.25"),
+        ("crop150_200_100_100-rot90-w320-h180", "crop150_200_100_100-rot90-w320-h180-fp0.6_0.3"),
+        ("rot90-w320-webp", "rot90-w320-webp"),
+        ("trim10-w320-h180-webp", "trim10-w320-h180-webp"),
+        ("~turned", "~turned-fp0.4_0.3"),
         ("json", "json"),
     ],
 )
 def test_a_known_focal_point_is_written_where_the_place_is_open(recipe: str, minted: str) -> None:
-    presets = {"card": parse("w400-h300-auto"), "smart": parse("w400-h300-gsmart-auto")}
-    url = mint_url("", replace(ACME, presets=presets), read_path(f"/t/acme/{DIGEST}/{recipe}"), Focus(*POINT))
+    told = {"card": "w400-h300-auto", "smart": "w400-h300-gsmart-auto", "turned": "rot90-w400-h300-auto"}
+    presets = {name: parse(text) for name, text in told.items()}
+    url = mint_url("", replace(ACME, presets=presets), read_path(f"/t/acme/{DIGEST}/{recipe}"), SUBJECT)
     assert url.partition("?")[0] == f"/t/acme/{DIGEST}/{minted}"
 
 

@@ -1,5 +1,7 @@
 """Turns are a group, boxes follow their pixels, scales round half up."""
 
+from fractions import Fraction
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +44,14 @@ def test_a_box_goes_where_its_corner_pixels_go(turn: Turn, size: Size, data: st.
     corners = [moved(turn, (left, top), size), moved(turn, (left + width - 1, top + height - 1), size)]
     assert (box.left, box.top) == (min(x for x, _ in corners), min(y for _, y in corners))
     assert box.size == turn.of_size(Size(width, height))
+
+
+@given(turns, sizes, st.data())
+def test_a_point_goes_where_its_pixel_goes(turn: Turn, size: Size, data: st.DataObject) -> None:
+    x, y = data.draw(st.integers(0, size.width - 1)), data.draw(st.integers(0, size.height - 1))
+    after, (left, top) = turn.of_size(size), moved(turn, (x, y), size)
+    point = turn.of_point(Fraction(2 * x + 1, 2 * size.width), Fraction(2 * y + 1, 2 * size.height))
+    assert point == (Fraction(2 * left + 1, 2 * after.width), Fraction(2 * top + 1, 2 * after.height))
 
 
 def test_exif_orientations_move_the_top_left_pixel_as_the_standard_says() -> None:

@@ -48,6 +48,19 @@ def test_a_focal_point_is_in_the_urls_that_are_minted(server: Server, home: Home
     assert home.run("focus", "acme", "photo.jpg", "0.1_0.2").returncode == 2
 
 
+def test_a_minted_focal_point_stays_in_the_middle_of_what_is_cropped_and_turned(server: Server, home: Home) -> None:
+    """A red spot on a photograph that lies on its side; the sides of a crop are the upright one's."""
+    spotted = solid(90, 60, (0, 0, 0)).draw_rect([220, 30, 30], 18, 36, 9, 9, fill=True).rot270().copy()
+    spotted.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    original = str(home.upload(bytes(spotted.jpegsave_buffer(Q=95, subsample_mode="off")))[0]["original"])
+    assert home.run("focus", "acme", original, "0.25_0.675").returncode == 0
+    for recipe in ("rot90-w9-h90", "rot270-flop-w60-h9", "crop9_20_60_40-w9-h40", "crop0_0.5_0.5_0.5-flip-w45-h9"):
+        url = home.run("sign", path(original, f"{recipe}-png")).stdout.strip()
+        shown = pyvips.Image.new_from_buffer(server.get(url.removeprefix("http://127.0.0.1:8000")).content, "")
+        middle = shown.crop(4, 0, 1, shown.height) if shown.width == 9 else shown.crop(0, 4, shown.width, 1)
+        assert middle[0].max() > 150, url
+
+
 def test_an_unknown_preset_says_so(server: Server, original: str) -> None:
     answer = server.picture(original, "~nothing-w40")
     assert (answer.status_code, answer.json()["code"]) == (400, "recipe")
