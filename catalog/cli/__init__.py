@@ -1,6 +1,8 @@
 """The `darkroom` command: one file a noun, and `main`, where everything expected that goes wrong becomes a sentence.
 
-Exit codes: 0 fine; 1 something was refused or failed; 2 usage or settings; 3 a backend does not answer.
+Exit codes: 0 fine; 1 something was refused or failed; 2 usage or settings; 3 a backend does not answer. Where nobody
+reads what is printed (`| head -1`), a command ends quietly with 141, as tools do that SIGPIPE ends: the signal itself
+stays ignored, for it would end a server whose client has left.
 
 Starting must be quick, because scripts call this in loops: SQLModel, Alembic and the S3 client together take seconds
 to import. So the files of this folder import at their top only what costs little, and the rest inside the command that
@@ -13,7 +15,7 @@ from typing import Annotated
 import typer
 
 from catalog.cli import demo, doctor, focus, key, migrate, preset, serve, sign, source, tenant, upload, watermark
-from catalog.cli.shell import EXIT_CODES, complain, exit_code, expected, say, say_error
+from catalog.cli.shell import EXIT_CODES, Unheard, complain, exit_code, expected, hang_up, say, say_error
 from proxy.core.errors import Refusal
 
 
@@ -62,7 +64,16 @@ def darkroom(
 def main() -> None:
     """Run the command line; the process's exit code is the answer."""
     try:
+        _answer()
+    except Unheard:
+        hang_up()
+
+
+def _answer() -> None:
+    try:
         app()
+    except Unheard:
+        raise
     except Refusal as refusal:
         complain(refusal)
         sys.exit(exit_code(refusal))

@@ -1,6 +1,9 @@
 """What all commands share: reading settings, speaking to people and to scripts, and exit codes."""
 
 import json
+import os
+import signal
+import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -31,6 +34,12 @@ class Exit(IntEnum):
     REFUSED = 1
     USAGE = 2
     UNAVAILABLE = 3
+    UNHEARD = 128 + signal.SIGPIPE
+    """What a shell tells of a tool that wrote into a pipe nobody reads any more."""
+
+
+class Unheard(Exception):  # noqa: N818 - an end, not a failure
+    """Nobody reads what is printed: the command ends, and what it has open is closed."""
 
 
 def read_tenant(text: str) -> str:
@@ -75,7 +84,7 @@ def run(work: "Coroutine[Any, Any, Result]") -> Result:
 
 def say(line: str) -> None:
     """Print a line for people; never wrapped, so that what is copied from it is whole."""
-    typer.echo(line)
+    _print(line + "\n")
 
 
 def say_table(*rows: tuple[object, ...]) -> None:
@@ -88,17 +97,35 @@ def say_table(*rows: tuple[object, ...]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(str(cell), style=STYLES.get(str(cell), "")) for cell in row))
-    console.print(table, crop=False)
+    with console.capture() as drawn:  # Rich itself would end the process where the pipe is closed
+        console.print(table, crop=False)
+    _print(drawn.get(), color=True)
 
 
 def say_json(**members: object) -> None:
     """Print one object on one line."""
-    typer.echo(json.dumps(members, ensure_ascii=False))
+    _print(json.dumps(members, ensure_ascii=False) + "\n")
 
 
 def say_error(line: str) -> None:
     """Print a line to standard error."""
-    typer.echo(line, err=True)
+    _print(line + "\n", err=True)
+
+
+def _print(text: str, *, err: bool = False, color: bool | None = None) -> None:
+    """Print as it is, colours on a terminal alone unless told; Unheard where nobody reads it."""
+    try:
+        typer.echo(text, nl=False, err=err, color=color)
+    except BrokenPipeError:
+        raise Unheard from None
+
+
+def hang_up() -> None:
+    """End the process without a word: what is still to be flushed goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    sys.exit(Exit.UNHEARD)
 
 
 def complain(refusal: Refusal, about: str = "darkroom") -> None:

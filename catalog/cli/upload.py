@@ -80,7 +80,7 @@ async def _upload_one(library: "Library", signer: "Tenant", path: Path, base_url
     from catalog.library import read_file
 
     try:
-        _tell(path, await library.upload(signer.name, read_file(path), path.name), signer, base_url, as_json=as_json)
+        kept = await library.upload(signer.name, read_file(path), path.name)
     except Refusal as refusal:
         complain(refusal, about=str(path))
         if advice := next((told for kind, told in ADVICE.items() if isinstance(refusal, kind)), None):
@@ -89,6 +89,7 @@ async def _upload_one(library: "Library", signer: "Tenant", path: Path, base_url
     except OSError as error:
         say_error(f"{path}: Not read: {error.strerror}: name a file that can be read.")
         return Exit.REFUSED
+    _tell(path, kept, signer, base_url, as_json=as_json)
     return Exit.FINE
 
 

@@ -284,6 +284,54 @@ def test_a_file_over_the_limit_is_told_the_limit_and_how_to_raise_it(acme: Shell
     assert "DARKROOM_SOURCE_BYTES" in done.stderr
 
 
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_an_upload_ends_quietly_where_nobody_reads_on(acme: Shell, photo: Path, words: list[str]) -> None:
+    """As `| head -1` does it; each file a picture of its own, for the first is kept before anybody has left."""
+    files = [photo.with_name(f"{number}.png") for number in range(9)]
+    for number, file in enumerate(files):
+        pyvips.Image.black(8, 8 + number).write_to_file(str(file))
+    command = [DARKROOM, "upload", *files, "--tenant", "acme", *words]
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=acme.environment, text=True, **piped) as running:  # type: ignore[call-overload]
+        assert running.stdout.readline()
+        running.stdout.close()
+        assert (running.wait(DEADLINE_S), running.stderr.read()) == (Exit.UNHEARD, "")
+    assert int(str(acme.objects("tenant", "show", "acme")[0]["originals"])) < len(files)
+
+
+def test_every_command_ends_quietly_where_nobody_reads(acme: Shell, photo: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    commands: list[list[str | Path]] = [
+        ["tenant", "list"],
+        ["tenant", "purge", "acme", "--json"],
+        ["preset", "list", "acme"],
+        ["sign", PATH],
+        ["upload", photo, "--tenant", "acme"],
+        ["doctor"],
+        ["demo"],
+        ["--version"],
+    ]
+    try:
+        for words in commands:
+            done = subprocess.run(
+                [DARKROOM, *words],
+                env=acme.environment,
+                stdout=writing,
+                stderr=subprocess.PIPE,
+                timeout=DEADLINE_S,
+                check=False,
+            )
+            assert (done.returncode, done.stderr) == (Exit.UNHEARD, b""), words
+        command = [str(DARKROOM), "tenant", "show", "nobody"]
+        refused = subprocess.run(command, env=acme.environment, stdout=writing, stderr=writing, check=False)
+        assert refused.returncode == Exit.UNHEARD
+        helped = subprocess.run([DARKROOM, "--help"], stdout=writing, stderr=subprocess.PIPE, check=False)
+        assert helped.stderr == b""
+    finally:
+        os.close(writing)
+
+
 def test_an_upload_for_nobody_is_refused(darkroom: Shell, photo: Path) -> None:
     assert "tenant create nobody" in darkroom("upload", photo, "--tenant", "nobody", code=Exit.REFUSED).stderr
 
