@@ -62,6 +62,21 @@ async def limits_of_tenant(database: Database, name: TenantName, usual: Limits) 
         return own_limits(await get_tenant(session, name), usual)
 
 
+async def how_to_raise(database: Database, name: TenantName, limit: str, usual: Limits) -> str | None:
+    """Say what raises a limit that a tenant's original is over: its own, or the installation's; None at a hard cap."""
+    async with database.reading() as session:
+        kept = json.loads((await get_tenant(session, name)).limits)
+    installed = getattr(usual, limit)
+    own = kept.get(limit)
+    if limit == "source_bytes" and own is not None and own > installed:
+        own = None  # the store holds every tenant to the installation's bytes
+    if (installed if own is None else own) >= getattr(HARD_CAPS, limit):
+        return None
+    if own is None:
+        return f"DARKROOM_{limit.upper()}."
+    return f"its tenant's own: darkroom tenant set {name} --limit {limit}=…"
+
+
 def own_limits(row: Tenant, usual: Limits) -> Limits:
     """Give the usual limits, but where a tenant has its own."""
     return replace(usual, **json.loads(row.limits))

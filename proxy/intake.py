@@ -33,13 +33,14 @@ class Intake:
     def expect(self, size_bytes: int) -> None:
         """Refuse with OverLimit what is announced to be beyond the byte limit."""
         if size_bytes > self._limit_bytes:
-            raise OverLimit(f"The original has {size_bytes} bytes; the limit is {self._limit_bytes}.")
+            raise OverLimit(f"The original has {size_bytes} bytes; the limit is {self._limit_bytes}.", "source_bytes")
 
     def write(self, chunk: bytes) -> None:
         """Append; OverLimit beyond the byte limit, before anything of it is kept."""
         self.size_bytes += len(chunk)
         if self.size_bytes > self._limit_bytes:
-            raise OverLimit(f"The original has more than {self._limit_bytes} bytes, which is the limit.")
+            told = f"The original has more than {self._limit_bytes} bytes, which is the limit."
+            raise OverLimit(told, "source_bytes")
         self._hash.update(chunk)
         rest = memoryview(chunk)
         with self._lock, _translated():

@@ -36,7 +36,7 @@ ADVICE: dict[type[Refusal], str] = {
     Damaged: "Export it again from where it came from.",
     NotAPicture: "Convert it to one of these formats first.",
     Poisonous: "Export it again, in another format if need be.",
-    OverLimit: "Make it smaller, or raise DARKROOM_SOURCE_BYTES, _PIXELS, _FRAMES, DARKROOM_ANIMATION_PIXELS.",
+    OverLimit: "Make it smaller.",
 }
 """What to do about a file, the narrower refusals first."""
 
@@ -83,7 +83,7 @@ async def _upload_one(library: "Library", signer: "Tenant", path: Path, base_url
         kept = await library.upload(signer.name, read_file(path), path.name)
     except Refusal as refusal:
         complain(refusal, about=str(path))
-        if advice := next((told for kind, told in ADVICE.items() if isinstance(refusal, kind)), None):
+        if advice := await _advise(library, signer.name, refusal):
             say_error(f"    {advice}")
         return exit_code(refusal)
     except OSError as error:
@@ -91,6 +91,17 @@ async def _upload_one(library: "Library", signer: "Tenant", path: Path, base_url
         return Exit.REFUSED
     _tell(path, kept, signer, base_url, as_json=as_json)
     return Exit.FINE
+
+
+async def _advise(library: "Library", tenant: TenantName, refusal: Refusal) -> str | None:
+    """Say what to do about a file that was refused; where it is over a limit, which one, and whose that is."""
+    from catalog.rules import how_to_raise
+
+    advice = next((told for kind, told in ADVICE.items() if isinstance(refusal, kind)), None)
+    if isinstance(refusal, OverLimit) and refusal.limit is not None:
+        raised = await how_to_raise(library.database, tenant, refusal.limit, library.limits)
+        return f"Make it smaller, or raise {raised}" if raised else "Make it smaller: this limit goes no higher."
+    return advice
 
 
 @asynccontextmanager

@@ -92,7 +92,7 @@ class FileOriginals:
 
     def _limit(self, size_bytes: int) -> None:
         if size_bytes > self._max_bytes:
-            raise OverLimit(f"The original has {size_bytes} bytes; the limit is {self._max_bytes}.")
+            raise OverLimit(f"The original has {size_bytes} bytes; the limit is {self._max_bytes}.", "source_bytes")
 
     def _open(self, path: Path, digest: Digest) -> OpenOriginal:
         try:

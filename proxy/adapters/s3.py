@@ -73,7 +73,7 @@ class S3Originals:
 
     def _limit(self, size_bytes: int) -> None:
         if size_bytes > self._max_bytes:
-            raise OverLimit(f"The original has {size_bytes} bytes; the limit is {self._max_bytes}.")
+            raise OverLimit(f"The original has {size_bytes} bytes; the limit is {self._max_bytes}.", "source_bytes")
 
     async def _fetch(self, response: "GetObjectOutputTypeDef", digest: Digest) -> OpenOriginal:
         fd = os.memfd_create("darkroom-original", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

@@ -177,6 +177,11 @@ class OverLimit(Refusal):
     code = "over-limit"
     title = "Over a limit"
 
+    def __init__(self, detail: str, limit: str | None = None) -> None:
+        super().__init__(detail)
+        self.limit = limit
+        """Which of an original's `Limits` it is, where it is one."""
+
 
 class Poisonous(OverLimit):
     """Two workers in a row died of this original."""

@@ -56,16 +56,18 @@ def check_source(facts: Facts, limits: Limits) -> None:
     """Refuse an original whose header alone says that it is too much."""
     pixels, frames = facts.stored.pixels, facts.frames
     if pixels > limits.source_pixels:
-        raise OverLimit(f"The original has {pixels} pixels; the limit is {limits.source_pixels}.")
+        raise OverLimit(f"The original has {pixels} pixels; the limit is {limits.source_pixels}.", "source_pixels")
     if facts.stored.longest > limits.source_side:
         raise OverLimit(
-            f"The original is {facts.width}×{facts.height}; the limit of the longer side is {limits.source_side}."
+            f"The original is {facts.width}×{facts.height}; the limit of the longer side is {limits.source_side}.",
+            "source_side",
         )
     if frames > limits.source_frames:
-        raise OverLimit(f"The original has {frames} frames; the limit is {limits.source_frames}.")
+        raise OverLimit(f"The original has {frames} frames; the limit is {limits.source_frames}.", "source_frames")
     if frames > 1 and pixels * frames > limits.animation_pixels:
         raise OverLimit(
-            f"The original has {pixels * frames} pixels in {frames} frames; the limit is {limits.animation_pixels}."
+            f"The original has {pixels * frames} pixels in {frames} frames; the limit is {limits.animation_pixels}.",
+            "animation_pixels",
         )
 
 

@@ -10,7 +10,7 @@ from catalog.directory import SqlTenants, find_signer
 from catalog.keys import MOST_KEYS, NewKey, create_key, list_keys, retire_key
 from catalog.records import Secret, Tenant
 from catalog.refusals import KeyRefused, TenantExists, TenantMissing
-from catalog.rules import limits_of
+from catalog.rules import change_rules, how_to_raise, limits_of
 from catalog.tenants import begin_edition, create_tenant, find_tenant, list_tenants
 from proxy.core.limits import HARD_CAPS, Limits
 from proxy.core.names import TenantName
@@ -166,6 +166,36 @@ def test_limits_come_from_the_settings_and_never_pass_the_hard_caps() -> None:
     limits = limits_of(Settings(source_bytes=10**12, source_pixels=5))
     assert limits.source_bytes == HARD_CAPS.source_bytes
     assert limits.source_pixels == 5
+
+
+@pytest.mark.parametrize(
+    ("own", "limit", "usual", "told"),
+    [
+        ({}, "source_side", Limits(), "DARKROOM_SOURCE_SIDE."),
+        ({"source_pixels": 5}, "source_side", Limits(), "DARKROOM_SOURCE_SIDE."),
+        (
+            {"source_side": 5},
+            "source_side",
+            Limits(),
+            "its tenant's own: darkroom tenant set acme --limit source_side=…",
+        ),
+        ({"source_side": HARD_CAPS.source_side}, "source_side", Limits(), None),
+        ({}, "source_side", HARD_CAPS, None),
+        (
+            {"source_side": 5},
+            "source_side",
+            HARD_CAPS,
+            "its tenant's own: darkroom tenant set acme --limit source_side=…",
+        ),
+        ({"source_bytes": 500}, "source_bytes", Limits(source_bytes=400), "DARKROOM_SOURCE_BYTES."),
+    ],
+)
+async def test_a_limit_is_raised_where_it_is_set(
+    database: Database, own: dict[str, int], limit: str, usual: Limits, told: str | None
+) -> None:
+    await create_tenant(database, ACME)
+    await change_rules(database, ACME, limits=own)
+    assert await how_to_raise(database, ACME, limit, usual) == told
 
 
 def test_default_settings_are_the_default_limits() -> None:

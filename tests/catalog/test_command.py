@@ -22,6 +22,7 @@ from catalog import extras
 from catalog.cli import serve
 from catalog.cli.shell import Exit
 from proxy.settings import Settings
+from tests.pictures import counting
 
 DARKROOM = Path(sys.executable).with_name("darkroom")
 SECRET = "correct-horse-battery-staple"
@@ -278,10 +279,33 @@ def test_a_bad_file_does_not_stop_the_others(acme: Shell, photo: Path, tmp_path:
         assert re.search(rf"^{re.escape(refused)}: .", done.stderr, re.MULTILINE), done.stderr
 
 
-def test_a_file_over_the_limit_is_told_the_limit_and_how_to_raise_it(acme: Shell, photo: Path) -> None:
-    done = acme("upload", photo, "--tenant", "acme", code=Exit.REFUSED, DARKROOM_SOURCE_BYTES="100")
-    assert "100" in done.stderr
-    assert "DARKROOM_SOURCE_BYTES" in done.stderr
+@pytest.mark.parametrize(
+    ("limit", "most"),
+    [
+        ("source_bytes", 100),
+        ("source_pixels", 500),
+        ("source_side", 40),
+        ("source_frames", 2),
+        ("animation_pixels", 1_500),
+    ],
+)
+def test_a_file_over_a_limit_is_told_the_limit_and_how_to_raise_it(
+    acme: Shell, tmp_path: Path, limit: str, most: int
+) -> None:
+    """The installation's, then the tenant's own."""
+    file = tmp_path / "film.gif"
+    file.write_bytes(counting(3))
+    if limit == "source_side":
+        pyvips.Image.black(48, 2).write_to_file(str(file))
+    upload = ("upload", file, "--tenant", "acme")
+    setting = f"DARKROOM_{limit.upper()}"
+    told = acme(*upload, code=Exit.REFUSED, **{setting: str(most)}).stderr
+    assert str(most) in told
+    assert f"Make it smaller, or raise {setting}.\n" in told
+    acme("tenant", "set", "acme", "--limit", f"{limit}={most}")
+    told = acme(*upload, code=Exit.REFUSED).stderr
+    assert f"or raise its tenant's own: darkroom tenant set acme --limit {limit}=…\n" in told
+    assert "DARKROOM" not in told
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
