@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     faces: bool = Field(False, description="`gface` finds faces; needs the extra `faces`, and 20 MB more a worker.")  # noqa: FBT003 - a default
     fonts: Path | None = Field(
         None,
-        description="Folder of fonts for text in SVG and for what DejaVu Sans lacks in `text`; alike on all nodes.",
+        description="Folder of more fonts, for text in SVG and for letters that DejaVu Sans lacks; alike on all nodes.",
     )
 
     queue_length: int = Field(64, ge=1, le=10_000, description="Renders that may wait for a worker; beyond it 503.")

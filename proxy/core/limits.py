@@ -49,7 +49,7 @@ HARD_CAPS = Limits(
 def check_bytes(size_bytes: int, limits: Limits) -> None:
     """Refuse an original that is too large a file."""
     if size_bytes > limits.source_bytes:
-        raise OverLimit(f"The original has {size_bytes} bytes; the limit is {limits.source_bytes}.")
+        raise OverLimit(f"The original has {size_bytes} bytes; the limit is {limits.source_bytes}.", "source_bytes")
 
 
 def check_source(facts: Facts, limits: Limits) -> None:

@@ -15,6 +15,8 @@ from tempfile import TemporaryDirectory
 
 FOLDER = Path(__file__).parent / "fonts"
 BUNDLED = FOLDER / "DejaVuSans.ttf"
+_EMOJI = FOLDER / "NotoEmoji-Regular.ttf"
+"""In one colour, as the letters around them."""
 MOST_FONTS, MOST_BYTES = 300, 512 * 2**20
 """Of the operator's: each takes a worker about five milliseconds to open."""
 _ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
@@ -33,8 +35,8 @@ class Typefaces:
 
 
 def font_files(folder: Path | None) -> list[Path]:
-    """List the bundled font and the folder's, those below it too, in the order in which they are asked for a letter."""
-    return [BUNDLED, *(_own_files(folder) if folder else ())]
+    """List bundled fonts and the folder's, those below it too, in the order in which they are asked for a letter."""
+    return [BUNDLED, *(_own_files(folder) if folder else ()), _EMOJI]
 
 
 @contextmanager
