@@ -21,6 +21,8 @@ class Facts:
     alpha: bool = False
     icc: bool = False
     """An ICC profile is embedded."""
+    wide: bool = False
+    """Colours that sRGB has not are signalled in another way than by a profile."""
     page: int = 0
     """Which page the sides are of, where pages differ; counted from 0."""
 
@@ -50,6 +52,7 @@ class Facts:
                 frames=int(told["frames"]),
                 alpha=bool(told["alpha"]),
                 icc=bool(told["icc"]),
+                wide=bool(told["wide"]),
                 page=int(told["page"]),
             )
         except (KeyError, TypeError) as error:

@@ -154,7 +154,7 @@ def _reduced(recipe: Recipe, base: Size) -> Recipe:
 def _is_wide(recipe: Recipe, facts: Facts, asked: Format, terms: Terms) -> bool:
     """Tell whether colours beyond sRGB are kept: an old client that `auto` knows nothing of may not heed a profile."""
     heeded = recipe.format != "auto" or terms.client != "base"
-    return terms.manner.wide and facts.icc and asked in PROFILED and heeded
+    return terms.manner.wide and (facts.icc or facts.wide) and asked in PROFILED and heeded
 
 
 def _effects(recipe: Recipe) -> tuple[Effect, ...]:

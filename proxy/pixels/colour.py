@@ -2,21 +2,29 @@
 
 import pyvips
 
+from proxy.pixels.light import from_light, noted, to_screen
+
 _GREY = {"b-w", "grey16"}
 _COLOURED = {"srgb", "rgb", "rgb16"}
 _PLAIN = {"srgb", "b-w"}
+_FLOATS = {"float", "double"}
 _SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
 _LINEAR_NAMES = tuple(name.encode(how) for name in ("linear", "Linear") for how in ("ascii", "utf-16-be"))
 """Encoded here, at import: behind the sandbox's walls Python cannot load a codec any more."""
 
 
 def to_display(image: pyvips.Image, *, wide: bool = False) -> pyvips.Image:
-    """Convert to sRGB by the embedded ICC profile where there is a usable one, else by what the pixels claim to be.
+    """Convert to sRGB by the signal that was noted, else by the embedded ICC profile, else by what the pixels claim.
 
     libvips `icc_transform` (relative colorimetric, black point compensated; CMYK without a profile gets libvips'
-    own) and `colourspace`. A profile that does not fit its pixels is left out of account, as browsers do. `wide` makes
-    Display P3 of what has a profile other than sRGB; only such a picture has a profile afterwards.
+    own) and `colourspace`. A profile that does not fit its pixels is left out of account, as browsers do. Grey in
+    floating point is light, as libvips takes colours there to be. `wide` makes Display P3 of what has a profile other
+    than sRGB, or a signal that is wider; only such a picture has a profile afterwards.
     """
+    if (signal := noted(image)) is not None:
+        return to_screen(image, signal, wide=wide)
+    if image.format in _FLOATS and image.interpretation in _GREY:
+        return from_light(image)
     shown = _by_profile(image, wide=wide)
     if shown.interpretation not in _PLAIN:
         shown = shown.colourspace("b-w" if shown.interpretation in _GREY else "srgb")

@@ -7,6 +7,7 @@ import pyvips
 from proxy.core.facts import Facts
 from proxy.core.formats import AVIF, PAGED
 from proxy.pixels import extras
+from proxy.pixels.light import is_wide
 from proxy.pixels.source import open_image, refusal, sniff_fd
 
 
@@ -30,6 +31,7 @@ def probe(fd: int, page: int = 0) -> Facts:
             frames=frames,
             alpha=bool(image.hasalpha()),
             icc=image.get_typeof("icc-profile-data") != 0,
+            wide=is_wide(image),
             page=page if source in PAGED else 0,
         )
     except pyvips.Error as error:

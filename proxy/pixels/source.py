@@ -2,16 +2,18 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyvips
 
+from proxy.core import boxes, chunks
 from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
 from proxy.core.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SNIFF_BYTES, SVG, TIFF, WEBP, Format, sniff
 from proxy.core.tiff import read_rights
 from proxy.pixels import extras
+from proxy.pixels.light import note
 from proxy.pixels.metadata import with_rights
 
 _LOADERS = {
@@ -68,14 +70,24 @@ def open_image(fd: int, source: Format, page: int = 0, **options: Any) -> pyvips
     os.lseek(fd, 0, os.SEEK_SET)
     stream = pyvips.Source.new_from_descriptor(fd)
     image = pyvips.Operation.call(_LOADERS[source], stream, access="sequential", fail_on="truncated", **options)
-    return _of_tiff(image, fd) if source is TIFF else image
+    return _told(image, source, lambda at, size: os.pread(fd, size, at))
 
 
-def _of_tiff(image: pyvips.Image, fd: int) -> pyvips.Image:
-    """Leave out what is neither colour nor alpha, and add what libvips does not read."""
+def _told(image: pyvips.Image, source: Format, read: Callable[[int, int], bytes]) -> pyvips.Image:
+    """Note on a loaded picture what its file says and libvips does not read; of an AVIF a profile is stronger."""
+    if source is TIFF:
+        return with_rights(_shown(image), read_rights(read))
+    if source is PNG:
+        return note(image, chunks.read_signal(read))
+    if source is AVIF and not image.get_typeof("icc-profile-data"):
+        return note(image, boxes.read_signal(read))
+    return image
+
+
+def _shown(image: pyvips.Image) -> pyvips.Image:
+    """Leave out what is neither colour nor alpha."""
     most = _BANDS.get(image.interpretation, 4)
-    image = image.extract_band(0, n=most) if image.bands > most else image
-    return with_rights(image, read_rights(lambda at, size: os.pread(fd, size, at)))
+    return image.extract_band(0, n=most) if image.bands > most else image
 
 
 def refusal(error: pyvips.Error) -> Refusal:

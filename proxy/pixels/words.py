@@ -146,6 +146,7 @@ _FACTS: dict[str, type] = {
     "frames": int,
     "alpha": bool,
     "icc": bool,
+    "wide": bool,
     "page": int,
 }
 

@@ -20,6 +20,7 @@ FACTS = {
     "frames": 1,
     "alpha": False,
     "icc": False,
+    "wide": False,
     "page": 0,
 }
 PICTURE = {"format": "png", "width": 8, "height": 8, "render_s": 0.001}

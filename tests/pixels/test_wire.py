@@ -114,6 +114,7 @@ def test_facts_are_exactly_typed(wrong: dict[str, Any]) -> None:
         frames=st.integers(1, 10_000),
         alpha=st.booleans(),
         icc=st.booleans(),
+        wide=st.booleans(),
     )
 )
 def test_facts_come_through(facts: Facts) -> None:
