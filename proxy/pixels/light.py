@@ -7,11 +7,11 @@ Sources: ITU-R BT.2100 for PQ and HLG, BT.2408 for the white of 203 cd/m², IEC 
 """
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import pyvips
 
-from proxy.core.signal import P3, SRGB, Primaries, Signal, between, is_near, luminance
+from proxy.core.signal import P3, SRGB, Curve, Primaries, Signal, between, is_near, luminance
 
 _GREY = {"b-w", "grey16"}
 _FIELD = "darkroom-signal"
@@ -83,8 +83,7 @@ def _to_byte(alpha: pyvips.Image) -> pyvips.Image:
 
 
 def _by_signal(colours: pyvips.Image, signal: Signal, target: Primaries) -> pyvips.Image:
-    ramp = pyvips.Image.identity(ushort=colours.format == "ushort")
-    light = _decoded(ramp / _full(colours), signal)
+    light = _decoded(signal.curve, signal.exponent, colours.format == "ushort", _full(colours))
     matrix = None if is_near(signal.primaries, target) or colours.bands == 1 else between(signal.primaries, target)
     if colours.bands == 1 or (matrix is None and not signal.high):
         return colours.maplut(_below_white(_opened(light, signal), signal))
@@ -100,15 +99,21 @@ def _full(colours: pyvips.Image) -> int:
     return ((1 << bits) - 1) << (16 - bits) if bits in range(9, 16) else _DEEP
 
 
-def _decoded(ramp: pyvips.Image, signal: Signal) -> pyvips.Image:
+@lru_cache(8)
+def _decoded(curve: Curve, exponent: float, deep: bool, full: int) -> pyvips.Image:  # noqa: FBT001 - a key
+    """Give the table from numbers up to `full`, of 8 bits or `deep`, to light."""
+    return _to_light(pyvips.Image.identity(ushort=deep) / full, curve, exponent).copy_memory()
+
+
+def _to_light(ramp: pyvips.Image, curve: Curve, exponent: float) -> pyvips.Image:
     """Take numbers from 0 to 1 to light; HLG's is that of the scene, from 0 to 1."""
-    if signal.curve == "power":
-        return ramp**signal.exponent
-    if signal.curve == "pq":
+    if curve == "power":
+        return ramp**exponent
+    if curve == "pq":
         root = ramp ** (1 / _PQ_M2)
         above = (root > _PQ_C1).ifthenelse(root - _PQ_C1, 0)
         return (above / (_PQ_C2 - root * _PQ_C3)) ** (1 / _PQ_M1) * (10_000 / _WHITE)
-    if signal.curve == "hlg":
+    if curve == "hlg":
         return (ramp <= 0.5).ifthenelse(ramp**2 / 3, (((ramp - _HLG_C) / _HLG_A).exp() + _HLG_B) / 12)  # noqa: PLR2004
     return (ramp <= 0.04045).ifthenelse(ramp / 12.92, ((ramp + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 - sRGB's own
 
@@ -119,7 +124,13 @@ def _opened(light: pyvips.Image, signal: Signal) -> pyvips.Image:
         return light
     weights = [list(luminance(signal.primaries))]
     bright = light if light.bands == 1 else light.recomb(weights)
-    return light * _looked_up(bright, _DEEP, lambda ramp: ramp ** (_HLG_GAMMA - 1) * (1_000 / _WHITE))
+    return light * bright.linear(_DEEP, 0.5).cast("ushort").maplut(_openings())
+
+
+@cache
+def _openings() -> pyvips.Image:
+    """Give the table from 16 bits of HLG's brightness to what light is multiplied with."""
+    return ((pyvips.Image.identity(ushort=True) / _DEEP) ** (_HLG_GAMMA - 1) * (1_000 / _WHITE)).copy_memory()
 
 
 def _below_white(light: pyvips.Image, signal: Signal) -> pyvips.Image:
@@ -128,15 +139,16 @@ def _below_white(light: pyvips.Image, signal: Signal) -> pyvips.Image:
         brightest = light
         if light.bands > 1:
             brightest = light.extract_band(0).maxpair(light.extract_band(1)).maxpair(light.extract_band(2))
-        light = light * _looked_up(brightest, _STEPS, _bend)
+        light = light * brightest.linear(_STEPS, 0.5).cast("ushort").maplut(_bends())
     return _along_srgb(light)
 
 
-def _bend(light: pyvips.Image) -> pyvips.Image:
-    """Give what light has to be multiplied with, so that none is above 1."""
-    above = light - _KNEE
-    rest = 1 - _KNEE
-    return (light <= _KNEE).ifthenelse(1, (_KNEE + rest * (above / (above + rest))) / light)
+@cache
+def _bends() -> pyvips.Image:
+    """Give the table from light, in steps, to what it is multiplied with, so that none is above 1."""
+    light = pyvips.Image.identity(ushort=True) / _STEPS
+    above, rest = light - _KNEE, 1 - _KNEE
+    return (light <= _KNEE).ifthenelse(1, (_KNEE + rest * (above / (above + rest))) / light).copy_memory()
 
 
 def _along_srgb(light: pyvips.Image) -> pyvips.Image:
@@ -149,9 +161,3 @@ def _curved() -> pyvips.Image:
     ramp = pyvips.Image.identity(ushort=True) / _DEEP
     curved = (ramp <= 0.0031308).ifthenelse(ramp * 12.92, ramp ** (1 / 2.4) * 1.055 - 0.055)  # noqa: PLR2004
     return curved.linear(255, 0.5).cast("uchar").copy_memory()
-
-
-def _looked_up(light: pyvips.Image, steps: int, how: Callable[[pyvips.Image], pyvips.Image]) -> pyvips.Image:
-    """Apply to light, in so many steps up to 1, what a table is quicker for."""
-    table = how(pyvips.Image.identity(ushort=True) / steps)
-    return light.linear(steps, 0.5).cast("ushort").maplut(table)

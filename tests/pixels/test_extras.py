@@ -150,6 +150,18 @@ def test_a_profile_is_applied(p3: bytes) -> None:
         assert near(made(body, "png"), 16, 16, (214, 96, 36), 4)
 
 
+@pytest.mark.parametrize("transfer", [13, 1])
+def test_a_heic_s_numbers_count_where_it_has_no_profile(transfer: int, p3: bytes) -> None:
+    """The same colour as with the profile, but for that's rounding; 12 is Display P3."""
+    signal = {"color_primaries": 12, "transfer_characteristics": transfer, "matrix_coefficients": 6}
+    picture = Image.new("RGB", (32, 32), (200, 100, 50))
+    body = heic(picture, full_range_flag=1, **signal)
+    assert near(made(body, "png"), 16, 16, (215, 93, 31), 2)
+    for one, wide in ((body, True), (heic(picture, icc_profile=p3), False)):
+        with opened(one) as fd:
+            assert (probe(fd).wide, probe(fd).icc) == (wide, not wide)
+
+
 @pytest.fixture(scope="module")
 def p3() -> bytes:
     profile: bytes = (

@@ -5,9 +5,12 @@ from io import BytesIO
 import pillow_heif
 import pyvips
 
+from proxy.core.boxes import read_signal
 from proxy.core.facts import Facts
 from proxy.core.formats import HEIC
+from proxy.core.signal import Signal
 from proxy.pixels.extras.pixels import dressed, picture
+from proxy.pixels.light import note
 
 _BANDS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 
@@ -16,15 +19,18 @@ def facts(body: bytes, _: int) -> Facts:
     """Read the primary picture's header; the other items of the file are no frames of it."""
     file = _open(body)
     width, height = file.size
-    return Facts(HEIC, width, height, alpha=file.mode in ("LA", "RGBA"), icc=bool(file.info.get("icc_profile")))
+    icc, signal = bool(file.info.get("icc_profile")), _signal(body)
+    wide = not icc and signal is not None and signal.wide
+    return Facts(HEIC, width, height, alpha=file.mode in ("LA", "RGBA"), icc=icc, wide=wide)
 
 
 def load(body: bytes, _: int, __: float) -> pyvips.Image:
     """Decode the primary picture to 8 bits."""
     file = _open(body)
     width, height = file.size
-    image = picture(file.data, width, height, file.stride, _BANDS[file.mode])
-    return dressed(image.copy_memory(), file.info.get("icc_profile"), file.info.get("exif"), file.info.get("xmp"))
+    image = picture(file.data, width, height, file.stride, _BANDS[file.mode]).copy_memory()
+    icc = file.info.get("icc_profile")
+    return dressed(image if icc else note(image, _signal(body)), icc, file.info.get("exif"), file.info.get("xmp"))
 
 
 def warm_up() -> None:
@@ -32,6 +38,10 @@ def warm_up() -> None:
     written = BytesIO()
     pillow_heif.from_bytes("RGB", (64, 64), bytes(64 * 64 * 3)).save(written, quality=50)
     load(written.getvalue(), 0, 1.0)
+
+
+def _signal(body: bytes) -> Signal | None:
+    return read_signal(lambda at, size: body[at : at + size])
 
 
 def _open(body: bytes) -> pillow_heif.HeifFile:
