@@ -7,7 +7,6 @@ from proxy.pixels.light import from_light, noted, to_screen
 _GREY = {"b-w", "grey16"}
 _COLOURED = {"srgb", "rgb", "rgb16"}
 _PLAIN = {"srgb", "b-w"}
-_FLOATS = {"float", "double"}
 _SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
 _LINEAR_NAMES = tuple(name.encode(how) for name in ("linear", "Linear") for how in ("ascii", "utf-16-be"))
 """Encoded here, at import: behind the sandbox's walls Python cannot load a codec any more."""
@@ -23,7 +22,7 @@ def to_display(image: pyvips.Image, *, wide: bool = False) -> pyvips.Image:
     """
     if (signal := noted(image)) is not None:
         return to_screen(image, signal, wide=wide)
-    if image.format in _FLOATS and image.interpretation in _GREY:
+    if image.format == "float" and image.interpretation in _GREY:
         return from_light(image)
     shown = _by_profile(image, wide=wide)
     if shown.interpretation not in _PLAIN:
