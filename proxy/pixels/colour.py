@@ -2,14 +2,12 @@
 
 import pyvips
 
+from proxy.core.icc import is_srgb
 from proxy.pixels.light import from_light, noted, to_screen
 
 _GREY = {"b-w", "grey16"}
 _COLOURED = {"srgb", "rgb", "rgb16"}
 _PLAIN = {"srgb", "b-w"}
-_SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
-_LINEAR_NAMES = tuple(name.encode(how) for name in ("linear", "Linear") for how in ("ascii", "utf-16-be"))
-"""Encoded here, at import: behind the sandbox's walls Python cannot load a codec any more."""
 
 
 def to_display(image: pyvips.Image, *, wide: bool = False) -> pyvips.Image:
@@ -35,7 +33,7 @@ def _by_profile(image: pyvips.Image, *, wide: bool) -> pyvips.Image:
         return _bare(image.icc_transform("srgb", embedded=True, input_profile="cmyk", black_point_compensation=True))
     if not image.get_typeof("icc-profile-data"):
         return image
-    if _is_srgb(image.get("icc-profile-data")):
+    if is_srgb(bytes(image.get("icc-profile-data"))):  # transforming would cost time and a bit of rounding
         return _bare(image)
     wide = wide and image.interpretation in _COLOURED
     try:
@@ -49,9 +47,3 @@ def _bare(image: pyvips.Image) -> pyvips.Image:
     image = image.copy()
     image.remove("icc-profile-data")
     return image
-
-
-def _is_srgb(profile: bytes) -> bool:
-    """Tell by the description (ICC.1 §9.2.41): transforming sRGB to sRGB costs time and a bit of rounding."""
-    head = bytes(profile[:4096])
-    return any(name in head for name in _SRGB_NAMES) and not any(name in head for name in _LINEAR_NAMES)

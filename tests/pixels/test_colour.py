@@ -75,6 +75,13 @@ def test_display_p3_becomes_srgb_by_the_formula(paint: tuple[int, int, int], suf
     assert near(decoded(made(body, "w16-png")), 8, 8, p3_to_srgb(paint), 4)
 
 
+@pytest.mark.parametrize("told", [b"sRGB", "sRGB".encode("utf-16-be")])
+def test_a_profile_that_speaks_of_srgb_is_applied_all_the_same(told: bytes) -> None:
+    spoken = profile("p3") + (b"based on the profile of " + told).ljust(64)
+    body = tagged(solid(32, 32, PATCHES[0]), struct.pack(">I", len(spoken)) + spoken[4:])
+    assert near(decoded(made(body, "w16-png")), 8, 8, p3_to_srgb(PATCHES[0]), 4)
+
+
 @pytest.mark.parametrize("linear", [False, True])
 @pytest.mark.parametrize("output", ["jpeg", "webp", "avif", "png"])
 def test_wide_colours_stay_where_the_tenant_wants_them(output: str, linear: bool) -> None:
