@@ -12,19 +12,64 @@ from typing import Any
 import pyvips
 
 from proxy.core.encoding import choose_encoding
-from proxy.core.formats import FORMATS
+from proxy.core.formats import FORMATS, JXL
 from proxy.core.recipe import Recipe
+from proxy.pixels import extras
+from proxy.pixels.encode import PALETTE_EFFORT
+from proxy.pixels.extras import jxl
 
 _WIDTHS = (200, 320, 640, 1_280, 2_560)
-_EFFORTS = {"avif": (0, 1, 2, 3, 4), "webp": (0, 2, 4, 6), "png": (1, 6, 9)}
-_SAVERS: dict[str, Callable[[Any, int, int | None], bytes]] = {
-    "avif": lambda image, effort, quality: image.heifsave_buffer(
-        compression="av1", Q=quality, effort=effort, bitdepth=8
-    ),
-    "webp": lambda image, effort, quality: image.webpsave_buffer(Q=quality, effort=effort),
-    "png": lambda image, effort, _: image.pngsave_buffer(compression=effort),
-}
 _RUNS = 3
+
+Save = Callable[[Any, int, int | None], bytes]
+"""Write a picture at an effort and a quality."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of writing pictures: what a recipe says, the efforts to compare, and the saver."""
+
+    name: str
+    recipe: Recipe
+    efforts: tuple[int, ...]
+    save: Save
+    effort: int | None = None
+    """The one that is chosen at every size, where it does not depend on that."""
+
+
+def _webp_lossless(image: Any, effort: int, _: int | None) -> bytes:  # noqa: ANN401 - pyvips
+    return image.webpsave_buffer(lossless=True, Q=75 if effort else 20, effort=effort)  # type: ignore[no-any-return]
+
+
+def _jxl(image: Any, effort: int, quality: int | None) -> bytes:  # noqa: ANN401 - as above
+    return jxl.encode(image, quality, effort)
+
+
+_WAYS = (
+    Way(
+        "avif",
+        Recipe(format="avif"),
+        (0, 1, 2, 3, 4),
+        lambda image, effort, quality: image.heifsave_buffer(compression="av1", Q=quality, effort=effort, bitdepth=8),
+    ),
+    Way(
+        "webp",
+        Recipe(format="webp"),
+        (0, 2, 4, 6),
+        lambda image, effort, quality: image.webpsave_buffer(Q=quality, effort=effort),
+    ),
+    Way("webp, lossless", Recipe(format="webp", lossless=True), (0, 2, 4), _webp_lossless),
+    Way("jxl", Recipe(format="jxl"), (1, 3, 5, 7), _jxl),
+    Way("jxl, lossless", Recipe(format="jxl", lossless=True), (1, 3, 5), _jxl),
+    Way("png", Recipe(format="png"), (1, 6, 9), lambda image, effort, _: image.pngsave_buffer(compression=effort)),
+    Way(
+        "png, a palette",
+        Recipe(format="png", quality=80),
+        (1, 3, 7),
+        lambda image, effort, quality: image.pngsave_buffer(palette=True, Q=quality, effort=effort),
+        effort=PALETTE_EFFORT,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +86,24 @@ class Step:
 
 
 def measure(originals: Sequence[bytes]) -> list[Step]:
-    """Encode the first original at each size and effort."""
+    """Encode the first original in each way, at each size and effort."""
+    extras.enlist([JXL])
     steps = []
-    for output, efforts in _EFFORTS.items():
+    for way in _WAYS:
         for width in _WIDTHS:
             image = pyvips.Image.thumbnail_buffer(originals[0], width).copy_memory()
-            how = choose_encoding(FORMATS[output], Recipe(format=output), image.width * image.height)
-            for effort in efforts:
-                seconds, size = _encode(output, image, effort, how.quality)
-                steps.append(Step(output, image.width, image.height, effort, effort == how.effort, seconds, size))
+            how = choose_encoding(FORMATS[str(way.recipe.format)], way.recipe, image.width * image.height)
+            chosen = how.effort if way.effort is None else way.effort
+            for effort in way.efforts:
+                seconds, size = _encode(way.save, image, effort, how.quality)
+                steps.append(Step(way.name, image.width, image.height, effort, effort == chosen, seconds, size))
     return steps
 
 
-def _encode(output: str, image: Any, effort: int, quality: int | None) -> tuple[float, int]:  # noqa: ANN401 - pyvips
+def _encode(save: Save, image: Any, effort: int, quality: int | None) -> tuple[float, int]:  # noqa: ANN401 - pyvips
     times, size = [], 0
     for _ in range(_RUNS):
         begun = perf_counter()
-        size = len(_SAVERS[output](image, effort, quality))
+        size = len(save(image, effort, quality))
         times.append(perf_counter() - begun)
     return min(times), size
