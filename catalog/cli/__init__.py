@@ -1,7 +1,7 @@
 """The `darkroom` command: one file a noun, and `main`, where everything expected that goes wrong becomes a sentence.
 
 Exit codes: 0 fine; 1 something was refused or failed; 2 usage or settings; 3 a backend does not answer. Where nobody
-reads what is printed (`| head -1`), a command ends quietly with 141, as tools do that SIGPIPE ends: the signal itself
+reads what a command prints (`| head -1`), it ends quietly with 141, as tools do that SIGPIPE ends: the signal itself
 stays ignored, for it would end a server whose client has left.
 
 Starting must be quick, because scripts call this in loops: SQLModel, Alembic and the S3 client together take seconds

@@ -40,7 +40,8 @@ def overlay(below: Recipe, above: Recipe) -> Recipe:
         if name not in said
     }
     if above.format in _UNWRITTEN:
-        gone |= {name: Recipe.__dataclass_fields__[name].default for name in _OF_PICTURES - said.keys()}
+        kept = {"keep"} if above.format == "tiff" else set()
+        gone |= {name: Recipe.__dataclass_fields__[name].default for name in _OF_PICTURES - kept - said.keys()}
     return replace(below, **gone, **said | {"preset": None})  # type: ignore[arg-type]
 
 

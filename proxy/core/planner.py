@@ -11,7 +11,7 @@ from proxy.core import decoration
 from proxy.core.encoding import check_searched, choose_encoding
 from proxy.core.errors import OverLimit
 from proxy.core.facts import Facts
-from proxy.core.fitting import at_hand, crop_box, target_box, user_turn
+from proxy.core.fitting import at_hand, crop_box, user_turn
 from proxy.core.formats import ALWAYS_WRITTEN, EXTRA_WRITTEN, JPEG, PAGED, PNG, PROFILED, VECTORS, Format
 from proxy.core.geometry import Box, Size, Turn, scale, upright
 from proxy.core.layout import lay_out
@@ -146,9 +146,11 @@ def _reduced(recipe: Recipe, base: Size) -> Recipe:
     if side is None:
         return recipe
     sized = recipe if recipe.width or recipe.height else replace(recipe, width=base.width)
-    target = target_box(sized, base) or base
-    quality = _LQIP_QUALITY if recipe.format == "lqip" else None
-    return replace(sized, dpr=(sized.dpr or 1) * min(Fraction(1), Fraction(side, target.longest)), quality=quality)
+    sized = replace(sized, quality=_LQIP_QUALITY if recipe.format == "lqip" else None)
+    longest, dpr = lay_out(sized, base).final.longest, sized.dpr or Fraction(1)
+    # paddings and borders are rounded each by itself, so the first that is aimed at may be a pixel or two too large
+    tries = (replace(sized, dpr=dpr * min(Fraction(1), Fraction(aim, longest))) for aim in range(side, 0, -1))
+    return next((small for small in tries if lay_out(small, base).final.longest <= side), sized)
 
 
 def _is_wide(recipe: Recipe, facts: Facts, asked: Format, terms: Terms) -> bool:

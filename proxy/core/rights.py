@@ -11,7 +11,8 @@ from proxy.core.tiff import ARTIST, COPYRIGHT, decoded
 
 _DATASETS = {COPYRIGHT: 116, ARTIST: 80}
 _PROPERTIES = {COPYRIGHT: b"dc:rights", ARTIST: b"dc:creator"}
-_ITEM = re.compile(rb"<rdf:li[^>]{0,200}>([^<]{1,2000})</rdf:li>")
+_ITEM = re.compile(rb"<rdf:li[^>]{0,200}>([^<]{1,2000})")
+_PLAIN = re.compile(rb"^<[^>]{1,200}>([^<]{1,2000})$")
 _LONGEST = 2_000
 """Bytes of a text; of an XMP property four times as many, with what is around it."""
 
@@ -40,9 +41,9 @@ def _property(packet: bytes, name: bytes) -> list[str]:
     start = packet.find(b"<" + name)
     if start >= 0:
         end = packet.find(b"</" + name, start, start + 4 * _LONGEST)
-        texts = _ITEM.findall(packet[start : max(start, end)])
+        inner = packet[start : max(start, end)]
+        texts = _ITEM.findall(inner) or _PLAIN.findall(inner)
     else:
-        start = packet.find(name + b'="') + len(name) + 2
-        texts = [packet[start : packet.find(b'"', start, start + _LONGEST)]] if start > len(name) + 1 else []
+        texts = [one[1] for one in re.findall(name + rb"""=(["'])([^"'<]{1,2000})\1""", packet)[:1]]
     told = (unescape(decoded(text)) for text in texts)
     return [text for text in told if text]

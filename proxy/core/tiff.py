@@ -42,7 +42,7 @@ def read_rights(read: Read) -> dict[int, str]:
     try:
         layout, first = _open(read)
         return {tag: text for tag, text in _texts(read, layout, first) if text}
-    except (struct.error, KeyError):
+    except (struct.error, KeyError, OverflowError, OSError):  # offsets of 64 bits may be no file's
         return {}
 
 

@@ -40,7 +40,7 @@ class Crew:
         cpu_s = int(settings.worker_jobs * settings.render_deadline_s) + 60
         self._ceilings = Ceilings(settings.worker_memory_bytes, cpu_s)
         self._fonts = fonts
-        self._more = (settings.formats, fonts.folder, "faces" if settings.faces else "")
+        self._more = (settings.formats, fonts.folder, str(fonts.count), "faces" if settings.faces else "")
         self._arrival = asyncio.Event()
         self._departure = asyncio.Event()
         self._failures = 0

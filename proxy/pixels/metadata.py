@@ -53,28 +53,24 @@ class Carried:
 
 def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool, profile: bool) -> Carried:
     """Take over of `source` what may leave; `profile` writes the colour profile as well, where there is one."""
-    told = {name: source.get(name) for name in source.get_fields() if name.startswith("exif-ifd") or name in _BLOCKS}
-    kept = {
-        name: text for name, value in told.items() if everything and _may_leave(name, value) and (text := _plain(value))
-    }
-    if sum(len(text) for text in kept.values() if isinstance(text, str)) > _LONGEST_FIELDS:
-        kept = {name: text for name, text in kept.items() if name in _BLOCKS}
+    texts, others = _told(source) if everything else ({}, {})
     rights = rights_of(source)
-    kept |= {name: rights[tag] for name, tag in _RIGHTS.items() if tag in rights}
+    texts = {name: rights[tag] for name, tag in _RIGHTS.items() if tag in rights} | texts
     image = image.copy()
     for name in image.get_fields():
         if name.startswith(("exif-", "jpeg-thumbnail")) or name in _BLOCKS:
             image.remove(name)
-    if any(name.startswith("exif-") for name in kept):
-        kept["exif-ifd2-ColorSpace"] = _UNCALIBRATED if profile else _SRGB
+    if texts or any(name.startswith("exif-") for name in others):
+        others["exif-ifd2-ColorSpace"] = _UNCALIBRATED if profile and image.get_typeof("icc-profile-data") else _SRGB
     words: list[tuple[bytes, bytes]] = []
-    for name, value in kept.items():
-        kind = pyvips.GValue.blob_type if name in _BLOCKS else pyvips.GValue.gstr_type
-        image.set_type(kind, name, value if name in _BLOCKS else _placed(value, words))
+    for name, text in texts.items():
+        image.set_type(pyvips.GValue.gstr_type, name, _placed(text, words))
+    for name, value in others.items():
+        image.set_type(pyvips.GValue.blob_type if name in _BLOCKS else pyvips.GValue.gstr_type, name, value)
     kinds = {
-        EXIF: any(name.startswith("exif-") for name in kept),
-        _XMP: "xmp-data" in kept,
-        _IPTC: "iptc-data" in kept,
+        EXIF: "exif-ifd2-ColorSpace" in others,
+        _XMP: "xmp-data" in others,
+        _IPTC: "iptc-data" in others,
         _ICC: profile and image.get_typeof("icc-profile-data") != 0,
     }
     return Carried(image, sum(kind for kind, there in kinds.items() if there), tuple(words))
@@ -96,6 +92,17 @@ def spell_out(body: bytes, words: tuple[tuple[bytes, bytes], ...]) -> bytes:
     return bytes(out)
 
 
+def _told(source: pyvips.Image) -> tuple[dict[str, str], dict[str, Any]]:
+    """Give what may leave beside the rights: texts as they were in the file; numbers and blocks as libvips has them."""
+    told = {name: source.get(name) for name in source.get_fields() if name.startswith("exif-ifd") or name in _BLOCKS}
+    leaving = {name: value for name, value in told.items() if name not in _RIGHTS and _may_leave(name, value)}
+    texts = {name: _plain(value) for name, value in leaving.items() if _is_text(value)}
+    others = {name: value for name, value in leaving.items() if not _is_text(value)}
+    if sum(len(value) for name, value in leaving.items() if name not in _BLOCKS) > _LONGEST_FIELDS:
+        return {}, {name: value for name, value in others.items() if name in _BLOCKS}
+    return {name: text for name, text in texts.items() if text}, others
+
+
 def _placed(text: str, words: list[tuple[bytes, bytes]]) -> str:
     """Give a text as libvips is to have it: as it is, or, where it would be changed, a place of its length in UTF-8.
 
@@ -111,10 +118,16 @@ def _placed(text: str, words: list[tuple[bytes, bytes]]) -> str:
 
 def rights_of(image: pyvips.Image) -> dict[int, str]:
     """Give what a picture says of who has the right to it, in EXIF, IPTC or XMP: texts by their tag in TIFF."""
-    told = {tag: _plain(image.get(name)) for name, tag in _RIGHTS.items() if image.get_typeof(name)}
-    blocks = {name: bytes(image.get(name)) for name in _BLOCKS if image.get_typeof(name)}
-    beside = read_xmp(blocks.get("xmp-data", b"")) | read_iptc(blocks.get("iptc-data", b""))
-    return beside | {tag: text for tag, text in told.items() if text}
+    blocks = {name: bytes(image.get(name)) for name in (*_BLOCKS, "exif-data") if image.get_typeof(name)}
+    exif = blocks.get("exif-data", b"").removeprefix(b"Exif\0\0")
+    fields = {tag: _plain(image.get(name)) for name, tag in _RIGHTS.items() if image.get_typeof(name)}
+    told = (
+        read_xmp(blocks.get("xmp-data", b"")),
+        read_iptc(blocks.get("iptc-data", b"")),
+        fields,
+        tiff.read_rights(lambda at, size: exif[at : at + size]),
+    )
+    return {tag: clean for one in told for tag, text in one.items() if (clean := _printable(text))}
 
 
 def with_rights(image: pyvips.Image, rights: Mapping[int, str]) -> pyvips.Image:
@@ -146,4 +159,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - text or bytes
     told = value[: shown.start()]
     half = (len(told) - 2) // 2
     text = told[:half] if told[:half] == told[half + 2 :] else told.partition(" (")[0]
-    return text[:_LONGEST_RIGHT].strip()
+    return _printable(text)[:_LONGEST_RIGHT]
+
+
+def _is_text(value: Any) -> bool:  # noqa: ANN401 - text or bytes
+    return isinstance(value, str) and bool(_SHOWN.search(value))
+
+
+def _printable(text: str) -> str:
+    """Leave out control characters, which stand for other texts until a picture is written."""
+    return "".join(one for one in text if one.isprintable()).strip()

@@ -21,6 +21,7 @@ from proxy.pixels.effects import effects
 from proxy.pixels.encode import encode
 from proxy.pixels.faces import place
 from proxy.pixels.frame import border, corners
+from proxy.pixels.light import noted
 from proxy.pixels.metadata import rights_of
 from proxy.pixels.overlay import Stamp, lay, make_stamps
 from proxy.pixels.probe import probe
@@ -49,7 +50,7 @@ def _smaller(body: bytes, fd: int, image: pyvips.Image, plan: Plan) -> bytes:
     """Give the original's own pixels where they are smaller, upright, of eight bits, and nobody's right is told."""
     size = os.fstat(fd).st_size
     plain = image.format == "uchar" and image.interpretation in _PLAIN and plan.turn == Turn()
-    if size >= 2 * len(body) or not plain or rights_of(image):
+    if size >= 2 * len(body) or not plain or noted(image) or rights_of(image):
         return body
     stripped = strip(os.pread(fd, size, 0), plan.source)
     return body if stripped is None or len(stripped) >= len(body) else stripped

@@ -28,15 +28,23 @@ class WrongFonts(Exception):  # noqa: N818 - a sentence for the operator
 
 @dataclass(frozen=True, slots=True)
 class Typefaces:
-    """Where workers find fonts beside the bundled one, and eight hex digits that name these; both may be empty."""
+    """Where workers find fonts beside the bundled ones, how many, and eight hex digits that name these."""
 
     folder: str = ""
+    count: int = 0
     fingerprint: str = ""
 
 
 def font_files(folder: Path | None) -> list[Path]:
     """List bundled fonts and the folder's, those below it too, in the order in which they are asked for a letter."""
     return [BUNDLED, *(_own_files(folder) if folder else ()), _EMOJI]
+
+
+def check_copies(folder: Path | None, count: int) -> None:
+    """Raise WrongFonts where copies are gone: a worker that starts without them would draw boxes under a good name."""
+    found = len(font_files(folder)) - len(font_files(None))
+    if found != count:
+        raise WrongFonts(f"Of {count} fonts that the server copied to {folder} when it started {found} are left.")
 
 
 @contextmanager
@@ -47,15 +55,15 @@ def gathered(folder: Path | None) -> Iterator[Typefaces]:
         return
     with TemporaryDirectory(prefix="darkroom-fonts-") as place:
         try:
-            seen = sha256()
-            for number, file in enumerate(_checked(folder)):
+            seen, files = sha256(), _checked(folder)
+            for number, file in enumerate(files):
                 copy = Path(place) / f"{number:04}{file.suffix.lower()}"
                 shutil.copyfile(file, copy)
                 with copy.open("rb") as content:
                     seen.update(file_digest(content, "sha256").digest())
         except OSError as error:
             raise WrongFonts(f"DARKROOM_FONTS: {error.filename} cannot be read: {error.strerror}.") from error
-        yield Typefaces(place, seen.hexdigest()[:8])
+        yield Typefaces(place, len(files), seen.hexdigest()[:8])
 
 
 def _checked(folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """One worker: a process that closes itself, then probes and renders what it is handed.
 
-    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S FORMATS FONTS FACES
+    python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S FORMATS FONTS HOW_MANY FACES
 
 It is exec'd, never forked after use, with an environment of its own and no descriptor but its socket. It
 keeps nothing between two requests. Whatever it didn't foresee ends it, with a traceback on stderr: the pool
@@ -32,7 +32,8 @@ _OUT_OF_MEMORY_SCORE = "500"
 def main() -> None:
     """Run one worker, from its arguments to the end of its socket."""
     fd, parent_pid, memory_bytes, cpu_s = map(int, sys.argv[1:5])
-    formats, fonts, with_faces = sys.argv[5:8]
+    formats, fonts, how_many, with_faces = sys.argv[5:9]
+    folder = Path(fonts) if fonts else None
     sandbox.attach(parent_pid)
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):  # no /proc: the server then dies as likely as we
@@ -42,9 +43,9 @@ def main() -> None:
             libvips = boot.start(readable(formats), letters=sandbox.available().landlock is not None)
             if with_faces:
                 faces.enlist()
-        except (boot.WrongLibvips, extras.NotInstalled, faces.NoDetector) as wrong:
+            typefaces.check_copies(folder, int(how_many))
+        except (boot.WrongLibvips, extras.NotInstalled, faces.NoDetector, typefaces.WrongFonts) as wrong:
             raise SystemExit(str(wrong)) from None
-        folder = Path(fonts) if fonts else None
         lettering.open_fonts(folder)
         # Cairo opens a font again for every size that a drawing asks for.
         opened = typefaces.font_files(folder) if SVG in readable(formats) else []

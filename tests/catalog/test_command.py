@@ -22,6 +22,7 @@ from catalog import extras
 from catalog.cli import serve
 from catalog.cli.shell import Exit
 from proxy.settings import Settings
+from tests.catalog.warm import Warm
 from tests.pictures import counting
 
 DARKROOM = Path(sys.executable).with_name("darkroom")
@@ -35,26 +36,31 @@ DEADLINE_S = 60
 class Shell:
     """Runs the command with settings of its own, nothing of ours in its environment."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warm: Warm) -> None:
         self.folder = folder
+        self._warm = warm
         self.environment = {"DARKROOM_HOME": str(folder / "home"), "DARKROOM_BASE_URL": "https://img.example"}
 
     def __call__(
         self, *words: str | Path, code: int = Exit.FINE, **settings: str
     ) -> "subprocess.CompletedProcess[str]":
         """Run it to its end, hold its exit code, and hold that no traceback was shown."""
-        done = subprocess.run(
+        done = self._warm.run([*map(str, words)], {**self.environment, **settings}, self.folder)
+        assert done.returncode == code, done
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def apart(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run it as it is installed, from a cold start and beside others."""
+        return subprocess.run(
             [DARKROOM, *words],
-            env={**self.environment, **settings},
+            env=self.environment,
             cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=DEADLINE_S,
             check=False,
         )
-        assert done.returncode == code, done
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
 
     def objects(self, *words: str | Path, code: int = Exit.FINE) -> list[dict[str, object]]:
         """Run it with `--json` and read what it says, one object a line."""
@@ -62,9 +68,9 @@ class Shell:
 
 
 @pytest.fixture
-def darkroom(tmp_path: Path) -> Shell:
+def darkroom(tmp_path: Path, warm: Warm) -> Shell:
     """Give the command, in an empty folder."""
-    return Shell(tmp_path)
+    return Shell(tmp_path, warm)
 
 
 @pytest.fixture
@@ -103,8 +109,7 @@ COMMANDS = [
 
 
 def test_every_command_has_help_with_an_example_and_its_exit_codes(darkroom: Shell) -> None:
-    with ThreadPoolExecutor(2) as threads:
-        helps = list(threads.map(lambda words: darkroom(*words, "--help").stdout, COMMANDS))
+    helps = [darkroom(*words, "--help").stdout for words in COMMANDS]
     for words, told in zip(COMMANDS, helps, strict=True):
         groups = {(), ("tenant",), ("key",)}
         assert ("Example: darkroom " + " ".join(words) in told) == (tuple(words) not in groups), words
@@ -196,7 +201,8 @@ def test_a_tenant_is_created_once(acme: Shell) -> None:
 def test_processes_that_begin_an_installation_at_once_all_succeed(darkroom: Shell) -> None:
     """Each of them finds no database and makes it."""
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda number: darkroom("tenant", "create", f"t{number}"), range(4)))
+        ends = list(threads.map(lambda number: darkroom.apart("tenant", "create", f"t{number}"), range(4)))
+    assert [one.returncode for one in ends] == [Exit.FINE] * 4, ends
     assert [one["tenant"] for one in darkroom.objects("tenant", "list")] == ["t0", "t1", "t2", "t3"]
 
 
@@ -323,17 +329,13 @@ def test_an_upload_ends_quietly_where_nobody_reads_on(acme: Shell, photo: Path, 
     assert int(str(acme.objects("tenant", "show", "acme")[0]["originals"])) < len(files)
 
 
-def test_every_command_ends_quietly_where_nobody_reads(acme: Shell, photo: Path) -> None:
+def test_a_command_ends_quietly_where_nobody_reads(acme: Shell, photo: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     commands: list[list[str | Path]] = [
-        ["tenant", "list"],
-        ["tenant", "purge", "acme", "--json"],
         ["preset", "list", "acme"],
-        ["sign", PATH],
+        ["sign", PATH, "--json"],
         ["upload", photo, "--tenant", "acme"],
-        ["doctor"],
-        ["demo"],
         ["--version"],
     ]
     try:

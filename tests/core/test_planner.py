@@ -189,6 +189,11 @@ def test_auto_leaves_avif_where_its_budget_ends() -> None:
     assert planned(parse("w399-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is AVIF
 
 
+def test_a_placeholder_is_small_with_all_that_is_around_it() -> None:
+    for recipe in ("w100-h100-pad20-lqip", "w10-h10-pad2000-lqip", "w10-h10-pad500-border9_000000-thumbhash"):
+        assert plan_of(recipe, Facts(PNG, 150, 120)).size.longest <= (32 if "lqip" in recipe else 100)
+
+
 @pytest.mark.parametrize("recipe", ["lqip", "blurhash", "thumbhash", "w100-lqip"])
 def test_a_placeholder_stands_still(recipe: str) -> None:
     assert plan_of(recipe, Facts(GIF, 100, 50, frames=7)).frames == 1
@@ -337,7 +342,7 @@ def test_a_trim_looks_within_the_crop() -> None:
         ("lqip", Size(32, 21)),
         ("w640-h640-lqip", Size(32, 32)),
         ("w16-lqip", Size(16, 11)),
-        ("w640-pad64-lqip", Size(38, 27)),
+        ("w640-pad64-lqip", Size(32, 23)),
     ],
 )
 def test_a_placeholder_is_the_same_picture_with_fewer_pixels(recipe: str, size: Size) -> None:

@@ -21,6 +21,15 @@ def test_xmp_may_say_it_in_an_attribute() -> None:
     assert read_xmp(b'<rdf:Description dc:rights="A &lt; B" dc:creator="C"/>') == {COPYRIGHT: "A < B", ARTIST: "C"}
 
 
+def test_xmp_may_say_it_without_a_list_and_in_either_quotes() -> None:
+    assert read_xmp(b"<dc:rights>plain</dc:rights><x dc:creator='C'/>") == {COPYRIGHT: "plain", ARTIST: "C"}
+
+
+def test_a_long_text_is_cut() -> None:
+    packet = b"<dc:rights><rdf:Alt><rdf:li>" + b"a" * 2_500 + b"</rdf:li></rdf:Alt></dc:rights>"
+    assert read_xmp(packet) == {COPYRIGHT: "a" * 2_000}
+
+
 def test_a_property_that_does_not_end_is_none() -> None:
     assert read_xmp(b"<dc:rights><rdf:li>" + b"a" * 1_000_000) == {}
 

@@ -1,6 +1,8 @@
 """The rights in a TIFF; Pillow writes what is read, and reads what is written."""
 
+import os
 from io import BytesIO
+from tempfile import TemporaryFile
 
 import pytest
 from hypothesis import given
@@ -60,6 +62,16 @@ def test_a_right_is_replaced() -> None:
 def test_letters_beyond_ascii_are_utf_8_or_latin_1(raw: bytes, text: str) -> None:
     body = add_rights(tiff({}), {ARTIST: "?" * len(raw)}).replace(b"?" * len(raw), raw)
     assert read_rights(reader(body)) == {ARTIST: text}
+
+
+def test_an_offset_that_no_file_has_is_none() -> None:
+    body = bytearray(tiff({COPYRIGHT: "(c) Anna Beispiel"}, big=True))
+    at = body.index(b"\x98\x82\x02\0")  # the tag 33432 of ASCII
+    body[at + 12 : at + 20] = b"\xff" * 8
+    with TemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        assert read_rights(lambda at, size: os.pread(file.fileno(), size, at)) == {}
 
 
 @given(st.binary(max_size=200))

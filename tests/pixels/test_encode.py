@@ -1,17 +1,21 @@
 """How derivatives are written: lossless, progressive, budgets, targets, metadata. Pillow is the independent reader."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import PIL.ExifTags
 import PIL.Image
+import PIL.ImageCms
 import pytest
 import pyvips
+from PIL.TiffImagePlugin import IFDRational
 
 from proxy.core.derivative import Derivative
 from proxy.core.errors import OverLimit
 from proxy.core.grammar import parse
-from proxy.core.planner import planned
+from proxy.core.planner import Terms, planned
+from proxy.core.tenant import Manner
 from proxy.pixels.probe import probe
 from proxy.pixels.quality import look_at, score
 from proxy.pixels.render import render
@@ -301,3 +305,55 @@ def test_what_exif_says_counts_before_what_iptc_and_xmp_say() -> None:
     told = pyvips.Image.new_from_buffer(told_original(), "").copy()
     told.set_type(pyvips.GValue.blob_type, "xmp-data", XMP.encode())
     assert rights(made(told.jpegsave_buffer(), "w20-jpeg").body) == ("(c) Anna Beispiel", "Anna Beispiel")
+
+
+def exif_of(fields: Mapping[int, object], sub: Mapping[Any, object] | None = None) -> bytes:
+    """Write a JPEG with these EXIF fields, and these of the second directory."""
+    told = PIL.Image.Exif()
+    for tag, value in fields.items():
+        told[tag] = value
+    for tag, value in (sub or {}).items():
+        told.get_ifd(PIL.ExifTags.IFD.Exif)[tag] = value
+    written = io.BytesIO()
+    PIL.Image.new("RGB", (40, 30)).save(written, "JPEG", exif=told.tobytes())
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("suffix", ["jpeg", "webp", "png", "avif"])
+def test_kept_numbers_are_what_they_were(suffix: str) -> None:
+    base = PIL.ExifTags.Base
+    rationals = {base.ExposureTime: (1, 125), base.FNumber: (28, 10), base.FocalLength: (71, 2)}
+    numbers = {tag: IFDRational(*parts) for tag, parts in rationals.items()} | {base.ISOSpeedRatings: 400}
+    body = made(exif_of({COPYRIGHT: "© Zoë".encode(), base.Make: "Kamera (X)"}, numbers), f"w20-keep-{suffix}").body
+    told = PIL.Image.open(io.BytesIO(body)).getexif()
+    assert rights(body)[0] == "© Zoë"
+    assert told[base.Make] == "Kamera (X)"
+    kept = told.get_ifd(PIL.ExifTags.IFD.Exif)
+    assert {tag: kept[tag] for tag in numbers} == numbers
+
+
+def test_what_stands_for_a_text_is_in_no_other_text() -> None:
+    software = PIL.ExifTags.Base.Software
+    for number in range(1, 32):
+        body = made(exif_of({COPYRIGHT: "© Ann".encode(), software: chr(number) * 30 + "X"}), "w20-keep-jpeg").body
+        assert rights(body)[0] == "© Ann"
+        assert str(PIL.Image.open(io.BytesIO(body)).getexif().get(software, "X")).strip("\0") in ("X", "")
+
+
+def test_rights_in_latin_1_and_of_two_are_read() -> None:
+    assert rights(made(exif_of({COPYRIGHT: b"\xa9 J\xf6rg"}), "w20-jpeg").body)[0] == "© Jörg"
+    assert rights(made(exif_of({COPYRIGHT: b"Photo G\0Editor E"}), "w20-jpeg").body)[0] == "Photo G"
+
+
+def test_a_profile_that_is_not_written_is_not_told_of() -> None:
+    """A tenant that keeps wide colours, and a picture that has none."""
+    picture = PIL.Image.new("RGB", (40, 30))
+    told, written = PIL.Image.Exif(), io.BytesIO()
+    told[COPYRIGHT] = "Ann"
+    srgb = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
+    picture.save(written, "JPEG", exif=told.tobytes(), icc_profile=srgb)
+    with opened(written.getvalue()) as fd:
+        plan = planned(parse("w20-jpeg"), probe(fd), Terms(manner=Manner(wide=True)))
+        answer = PIL.Image.open(io.BytesIO(render(fd, plan).body))
+    assert "icc_profile" not in answer.info
+    assert answer.getexif().get_ifd(PIL.ExifTags.IFD.Exif)[PIL.ExifTags.Base.ColorSpace] == 1

@@ -179,6 +179,17 @@ async def test_fonts_that_change_under_a_server_change_no_picture(tmp_path: Path
     assert seen[4:8] == seen[8:12] == [*seen[0:2], *seen[6:8]]
 
 
+async def test_a_worker_does_not_start_without_the_fonts_of_its_generation(tmp_path: Path) -> None:
+    """Who cleans up old files finds the copies as well."""
+    fonts = tmp_path / "fonts"
+    fonts.mkdir()
+    shutil.copy(BUNDLED, fonts / "Other.ttf")
+    async with open_pool(Settings(home=tmp_path, workers=1, fonts=fonts)) as pool:
+        shutil.rmtree(pool._crew._fonts.folder)
+        with pytest.raises(NoWorker, match=r"Of 1 fonts .* 0 are left"):
+            await pool._crew._started()
+
+
 @pytest.mark.parametrize("wrong", ["nothing", "empty", "crowded"])
 async def test_a_folder_without_fonts_is_told(tmp_path: Path, wrong: str) -> None:
     folder = tmp_path / wrong
