@@ -1,6 +1,6 @@
 """Both databases, for every test that takes `settings` or `database`."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,6 @@ import pytest
 from catalog.database import Database, connect_database
 from catalog.migrations.upgrade import migrate
 from proxy.settings import Settings
-from tests.catalog.warm import Warm
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -24,11 +23,3 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     async with connect_database(settings) as database:
         await migrate(database)
         yield database
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
-    """Give the process that commands are forked from."""
-    process = Warm()
-    yield process
-    process.close()

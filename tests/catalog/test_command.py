@@ -22,8 +22,8 @@ from catalog import extras
 from catalog.cli import serve
 from catalog.cli.shell import Exit
 from proxy.settings import Settings
-from tests.catalog.warm import Warm
 from tests.pictures import counting
+from tests.warm import warm
 
 DARKROOM = Path(sys.executable).with_name("darkroom")
 SECRET = "correct-horse-battery-staple"
@@ -36,16 +36,15 @@ DEADLINE_S = 60
 class Shell:
     """Runs the command with settings of its own, nothing of ours in its environment."""
 
-    def __init__(self, folder: Path, warm: Warm) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._warm = warm
         self.environment = {"DARKROOM_HOME": str(folder / "home"), "DARKROOM_BASE_URL": "https://img.example"}
 
     def __call__(
         self, *words: str | Path, code: int = Exit.FINE, **settings: str
     ) -> "subprocess.CompletedProcess[str]":
         """Run it to its end, hold its exit code, and hold that no traceback was shown."""
-        done = self._warm.run([*map(str, words)], {**self.environment, **settings}, self.folder)
+        done = warm().run([*map(str, words)], {**self.environment, **settings}, self.folder)
         assert done.returncode == code, done
         assert "Traceback" not in done.stderr, done.stderr
         return done
@@ -68,9 +67,9 @@ class Shell:
 
 
 @pytest.fixture
-def darkroom(tmp_path: Path, warm: Warm) -> Shell:
+def darkroom(tmp_path: Path) -> Shell:
     """Give the command, in an empty folder."""
-    return Shell(tmp_path, warm)
+    return Shell(tmp_path)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ import httpx
 import itsdangerous
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.warm import warm
+
 DARKROOM = Path(sys.executable).with_name("darkroom")
 SECRET = "correct-horse-battery-staple"
 START_S = 30.0
@@ -50,9 +52,7 @@ class Home:
 
     def run(self, *words: str | Path) -> "subprocess.CompletedProcess[str]":
         """Run the command to its end."""
-        return subprocess.run(
-            [DARKROOM, *words], env=self.environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        return warm().run([*map(str, words)], self.environment, Path.cwd())
 
     def create_tenant(self, name: str = "acme", secret: str = SECRET) -> None:
         done = self.run("tenant", "create", name, "--secret", secret)

@@ -4,11 +4,14 @@ Importing takes most of a short command's second; what is run is a process of it
 environment, folder, output and end. One line of JSON a run goes in, one with its exit code comes out.
 """
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 _FIRST = 3
@@ -20,27 +23,39 @@ class Warm:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.catalog.warm"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.warm"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def run(self, words: list[str], environment: dict[str, str], folder: Path) -> "subprocess.CompletedProcess[str]":
         """Run the command to its end."""
-        out, err = folder / ".stdout", folder / ".stderr"
-        asked = {"words": words, "environment": environment, "folder": str(folder), "out": str(out), "err": str(err)}
-        sent, answers = _pipes(self._process)
-        sent.write(json.dumps(asked) + "\n")
-        sent.flush()
-        code = json.loads(answers.readline())
-        told = [path.read_text() for path in (out, err)]
-        out.unlink()
-        err.unlink()
-        return subprocess.CompletedProcess(words, code, *told)
+        with TemporaryDirectory() as place:
+            out, err = Path(place) / "out", Path(place) / "err"
+            asked = {
+                "words": words,
+                "environment": environment,
+                "folder": str(folder),
+                "out": str(out),
+                "err": str(err),
+            }
+            sent, answers = _pipes(self._process)
+            sent.write(json.dumps(asked) + "\n")
+            sent.flush()
+            code = json.loads(answers.readline())
+            return subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
 
     def close(self) -> None:
         """End it."""
         for pipe in _pipes(self._process):
             pipe.close()
         self._process.wait()
+
+
+@cache
+def warm() -> Warm:
+    """Give the one of this run, which ends with it."""
+    process = Warm()
+    atexit.register(process.close)
+    return process
 
 
 def _pipes(process: "subprocess.Popen[str]") -> tuple[IO[str], IO[str]]:
