@@ -49,7 +49,7 @@ def read_hints(fields: tuple[tuple[str, str], ...]) -> Hints:
 
 
 def hinted(recipe: Recipe, hints: Hints, longest: int = MAX_SIDE) -> Recipe:
-    """Apply the hints to an `auto` recipe; what it says itself stays, and no hint makes a side over `longest`.
+    """Apply the hints to an `auto` recipe; what it says itself stays, and no side it says goes over `longest`.
 
     `width` stands in for a width that is not said, else `dpr` for a device pixel ratio that is not said. `save_data`
     asks for the quality below the one that is said, and for no more pixels than one for one.

@@ -1,6 +1,6 @@
 """Write the finished picture: one function per format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from proxy.core.plan import Encoding
 from proxy.core.tiff import add_rights
 from proxy.pixels.chroma import is_fine, may_subsample
 from proxy.pixels.extras import encode_jxl
-from proxy.pixels.metadata import EXIF, Carried, carry, rights_of, spell_out
+from proxy.pixels.metadata import EXIF, Carried, carry, spell_out
 from proxy.pixels.quality import fit_budget, hit_target
 
 _DRAFT_EFFORT = {JPEG: 0, WEBP: 4, AVIF: 0}
@@ -30,7 +30,7 @@ class _Writing:
     how: Encoding
     kinds: int
     """Metadata, as VipsForeignKeep."""
-    rights: dict[int, str]
+    rights: Mapping[int, str]
     """Texts by their tag in TIFF."""
     fine: bool
     """Colours are as fine as lightness."""
@@ -42,15 +42,15 @@ def encode(image: pyvips.Image, how: Encoding, original: pyvips.Image) -> bytes:
     `original` is the loaded picture, whose metadata are carried as far as they may leave.
     """
     carried = carry(original, image, everything=how.keep, profile=how.profile)
-    return spell_out(_written(carried, how, rights_of(original)), carried.words)
+    return spell_out(_written(carried, how), carried.words)
 
 
-def _written(carried: Carried, how: Encoding, rights: dict[int, str]) -> bytes:
+def _written(carried: Carried, how: Encoding) -> bytes:
     image = carried.image
     searched, looked = how.target is not None or how.budget_bytes is not None, may_subsample(image, how)
     if searched or looked:
         image = image.copy_memory()  # it is read several times
-    writing = _Writing(how, carried.kinds, rights, looked and is_fine(image))
+    writing = _Writing(how, carried.kinds, carried.rights, looked and is_fine(image))
     write = _ENCODERS[how.format]
     if not searched:
         return write(image, writing, how.quality)

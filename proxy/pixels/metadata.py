@@ -49,6 +49,8 @@ class Carried:
     """VipsForeignKeep."""
     words: tuple[tuple[bytes, bytes], ...]
     """Texts that libvips would transliterate, each behind what stands in its place until it is written."""
+    rights: Mapping[int, str]
+    """Texts by their tag in TIFF, which libvips does not write."""
 
 
 def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool, profile: bool) -> Carried:
@@ -73,13 +75,15 @@ def carry(source: pyvips.Image, image: pyvips.Image, *, everything: bool, profil
         _IPTC: "iptc-data" in others,
         _ICC: profile and image.get_typeof("icc-profile-data") != 0,
     }
-    return Carried(image, sum(kind for kind, there in kinds.items() if there), tuple(words))
+    return Carried(image, sum(kind for kind, there in kinds.items() if there), tuple(words), rights)
 
 
 def spell_out(body: bytes, words: tuple[tuple[bytes, bytes], ...]) -> bytes:
     """Put the texts into a written picture, each as long as what it takes the place of."""
+    if not words:
+        return body
     start = min((at for head in _EXIF_HEADS if (at := body.find(head)) >= 0), default=-1)
-    if not words or start < 0:
+    if start < 0:
         return body
     out = bytearray(body)
     for place, text in words:

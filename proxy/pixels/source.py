@@ -91,7 +91,7 @@ def _shown(image: pyvips.Image) -> pyvips.Image:
 
 
 def refusal(error: pyvips.Error) -> Refusal:
-    """Translate a libvips error into ours, with its last line made fit for the public."""
+    """Translate a libvips error into ours, its beginning made fit for the public."""
     detail = " ".join(str(error.detail or error).split())
     if "out of memory" in detail or "unable to allocate" in detail:
         return OverLimit("The original needs more memory than a worker may use.")

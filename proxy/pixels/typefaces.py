@@ -42,7 +42,7 @@ def font_files(folder: Path | None) -> list[Path]:
 
 def check_copies(folder: Path | None, count: int) -> None:
     """Raise WrongFonts where copies are gone: a worker that starts without them would draw boxes under a good name."""
-    found = len(font_files(folder)) - len(font_files(None))
+    found = len(_own_files(folder)) if folder else 0
     if found != count:
         raise WrongFonts(f"Of {count} fonts that the server copied to {folder} when it started {found} are left.")
 
