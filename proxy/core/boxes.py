@@ -5,8 +5,9 @@ names the primary item (`pitm`), lists properties (`ipco`) and says which items 
 `colr` that begins with "nclx" has the numbers of ITU-T H.273 (23008-12 §6.5.5).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from proxy.core.pieces import Read
 from proxy.core.signal import Signal, from_cicp
 
 _MOST_BOXES = 4_096
@@ -17,8 +18,6 @@ _FULL = 4
 """Bytes of version and flags, which some boxes begin with."""
 _END = 1 << 62
 
-Read = Callable[[int, int], bytes]
-"""Give so many bytes from an offset, fewer at the end."""
 _Box = tuple[bytes, int, int]
 """Kind, and where the content begins and ends."""
 

@@ -3,8 +3,7 @@
 What stands later than the first IDAT is not looked at. cHRM without gAMA is left out of account, as browsers do.
 """
 
-from collections.abc import Callable
-
+from proxy.core.pieces import Read
 from proxy.core.signal import SRGB, Primaries, Signal, between, from_cicp, is_near
 
 _MOST_CHUNKS = 1_024
@@ -15,9 +14,6 @@ _UNIT = 100_000
 """gAMA and cHRM have whole numbers of these parts."""
 _SCREEN, _UNSEEN = 2.2, 0.05
 """A screen's exponent, and how far from undoing it a file's may be (libpng's PNG_GAMMA_THRESHOLD)."""
-
-Read = Callable[[int, int], bytes]
-"""Give so many bytes from an offset, fewer at the end."""
 
 
 def read_signal(read: Read) -> Signal | None:

@@ -5,16 +5,15 @@ its type, how many values it has and where they are (TIFF 6.0 §2; BigTIFF has w
 """
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from proxy.core.pieces import Read
 
 ARTIST, COPYRIGHT = 315, 33_432
 _ASCII = 2
 _LONGEST = 2_000
 """Bytes of a text that is read; a longer one is cut."""
-
-Read = Callable[[int, int], bytes]
-"""Give so many bytes from an offset, fewer at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def read_rights(read: Read) -> dict[int, str]:
     try:
         layout, first = _open(read)
         return {tag: text for tag, text in _texts(read, layout, first) if text}
-    except (struct.error, KeyError, OverflowError, OSError):  # offsets of 64 bits may be no file's
+    except (struct.error, KeyError):
         return {}
 
 

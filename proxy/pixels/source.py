@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyvips
 from proxy.core import boxes, chunks
 from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
 from proxy.core.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SNIFF_BYTES, SVG, TIFF, WEBP, Format, sniff
+from proxy.core.pieces import Read
 from proxy.core.tiff import read_rights
 from proxy.pixels import extras
 from proxy.pixels.light import note
@@ -70,10 +71,16 @@ def open_image(fd: int, source: Format, page: int = 0, **options: Any) -> pyvips
     os.lseek(fd, 0, os.SEEK_SET)
     stream = pyvips.Source.new_from_descriptor(fd)
     image = pyvips.Operation.call(_LOADERS[source], stream, access="sequential", fail_on="truncated", **options)
-    return _told(image, source, lambda at, size: os.pread(fd, size, at))
+    return _told(image, source, reader(fd))
 
 
-def _told(image: pyvips.Image, source: Format, read: Callable[[int, int], bytes]) -> pyvips.Image:
+def reader(fd: int) -> Read:
+    """Give what reads pieces of a file: headers may name offsets that no file has, and that pread(2) does not take."""
+    end = os.fstat(fd).st_size
+    return lambda at, size: os.pread(fd, size, at) if at < end else b""
+
+
+def _told(image: pyvips.Image, source: Format, read: Read) -> pyvips.Image:
     """Note on a loaded picture what its file says and libvips does not read; of an AVIF a profile is stronger."""
     if source is TIFF:
         return with_rights(_shown(image), read_rights(read))

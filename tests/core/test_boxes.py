@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.boxes import Read, read_signal
+from proxy.core.boxes import read_signal
+from proxy.core.pieces import Read
 from proxy.core.signal import Signal, from_cicp
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.chunks import Read, read_signal
+from proxy.core.chunks import read_signal
+from proxy.core.pieces import Read
 from proxy.core.signal import SRGB, Signal, from_cicp
 
 CICP, PROFILE, SAID = (b"cICP", bytes((9, 16, 0, 1))), (b"iCCP", b"x\0\0"), (b"sRGB", b"\0")

@@ -1,6 +1,5 @@
 """The rights in a TIFF; Pillow writes what is read, and reads what is written."""
 
-import os
 from io import BytesIO
 from tempfile import TemporaryFile
 
@@ -10,7 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from proxy.core.tiff import ARTIST, COPYRIGHT, Read, add_rights, read_rights
+from proxy.core.pieces import Read
+from proxy.core.tiff import ARTIST, COPYRIGHT, add_rights, read_rights
+from proxy.pixels import source
 
 texts = st.text(
     st.characters(codec="ascii", exclude_characters="\0", exclude_categories=["Cc"]), min_size=1, max_size=99
@@ -71,7 +72,7 @@ def test_an_offset_that_no_file_has_is_none() -> None:
     with TemporaryFile() as file:
         file.write(body)
         file.flush()
-        assert read_rights(lambda at, size: os.pread(file.fileno(), size, at)) == {}
+        assert read_rights(source.reader(file.fileno())) == {}
 
 
 @given(st.binary(max_size=200))
