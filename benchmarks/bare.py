@@ -19,8 +19,8 @@ os.environ["VIPS_CONCURRENCY"] = "1"  # read once, when libvips starts; more onl
 
 import pyvips
 
-from proxy.core.formats import FORMATS
-from proxy.core.plan import Encoding
+from proxy.core.media.formats import FORMATS
+from proxy.core.planning.plan import Encoding
 from proxy.pixels.encode import encode
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pyvips
 
-from proxy.core.encoding import choose_encoding
-from proxy.core.formats import FORMATS, JXL
-from proxy.core.recipe import Recipe
+from proxy.core.media.formats import FORMATS, JXL
+from proxy.core.planning.encoding import choose_encoding
+from proxy.core.recipe.recipe import Recipe
 from proxy.pixels import extras
 from proxy.pixels.encode import PALETTE_EFFORT
 from proxy.pixels.extras import jxl

@@ -24,11 +24,11 @@ from benchmarks.machine import children_cpu_s, cpu_s
 from benchmarks.pictures import Original
 from benchmarks.rounds import Spread, interleave, ratio
 from benchmarks.servers import Server
-from proxy.core.plan import Plan
-from proxy.core.planner import planned
-from proxy.core.recipe import Recipe
-from proxy.core.rows import FRACTION_DIGITS
-from proxy.core.values import Focus
+from proxy.core.planning.plan import Plan
+from proxy.core.planning.planner import planned
+from proxy.core.recipe.option_kinds import FRACTION_DIGITS
+from proxy.core.recipe.recipe import Recipe
+from proxy.core.recipe.values import Focus
 
 FORMATS = ("jpeg", "webp", "avif", "png")
 CONNECTIONS_A_CORE = 2

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from proxy.core.grammar import parse
-from proxy.core.plan import Plan, Trim
-from proxy.core.planner import Terms, plan_render
+from proxy.core.planning.plan import Plan, Trim
+from proxy.core.planning.planner import Terms, plan_render
+from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
 from proxy.pixels.trim import find_picture

@@ -11,8 +11,8 @@ from typing import Any
 
 import pyvips
 
-from proxy.core.facts import Facts
-from proxy.core.formats import JPEG
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import JPEG
 from proxy.pixels import scenes
 
 _SIDES = {"6 MP": (3000, 2000), "24 MP": (6000, 4000)}

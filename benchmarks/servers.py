@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from typing import Any, Self
 
 from benchmarks import client
-from proxy.core.signing import SigningKey
+from proxy.core.url.signing import SigningKey
 
 TENANT = "bench"
 _SECRET = "correct-horse-battery-staple"

@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from proxy.problem import SAFE_HEADERS
+from proxy.http.problem import SAFE_HEADERS
 
 
 def main() -> None:

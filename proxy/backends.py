@@ -13,8 +13,8 @@ from proxy.adapters.memory import MemoryDerivatives
 from proxy.adapters.redis import RedisDerivatives
 from proxy.adapters.s3 import S3Derivatives, S3Meanings, S3Originals
 from proxy.adapters.s3_sources import S3Sources
-from proxy.adapters.tiers import Tiers
-from proxy.core.addresses import is_public
+from proxy.caching.tiers import Tiers
+from proxy.core.url.public_addresses import is_public
 from proxy.ports import Derivatives, Meanings, Originals, Sources
 from proxy.settings import Settings
 

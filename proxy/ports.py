@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-from proxy.core.derivative import Derivative
-from proxy.core.facts import Facts
 from proxy.core.geometry import Box
-from proxy.core.meaning import Meaning, Stamp
-from proxy.core.names import DerivativeKey, Digest, Generation, TenantName
-from proxy.core.plan import Page, Plan, Trim
-from proxy.core.reference import Reference
+from proxy.core.identifiers import DerivativeKey, Digest, Generation, TenantName
+from proxy.core.media.derivative import Derivative
+from proxy.core.media.facts import Facts
+from proxy.core.planning.plan import Page, Plan, Trim
 from proxy.core.tenant import Source, Tenant
+from proxy.core.url.resolved_reference import Meaning, Stamp
+from proxy.core.url.source_reference import Reference
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from proxy.core.formats import BY_SETTING
+from proxy.core.media.formats import BY_SETTING
 
 
 class Settings(BaseSettings):

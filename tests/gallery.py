@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pyvips
 
-from proxy.core.document import describe
-from proxy.core.formats import TEXTS
 from proxy.core.geometry import Size
-from proxy.core.grammar import parse
-from proxy.core.names import Digest
-from proxy.core.options import ROWS
-from proxy.core.plan import Plan, Trim
-from proxy.core.planner import Terms, plan_render, planned
-from proxy.core.rows import Row
+from proxy.core.identifiers import Digest
+from proxy.core.media.facts_document import describe
+from proxy.core.media.formats import TEXTS
+from proxy.core.planning.plan import Plan, Trim
+from proxy.core.planning.planner import Terms, plan_render, planned
+from proxy.core.recipe.grammar import parse
+from proxy.core.recipe.option_kinds import Row
+from proxy.core.recipe.options import ROWS
 from proxy.pixels import boot, scenes
 from proxy.pixels.lettering import open_fonts
 from proxy.pixels.probe import probe

@@ -1,8 +1,8 @@
 """Plans for tests of what carries and obeys them."""
 
-from proxy.core.formats import PNG
 from proxy.core.geometry import Size, Turn
-from proxy.core.plan import Encoding, Plan
+from proxy.core.media.formats import PNG
+from proxy.core.planning.plan import Encoding, Plan
 
 
 def plain_plan(size: Size, encoding: Encoding) -> Plan:

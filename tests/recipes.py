@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from proxy.core.grammar import normal
-from proxy.core.options import COMPASS, FITS, FORMAT_WORDS
-from proxy.core.recipe import Recipe
-from proxy.core.values import Border, Crop, Duotone, Edges, Focus, Stamp
+from proxy.core.recipe.grammar import normal
+from proxy.core.recipe.options import COMPASS, FITS, FORMAT_WORDS
+from proxy.core.recipe.recipe import Recipe
+from proxy.core.recipe.values import Border, Crop, Duotone, Edges, Focus, Stamp
 
 
 def _fractions(low: int, high: int, step: int) -> st.SearchStrategy[Fraction]:

@@ -12,15 +12,15 @@ from prometheus_client import generate_latest
 from pydantic import SecretStr
 
 from proxy.core.errors import Refusal
-from proxy.core.grammar import parse
-from proxy.core.options import ROWS
-from proxy.core.recipe import is_set
-from proxy.core.reference import read_reference
-from proxy.metrics import Metrics
+from proxy.core.recipe.grammar import parse
+from proxy.core.recipe.options import ROWS
+from proxy.core.recipe.recipe import is_set
+from proxy.core.url.source_reference import read_reference
 from proxy.settings import Settings
+from proxy.telemetry.metrics import Metrics
 from tests import gallery
 from tests.core.test_errors import every
-from tests.core.test_signing import SECRET, VECTORS
+from tests.core.url.test_signing import SECRET, VECTORS
 from tests.pictures import decoded
 
 _SAME = 1.0
@@ -86,7 +86,7 @@ def test_every_metric_has_a_row() -> None:
     metrics.staged((("render", 0.1),))
     metrics.skipped("redis")
     shown = re.findall(r"^# TYPE (darkroom_\w+)", generate_latest(metrics.registry).decode(), re.MULTILINE)
-    watched = re.findall(r'metrics\.watch\("(\w+)"', (ROOT / "proxy" / "app.py").read_text())
+    watched = re.findall(r'metrics\.watch\("(\w+)"', (ROOT / "catalog" / "app.py").read_text())
     names = {name for name in (*shown, *watched) if not name.endswith("_created")}
     told = {ticked(row[0])[0] for row in rows("operations.md") if row[0].startswith("`darkroom_")}
     assert told == names
@@ -186,5 +186,5 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
 def test_no_other_distribution_owns_our_import_names() -> None:
     """`proxy` and `catalog` are generic names: another distribution that installs one would win or lose by chance."""
     owners = packages_distributions()
-    assert set(owners.get("proxy", ["darkroom"])) == {"darkroom"}
-    assert set(owners.get("catalog", ["darkroom"])) == {"darkroom"}
+    assert set(owners.get("proxy", ["darkroom-images"])) == {"darkroom-images"}
+    assert set(owners.get("catalog", ["darkroom-images"])) == {"darkroom-images"}

@@ -100,6 +100,6 @@ def _become(asked: dict[str, object]) -> None:
 
 if __name__ == "__main__":
     import proxy.backends  # noqa: F401 - all are imported to have been imported
-    from catalog import cli
+    from catalog.cli import main as cli
 
     _serve()

@@ -41,7 +41,7 @@ def serve(
 
 def _look_at_extras(settings: "Settings") -> None:
     """Exit with a sentence where a setting turns on what is not installed."""
-    from catalog.extras import find_extras, how_to_install
+    from catalog.maintenance.extras import find_extras, how_to_install
 
     if missing := find_extras(settings).missing:
         say_error(f"Turned on and not installed: {', '.join(missing)}: {how_to_install(missing)}, or turn them off.")
@@ -50,7 +50,7 @@ def _look_at_extras(settings: "Settings") -> None:
 
 async def _look_at_database(settings: "Settings") -> None:
     """Refuse in a sentence, before anything starts, what would otherwise fail in the middle of starting."""
-    from catalog.database import open_database
+    from catalog.records.database import open_database
 
     async with open_database(settings):
         pass
@@ -73,9 +73,9 @@ def serve_on(settings: "Settings", listening: socket.socket) -> Exit:
     """Serve on a socket until told to stop."""
     import uvicorn
 
+    from catalog.app import create_app
     from catalog.cli.listener import Listener
-    from proxy.app import create_app
-    from proxy.doorstep import Doorstep
+    from proxy.http.protocol import Doorstep
 
     config = uvicorn.Config(
         create_app(settings),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from proxy.core.errors import DeadlinePassed, RecipeFault, Refusal, Unavailable
-from proxy.core.names import tenant_name
+from proxy.core.identifiers import tenant_name
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -148,7 +148,7 @@ def one_line(error: BaseException) -> str:
 
 def exit_code(refusal: Refusal) -> Exit:
     """Tell how a process ends that met this refusal."""
-    from catalog.refusals import Misconfigured
+    from catalog.core.errors import Misconfigured
 
     if isinstance(refusal, Misconfigured):
         return Exit.USAGE
@@ -159,7 +159,7 @@ def exit_code(refusal: Refusal) -> Exit:
 def expected(error: Exception) -> Exit | None:
     """Tell how a process ends that met an error which is a sentence for the operator; None for any other."""
     from proxy.backends import SettingError
-    from proxy.pixels.process import NoWorker
+    from proxy.workers.process import NoWorker
 
     if isinstance(error, SettingError):
         return Exit.USAGE

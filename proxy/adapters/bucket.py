@@ -16,7 +16,7 @@ from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from proxy.breaker import Breaker
+from proxy.adapters.circuit_breaker import Breaker
 from proxy.core.errors import Refusal, Unavailable
 
 if TYPE_CHECKING:

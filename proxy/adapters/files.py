@@ -4,7 +4,7 @@
     {root}/derivatives/{tenant}/{original}/{last part of the key}
     {root}/references/{tenant}/{SHA-256 of the reference}
 
-How a file is written so that it is seen whole or not at all is told in `proxy.folder`. Disks rot, so an
+How a file is written so that it is seen whole or not at all is told in `proxy.adapters.atomic_folder`. Disks rot, so an
 original's hash is checked before it is handed out; once per process, because a file whose inode, size and
 time stamps are the same is the same file.
 """
@@ -20,13 +20,13 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from proxy.core.derivative import Derivative
+from proxy.adapters.atomic_folder import Folder, translated
+from proxy.adapters.serialization import LARGEST_HEAD_BYTES, pack, unpack
 from proxy.core.errors import Damaged, NotFound, OverLimit, Unavailable
-from proxy.core.meaning import Meaning
-from proxy.core.names import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
-from proxy.core.reference import Reference
-from proxy.envelope import LARGEST_HEAD_BYTES, pack, unpack
-from proxy.folder import Folder, translated
+from proxy.core.identifiers import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
+from proxy.core.media.derivative import Derivative
+from proxy.core.url.resolved_reference import Meaning
+from proxy.core.url.source_reference import Reference
 from proxy.ports import OpenOriginal
 
 if TYPE_CHECKING:

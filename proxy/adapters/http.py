@@ -1,7 +1,8 @@
 """Sources over HTTP, asked so that nobody can make them somebody else's.
 
-* Every address that is connected to is judged at that moment, when it is a number (`proxy.core.addresses`): a name that
-  resolves to something else the second time (DNS rebinding) gains nothing, as there is no second time. TLS verifies the
+* Every address that is connected to is judged at that moment, when it is a number
+  (`proxy.core.url.public_addresses`): a name that resolves to something else the second time (DNS rebinding) gains
+  nothing, as there is no second time. TLS verifies the
   name all the same.
 * A redirect is followed by hand, thrice at most, and only to where the tenant has a source; a source's own header
   fields go to that source alone.
@@ -24,11 +25,11 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from proxy.core.addresses import is_public
 from proxy.core.errors import Malformed, SourceFailed, SourceLate, SourceMissing, SourceNotAllowed
-from proxy.core.meaning import Stamp
-from proxy.core.reference import Reference, find_source, follow
 from proxy.core.tenant import Source
+from proxy.core.url.public_addresses import is_public
+from proxy.core.url.resolved_reference import Stamp
+from proxy.core.url.source_reference import Reference, find_source, follow
 from proxy.ports import Sink
 
 _REDIRECTS = 3

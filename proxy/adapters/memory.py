@@ -2,8 +2,8 @@
 
 from collections import OrderedDict
 
-from proxy.core.derivative import Derivative
-from proxy.core.names import DerivativeKey, TenantName
+from proxy.core.identifiers import DerivativeKey, TenantName
+from proxy.core.media.derivative import Derivative
 
 _ENTRY_BYTES = 512
 """What an entry costs beside its body: key, objects and its place in the table, rounded up."""

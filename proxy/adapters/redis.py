@@ -15,11 +15,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from proxy.breaker import Breaker
-from proxy.core.derivative import Derivative
+from proxy.adapters.circuit_breaker import Breaker
+from proxy.adapters.serialization import pack, unpack
 from proxy.core.errors import Unavailable
-from proxy.core.names import DerivativeKey, TenantName, derivative_key, tenant_name
-from proxy.envelope import pack, unpack
+from proxy.core.identifiers import DerivativeKey, TenantName, derivative_key, tenant_name
+from proxy.core.media.derivative import Derivative
 
 _PREFIX = "darkroom:d:"
 _CONNECTIONS = 32

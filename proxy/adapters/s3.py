@@ -17,12 +17,12 @@ from hashlib import sha256
 from typing import IO, TYPE_CHECKING
 
 from proxy.adapters.bucket import Bucket, joined
-from proxy.core.derivative import Derivative
 from proxy.core.errors import Damaged, NotFound, OverLimit
-from proxy.core.formats import SNIFF_BYTES, sniff
-from proxy.core.meaning import Meaning
-from proxy.core.names import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
-from proxy.core.reference import Reference
+from proxy.core.identifiers import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
+from proxy.core.media.derivative import Derivative
+from proxy.core.media.formats import SNIFF_BYTES, sniff
+from proxy.core.url.resolved_reference import Meaning
+from proxy.core.url.source_reference import Reference
 from proxy.ports import OpenOriginal
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from botocore.parsers import ResponseParserError
 
 from proxy.adapters.bucket import open_s3
 from proxy.core.errors import SourceFailed, SourceMissing
-from proxy.core.meaning import Stamp
-from proxy.core.reference import Reference, find_source
 from proxy.core.tenant import Source
+from proxy.core.url.resolved_reference import Stamp
+from proxy.core.url.source_reference import Reference, find_source
 from proxy.ports import Sink
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from proxy.core.names import DerivativeKey, Generation, TenantName
-from proxy.core.negotiation import Client
+from proxy.core.identifiers import DerivativeKey, Generation, TenantName
+from proxy.core.planning.negotiation import Client
 
 DAY_S: Final = 86_400
 YEAR_S: Final = 31_536_000

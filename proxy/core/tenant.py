@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from proxy.core.geometry import Size
-from proxy.core.limits import Limits
-from proxy.core.names import Digest, TenantName
-from proxy.core.recipe import Recipe
-from proxy.core.signing import SigningKey
+from proxy.core.identifiers import Digest, TenantName
+from proxy.core.planning.limits import Limits
+from proxy.core.recipe.recipe import Recipe
+from proxy.core.url.signing import SigningKey
 
 
 @dataclass(frozen=True, slots=True)

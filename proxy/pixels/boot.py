@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pyvips
 
-from proxy.core.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SVG, TIFF, WEBP, Format
+from proxy.core.media.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SVG, TIFF, WEBP, Format
 from proxy.pixels import extras, source
 
 OLDEST = (8, 18, 7)

@@ -7,8 +7,8 @@ Over photographs that share was at most 0.15 %, over coloured text at least 9 %.
 
 import pyvips
 
-from proxy.core.formats import JPEG, WEBP
-from proxy.core.plan import Encoding
+from proxy.core.media.formats import JPEG, WEBP
+from proxy.core.planning.plan import Encoding
 
 _LARGEST = 4_000_000
 """Pixels beyond which nobody looks: to look, the picture has to be in memory."""

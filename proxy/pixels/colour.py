@@ -2,7 +2,7 @@
 
 import pyvips
 
-from proxy.core.icc import is_srgb
+from proxy.core.media.icc import is_srgb
 from proxy.pixels.light import from_light, noted, to_screen
 
 _GREY = {"b-w", "grey16"}

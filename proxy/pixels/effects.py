@@ -10,7 +10,7 @@ from typing import Any
 
 import pyvips
 
-from proxy.core.plan import Plan
+from proxy.core.planning.plan import Plan
 from proxy.pixels.rounding import rounded
 
 Numbers = tuple[float, ...]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pyvips
 
-from proxy.core.formats import AVIF, BLURHASH, GIF, JPEG, JXL, PNG, THUMBHASH, TIFF, WEBP, Format
-from proxy.core.placeholders import blurhash, thumbhash
-from proxy.core.plan import Encoding
-from proxy.core.tiff import add_rights
+from proxy.core.media.formats import AVIF, BLURHASH, GIF, JPEG, JXL, PNG, THUMBHASH, TIFF, WEBP, Format
+from proxy.core.media.placeholders import blurhash, thumbhash
+from proxy.core.media.tiff import add_rights
+from proxy.core.planning.plan import Encoding
 from proxy.pixels.chroma import is_fine, may_subsample
 from proxy.pixels.extras import encode_jxl
 from proxy.pixels.metadata import EXIF, Carried, carry, spell_out

@@ -2,7 +2,7 @@
 
 import pyvips
 
-from proxy.core.plan import Colour, Plan
+from proxy.core.planning.plan import Colour, Plan
 
 
 def border(image: pyvips.Image, plan: Plan) -> pyvips.Image:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyvips
 
 from proxy.core.errors import OverLimit
-from proxy.pixels.typefaces import BUNDLED, FOLDER, font_files
+from proxy.workers.fonts import BUNDLED, FOLDER, font_files
 
 _FONT = "DejaVu Sans 96px"
 _SAMPLE = "Añ Ωλ Жя אב عربي हिन्दी ไทย 漢字 かな 한글 🙂"

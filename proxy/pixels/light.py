@@ -11,7 +11,7 @@ from functools import cache, lru_cache, partial
 
 import pyvips
 
-from proxy.core.signal import P3, SRGB, Curve, Primaries, Signal, between, is_near, luminance
+from proxy.core.media.colour_signalling import P3, SRGB, Curve, Primaries, Signal, between, is_near, luminance
 
 _GREY = {"b-w", "grey16"}
 _FIELD = "darkroom-signal"

@@ -12,8 +12,8 @@ from zlib import crc32
 
 import pyvips
 
-from proxy.core import tiff
-from proxy.core.rights import read_iptc, read_xmp
+from proxy.core.media import tiff
+from proxy.core.media.copyright import read_iptc, read_xmp
 
 EXIF, _XMP, _IPTC, _ICC = 1, 2, 4, 8
 """VipsForeignKeep."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pyvips
 
-from proxy.core.formats import VECTORS
-from proxy.core.plan import Overlay, Plan
+from proxy.core.media.formats import VECTORS
+from proxy.core.planning.plan import Overlay, Plan
 from proxy.pixels.colour import to_display
 from proxy.pixels.lettering import draw_text
 from proxy.pixels.probe import probe

@@ -4,8 +4,8 @@ from typing import Any
 
 import pyvips
 
-from proxy.core.facts import Facts
-from proxy.core.formats import AVIF, PAGED
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import AVIF, PAGED
 from proxy.pixels import extras
 from proxy.pixels.light import is_wide
 from proxy.pixels.source import open_image, refusal, sniff_fd

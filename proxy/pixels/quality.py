@@ -14,7 +14,7 @@ from math import floor, log
 import pyvips
 
 from proxy.core.errors import OverLimit
-from proxy.core.plan import Encoding
+from proxy.core.planning.plan import Encoding
 
 _HIGHEST = 96
 _SAMPLE_PIXELS = 200_000

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import pyvips
 
-from proxy.core.derivative import Derivative
-from proxy.core.formats import GIF, JPEG, WEBP
 from proxy.core.geometry import Box, Size, Turn
-from proxy.core.plan import Interest, Plan
-from proxy.core.stripping import strip
+from proxy.core.media.derivative import Derivative
+from proxy.core.media.formats import GIF, JPEG, WEBP
+from proxy.core.media.stripping import strip
+from proxy.core.planning.plan import Interest, Plan
 from proxy.pixels.colour import to_display
 from proxy.pixels.effects import effects
 from proxy.pixels.encode import encode

@@ -8,11 +8,12 @@ from typing import Any
 
 import pyvips
 
-from proxy.core import boxes, chunks
 from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
-from proxy.core.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SNIFF_BYTES, SVG, TIFF, WEBP, Format, sniff
-from proxy.core.pieces import Read
-from proxy.core.tiff import read_rights
+from proxy.core.media import isobmff as boxes
+from proxy.core.media import png_chunks as chunks
+from proxy.core.media.byte_reader import Read
+from proxy.core.media.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SNIFF_BYTES, SVG, TIFF, WEBP, Format, sniff
+from proxy.core.media.tiff import read_rights
 from proxy.pixels import extras
 from proxy.pixels.light import note
 from proxy.pixels.metadata import with_rights

@@ -3,7 +3,7 @@
 import pyvips
 
 from proxy.core.geometry import Box
-from proxy.core.plan import Trim
+from proxy.core.planning.plan import Trim
 from proxy.pixels.colour import to_display
 from proxy.pixels.source import open_image, refusal
 

@@ -19,9 +19,13 @@ from typing import Any
 import pyvips
 
 from proxy.core.errors import Refusal
-from proxy.core.formats import SVG, readable
-from proxy.core.plan import Plan, Trim
-from proxy.pixels import boot, extras, faces, lettering, probe, render, sandbox, trim, typefaces, wire, words
+from proxy.core.media.formats import SVG, readable
+from proxy.core.planning.plan import Plan, Trim
+from proxy.pixels import boot, extras, faces, lettering, probe, render, trim
+from proxy.workers import fonts as typefaces
+from proxy.workers import framing as wire
+from proxy.workers import messages as words
+from proxy.workers import sandbox
 
 _NICENESS = 5
 """The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""

@@ -4,9 +4,9 @@ import os
 import random
 from hashlib import sha256
 
-from proxy.core.derivative import Derivative
-from proxy.core.formats import JPEG, WEBP
-from proxy.core.names import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
+from proxy.core.identifiers import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
+from proxy.core.media.derivative import Derivative
+from proxy.core.media.formats import JPEG, WEBP
 from proxy.ports import OpenOriginal
 
 LIMIT_BYTES = 4 * 2**20

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.core.derivative import Derivative
+from proxy.core.media.derivative import Derivative
 from proxy.ports import Derivatives
 from tests.adapters.samples import (
     ACME,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy.adapters.atomic_folder import Folder
 from proxy.adapters.files import FileDerivatives, FileOriginals
 from proxy.core.errors import Busy, Damaged, NotFound, OverLimit, Unavailable
-from proxy.folder import Folder
 from proxy.ports import OpenOriginal
 from tests.adapters.samples import (
     ACME,
@@ -65,9 +65,9 @@ if what == "original":
     put = FileOriginals(Path(root), LIMIT_BYTES).put(ACME, named(LARGE), opened(LARGE))
 else:
     put = FileDerivatives(Path(root), LIMIT_BYTES).put(key("one"), LARGE_PICTURE)
-import proxy.folder
+import proxy.adapters.atomic_folder
 if call == "link":
-    proxy.folder.Folder.publish.__defaults__ = (die,)
+    proxy.adapters.atomic_folder.Folder.publish.__defaults__ = (die,)
 asyncio.run(put)
 """
 
@@ -256,7 +256,7 @@ async def test_a_root_that_is_no_folder_is_unavailable(tmp_path: Path) -> None:
 async def test_a_disk_that_hangs_is_refused_once_its_queue_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.folder._CALLS", 3)
+    monkeypatch.setattr("proxy.adapters.atomic_folder._CALLS", 3)
     folder = Folder(tmp_path)
     reader, writer = os.pipe()
     hanging = [folder.submit(lambda: os.read(reader, 1)) for _ in range(3)]

@@ -13,12 +13,12 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from proxy.adapters.http import HttpSources, open_http
-from proxy.core.addresses import is_public
 from proxy.core.errors import OverLimit, SourceFailed, SourceLate, SourceMissing, SourceNotAllowed
-from proxy.core.meaning import Stamp
-from proxy.core.reference import parse_reference
 from proxy.core.tenant import Source
-from proxy.intake import Intake
+from proxy.core.url.public_addresses import is_public
+from proxy.core.url.resolved_reference import Stamp
+from proxy.core.url.source_reference import parse_reference
+from proxy.delivery.staging import Intake
 from tests.adapters.samples import LARGE, LIMIT_BYTES, content_of
 from tests.servers.source import ForeignServer, Heard, answer, foreign_server
 

@@ -1,8 +1,8 @@
 """The memory tier's budget."""
 
 from proxy.adapters.memory import MemoryDerivatives
-from proxy.core.derivative import Derivative
-from proxy.core.formats import WEBP
+from proxy.core.media.derivative import Derivative
+from proxy.core.media.formats import WEBP
 from tests.adapters.samples import PICTURE, key
 
 BUDGET_BYTES = 64 * 2**10

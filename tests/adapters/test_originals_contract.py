@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.core.errors import NotFound, OverLimit
-from proxy.core.names import Digest, TenantName
+from proxy.core.identifiers import Digest, TenantName
 from proxy.ports import Originals
 from tests.adapters.samples import ACME, LARGE, LIMIT_BYTES, OTHER, SMALL, content_of, named, opened
 

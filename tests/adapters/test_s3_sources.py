@@ -8,10 +8,10 @@ import pytest
 
 from proxy.adapters.s3_sources import S3Sources
 from proxy.core.errors import OverLimit, SourceFailed, SourceMissing, SourceNotAllowed
-from proxy.core.meaning import Stamp
-from proxy.core.reference import parse_reference
 from proxy.core.tenant import Source
-from proxy.intake import Intake
+from proxy.core.url.resolved_reference import Stamp
+from proxy.core.url.source_reference import parse_reference
+from proxy.delivery.staging import Intake
 from tests.adapters.samples import LARGE, LIMIT_BYTES, SMALL, content_of
 from tests.servers.cutter import Cutter
 from tests.servers.fixtures import S3

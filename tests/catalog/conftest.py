@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.database import Database, connect_database
-from catalog.migrations.upgrade import migrate
+from catalog.records.database import Database, connect_database
+from catalog.records.migrations.upgrade import migrate
 from proxy.settings import Settings
 
 

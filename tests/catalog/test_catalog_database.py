@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from catalog.database import Database, connect_database, database_url, open_database
-from catalog.records import Secret, Tenant
-from catalog.refusals import Misconfigured, NotMigrated
+from catalog.core.errors import Misconfigured, NotMigrated
+from catalog.records.database import Database, connect_database, database_url, open_database
+from catalog.records.tables import Secret, Tenant
 from proxy.core.errors import Unavailable
 from proxy.settings import Settings
 

@@ -5,16 +5,16 @@ import asyncio
 import pytest
 from sqlmodel import func, select
 
-from catalog.database import Database
-from catalog.directory import SqlTenants, find_signer
-from catalog.keys import MOST_KEYS, NewKey, create_key, list_keys, retire_key
-from catalog.records import Secret, Tenant
-from catalog.refusals import KeyRefused, TenantExists, TenantMissing
-from catalog.rules import change_rules, how_to_raise, limits_of
-from catalog.tenants import begin_edition, create_tenant, find_tenant, list_tenants
-from proxy.core.limits import HARD_CAPS, Limits
-from proxy.core.names import TenantName
-from proxy.core.signing import SigningKey, verify
+from catalog.core.errors import KeyRefused, TenantExists, TenantMissing
+from catalog.keys.service import MOST_KEYS, NewKey, create_key, list_keys, retire_key
+from catalog.records.database import Database
+from catalog.records.tables import Secret, Tenant
+from catalog.tenants.rules import change_rules, how_to_raise, limits_of
+from catalog.tenants.service import begin_edition, create_tenant, find_tenant, list_tenants
+from catalog.tenants.tenant_repository import SqlTenants, find_signer
+from proxy.core.identifiers import TenantName
+from proxy.core.planning.limits import HARD_CAPS, Limits
+from proxy.core.url.signing import SigningKey, verify
 from proxy.settings import Settings
 
 ACME = TenantName("acme")

@@ -18,9 +18,9 @@ import pytest
 import pyvips
 import typer
 
-from catalog import extras
 from catalog.cli import serve
 from catalog.cli.shell import Exit
+from catalog.maintenance import extras
 from proxy.settings import Settings
 from tests.pictures import counting
 from tests.warm import warm
@@ -117,7 +117,7 @@ def test_every_command_has_help_with_an_example_and_its_exit_codes(darkroom: She
 
 def test_help_imports_nothing_that_is_slow() -> None:
     """Starting stays quick: the database, S3, libvips and the web framework are for the commands that use them."""
-    code = "import sys, catalog.cli; print(*sys.modules)"
+    code = "import sys, catalog.cli.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     slow = {"sqlalchemy", "sqlmodel", "alembic", "pydantic", "aioboto3", "pyvips", "starlette", "uvicorn", "redis"}
     assert slow & set(done.stdout.split()) == set()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from catalog import doctor, extras
+from catalog.maintenance import doctor, extras
 from proxy.settings import Settings
 
 

@@ -14,11 +14,11 @@ from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 from sqlmodel import select
 
-from catalog.database import Database, connect_database
-from catalog.migrations import HEAD, Migrated, ensure, find_revision
-from catalog.migrations.upgrade import config_for, migrate
-from catalog.records import Record, Tenant
-from catalog.refusals import NotMigrated
+from catalog.core.errors import NotMigrated
+from catalog.records.database import Database, connect_database
+from catalog.records.migrations import HEAD, Migrated, ensure, find_revision
+from catalog.records.migrations.upgrade import config_for, migrate
+from catalog.records.tables import Record, Tenant
 from proxy.settings import Settings
 
 DARKROOM = Path(sys.executable).with_name("darkroom")

@@ -4,20 +4,21 @@ import asyncio
 
 import pytest
 
-from catalog import presets, watermarks
-from catalog.database import Database
-from catalog.directory import SqlTenants
-from catalog.library import Uploaded
-from catalog.presets import DEFAULTS, MOST_PRESETS, delete_preset, list_presets, list_versions, put_preset
-from catalog.refusals import PresetMissing, PresetRefused, RulesRefused, TenantMissing, WatermarkRefused
-from catalog.rules import change_rules, limits_of_tenant
-from catalog.tenants import create_tenant, find_tenant
-from catalog.watermarks import delete_watermark, list_watermarks, put_watermark
-from proxy.core import grammar
+from catalog.core.errors import PresetMissing, PresetRefused, RulesRefused, TenantMissing, WatermarkRefused
+from catalog.presets import service as presets
+from catalog.presets.service import DEFAULTS, MOST_PRESETS, delete_preset, list_presets, list_versions, put_preset
+from catalog.records.database import Database
+from catalog.tenants.rules import change_rules, limits_of_tenant
+from catalog.tenants.service import create_tenant, find_tenant
+from catalog.tenants.tenant_repository import SqlTenants
+from catalog.uploads.service import Uploaded
+from catalog.watermarks import service as watermarks
+from catalog.watermarks.service import delete_watermark, list_watermarks, put_watermark
 from proxy.core.errors import RecipeFault
 from proxy.core.geometry import Size
-from proxy.core.limits import HARD_CAPS, Limits
-from proxy.core.names import Digest, TenantName
+from proxy.core.identifiers import Digest, TenantName
+from proxy.core.planning.limits import HARD_CAPS, Limits
+from proxy.core.recipe import grammar
 from proxy.core.tenant import Manner, Tenant
 
 ACME, OTHER = TenantName("acme"), TenantName("other")

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from catalog import sources
-from catalog.database import Database
-from catalog.directory import SqlTenants
-from catalog.refusals import RulesRefused, SourceRefused, TenantMissing
-from catalog.rules import change_rules
-from catalog.sources import delete_source, list_sources, put_source
-from catalog.tenants import create_tenant
+from catalog.core.errors import RulesRefused, SourceRefused, TenantMissing
+from catalog.records.database import Database
+from catalog.sources import service as sources
+from catalog.sources.service import delete_source, list_sources, put_source
+from catalog.tenants.rules import change_rules
+from catalog.tenants.service import create_tenant
+from catalog.tenants.tenant_repository import SqlTenants
 from proxy.core.errors import Malformed
-from proxy.core.names import TenantName
+from proxy.core.identifiers import TenantName
 from proxy.core.tenant import Source
 from tests.catalog.test_command import Shell, acme, darkroom
 

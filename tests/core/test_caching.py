@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from proxy.core.caching import Shape, cache_control, derivative_key, etag, matches, refusal_cache_control
-from proxy.core.names import Generation, TenantName
+from proxy.core.identifiers import Generation, TenantName
 
 G, H = Generation("1-8.18.7"), "a" * 64
 SHAPE = Shape(G, "w320-webp")

@@ -6,8 +6,8 @@ import pytest
 
 from proxy.core import errors
 from proxy.core.errors import RecipeFault, Refusal
-from proxy.core.grammar import parse
-from proxy.problem import MAX_BYTES, problem_answer, problem_body
+from proxy.core.recipe.grammar import parse
+from proxy.http.problem import MAX_BYTES, problem_answer, problem_body
 
 
 def every(kind: type[Refusal]) -> list[type[Refusal]]:

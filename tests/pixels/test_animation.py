@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageSequence
 
 from proxy.core.errors import OverLimit
-from proxy.core.grammar import parse
-from proxy.core.limits import Limits
-from proxy.core.planner import Terms, planned
+from proxy.core.planning.limits import Limits
+from proxy.core.planning.planner import Terms, planned
+from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
 from tests.pictures import BLUE, GREEN, RED, opened

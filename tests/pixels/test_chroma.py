@@ -6,8 +6,8 @@ import pytest
 import pyvips
 from PIL import Image
 
-from proxy.core.grammar import parse
-from proxy.core.planner import planned
+from proxy.core.planning.planner import planned
+from proxy.core.recipe.grammar import parse
 from proxy.pixels.chroma import is_fine
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render

@@ -8,8 +8,8 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from proxy.core.grammar import parse
-from proxy.core.planner import Terms, planned
+from proxy.core.planning.planner import Terms, planned
+from proxy.core.recipe.grammar import parse
 from proxy.core.tenant import Manner
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render

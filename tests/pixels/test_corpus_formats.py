@@ -16,16 +16,16 @@ from PIL import Image
 from PIL.ExifTags import TAGS
 
 from proxy.core.errors import NotAPicture, OverLimit, Poisonous
-from proxy.core.facts import Facts
-from proxy.core.formats import TEXTS, writable
 from proxy.core.geometry import Box
-from proxy.core.grammar import parse
-from proxy.core.options import FORMAT_WORDS
-from proxy.core.plan import Page, Plan, Trim
-from proxy.core.planner import Equipment, Terms, plan_render
-from proxy.pixels.pool import Pool, open_pool
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import TEXTS, writable
+from proxy.core.planning.plan import Page, Plan, Trim
+from proxy.core.planning.planner import Equipment, Terms, plan_render
+from proxy.core.recipe.grammar import parse
+from proxy.core.recipe.options import FORMAT_WORDS
 from proxy.ports import OpenOriginal
 from proxy.settings import Settings
+from proxy.workers.pool import Pool, open_pool
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 FORMATS = "svg,tiff,heic,jxl,pdf"

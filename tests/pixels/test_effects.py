@@ -5,8 +5,8 @@ from statistics import NormalDist
 import pytest
 import pyvips
 
-from proxy.core.grammar import parse
-from proxy.core.planner import planned
+from proxy.core.planning.planner import planned
+from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
 from tests.pictures import decoded, near, opened, solid

@@ -11,10 +11,10 @@ import pytest
 import pyvips
 from PIL.TiffImagePlugin import IFDRational
 
-from proxy.core.derivative import Derivative
 from proxy.core.errors import OverLimit
-from proxy.core.grammar import parse
-from proxy.core.planner import Terms, planned
+from proxy.core.media.derivative import Derivative
+from proxy.core.planning.planner import Terms, planned
+from proxy.core.recipe.grammar import parse
 from proxy.core.tenant import Manner
 from proxy.pixels.probe import probe
 from proxy.pixels.quality import look_at, score

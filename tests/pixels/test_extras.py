@@ -15,19 +15,19 @@ import pyvips
 from PIL import Image, ImageOps
 
 from proxy.core.errors import Damaged, OverLimit, Refusal
-from proxy.core.facts import Facts
-from proxy.core.formats import ALWAYS_READ, HEIC, JXL, PDF, readable, writable
 from proxy.core.geometry import Box
-from proxy.core.grammar import parse
-from proxy.core.plan import Page, Plan, Trim
-from proxy.core.planner import Equipment, Terms, plan_render, planned
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import ALWAYS_READ, HEIC, JXL, PDF, readable, writable
+from proxy.core.planning.plan import Page, Plan, Trim
+from proxy.core.planning.planner import Equipment, Terms, plan_render, planned
+from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot, extras
-from proxy.pixels.pool import open_pool
 from proxy.pixels.probe import probe
-from proxy.pixels.process import NoWorker
 from proxy.pixels.render import render
 from proxy.ports import OpenOriginal
 from proxy.settings import Settings
+from proxy.workers.pool import open_pool
+from proxy.workers.process import NoWorker
 from tests.pictures import BLUE, RED, decoded, near, opened
 
 FORMATS = "heic,jxl,pdf"

@@ -8,18 +8,18 @@ import pytest
 import pyvips
 
 from proxy.core.errors import OverLimit
-from proxy.core.facts import Facts
-from proxy.core.formats import PNG
 from proxy.core.geometry import Box, Size
-from proxy.core.grammar import parse
-from proxy.core.plan import Page, Plan, Trim
-from proxy.core.planner import Equipment, Terms, plan_render, planned
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import PNG
+from proxy.core.planning.plan import Page, Plan, Trim
+from proxy.core.planning.planner import Equipment, Terms, plan_render, planned
+from proxy.core.recipe.grammar import parse
 from proxy.pixels import faces
-from proxy.pixels.pool import open_pool
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
 from proxy.ports import OpenOriginal
 from proxy.settings import Settings
+from proxy.workers.pool import open_pool
 from tests.pictures import opened, solid
 
 FACE = (

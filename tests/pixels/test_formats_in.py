@@ -10,16 +10,16 @@ import pyvips
 from PIL import Image
 
 from proxy.core.errors import NotAPicture, OverLimit, Refusal
-from proxy.core.formats import ALWAYS_READ, SVG, TIFF, readable
-from proxy.core.grammar import parse
-from proxy.core.plan import Page, Plan, Trim
-from proxy.core.planner import Terms, plan_render, planned
+from proxy.core.media.formats import ALWAYS_READ, SVG, TIFF, readable
+from proxy.core.planning.plan import Page, Plan, Trim
+from proxy.core.planning.planner import Terms, plan_render, planned
+from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot, lettering
-from proxy.pixels.pool import open_pool
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
 from proxy.ports import OpenOriginal
 from proxy.settings import Settings
+from proxy.workers.pool import open_pool
 from tests.pictures import BLUE, RED, decoded, near, opened, solid
 
 SVG_RED = (

@@ -5,8 +5,8 @@ import pyvips
 
 from proxy.core.errors import OverLimit
 from proxy.core.geometry import Size
-from proxy.core.grammar import parse
-from proxy.core.planner import Terms, planned
+from proxy.core.planning.planner import Terms, planned
+from proxy.core.recipe.grammar import parse
 from proxy.pixels.lettering import draw_text, open_fonts
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render

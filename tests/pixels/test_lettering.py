@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from proxy.core.grammar import parse
-from proxy.core.planner import planned
+from proxy.core.planning.planner import planned
+from proxy.core.recipe.grammar import parse
 from proxy.pixels import lettering
-from proxy.pixels.pool import open_pool
 from proxy.ports import OpenOriginal, Planning
 from proxy.settings import Settings
+from proxy.workers.pool import open_pool
 from tests.pictures import BLUE, decoded, solid
 
 NO_LETTER = "\ue000"

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 import pyvips
 
-from proxy.core.facts import Facts
-from proxy.core.formats import ALWAYS_READ, readable
 from proxy.core.geometry import Box
-from proxy.core.grammar import parse
-from proxy.core.plan import Plan
-from proxy.core.planner import Terms, planned
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import ALWAYS_READ, readable
+from proxy.core.planning.plan import Plan
+from proxy.core.planning.planner import Terms, planned
+from proxy.core.recipe.grammar import parse
 from proxy.core.tenant import Manner
 from proxy.pixels import boot
-from proxy.pixels.pool import open_pool
 from proxy.pixels.probe import probe
 from proxy.ports import OpenOriginal
 from proxy.settings import Settings
+from proxy.workers.pool import open_pool
 from tests.pictures import decoded, near, opened, solid
 from tests.pixels.test_colour import PATCHES, WIDE, adobe_to_srgb, made, p3_to_srgb, profile, tagged
 

@@ -8,13 +8,13 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.core.derivative import Derivative
 from proxy.core.errors import Damaged, NotAPicture, OverLimit
-from proxy.core.formats import TEXTS
 from proxy.core.geometry import Size
-from proxy.core.grammar import parse
-from proxy.core.planner import planned
-from proxy.core.recipe import Recipe
+from proxy.core.media.derivative import Derivative
+from proxy.core.media.formats import TEXTS
+from proxy.core.planning.planner import planned
+from proxy.core.recipe.grammar import parse
+from proxy.core.recipe.recipe import Recipe
 from proxy.pixels import boot
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render

@@ -4,9 +4,9 @@ import pytest
 import pyvips
 
 from proxy.core.geometry import Box
-from proxy.core.grammar import parse
-from proxy.core.plan import Trim
-from proxy.core.planner import Terms, plan_render
+from proxy.core.planning.plan import Trim
+from proxy.core.planning.planner import Terms, plan_render
+from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.trim import find_picture
 from tests.pictures import BLUE, RED, WHITE, opened, solid

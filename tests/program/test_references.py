@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.core.reference import write_reference
+from proxy.core.url.source_reference import write_reference
 from tests.program.conftest import blue, halves, red, seen
 from tests.program.server import Home, Server, serving, sign
 from tests.servers.fixtures import S3

@@ -17,8 +17,8 @@ from typing import Any
 import pyvips
 
 from proxy.core.errors import Damaged, OverLimit, Refusal
-from proxy.core.facts import Facts
-from proxy.core.formats import HEIC, JXL, PDF, Format
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import HEIC, JXL, PDF, Format
 
 EXTRAS = {HEIC: "heic", JXL: "jxl", PDF: "pdf"}
 """Module, and extra of the distribution, by format."""

@@ -5,10 +5,10 @@ from io import BytesIO
 import pillow_heif
 import pyvips
 
-from proxy.core.boxes import read_signal
-from proxy.core.facts import Facts
-from proxy.core.formats import HEIC
-from proxy.core.signal import Signal
+from proxy.core.media.colour_signalling import Signal
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import HEIC
+from proxy.core.media.isobmff import read_signal
 from proxy.pixels.extras.pixels import dressed, picture
 from proxy.pixels.light import note
 

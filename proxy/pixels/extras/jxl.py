@@ -3,9 +3,9 @@
 import pyvips
 from pillow_jxl import Decoder, Encoder
 
-from proxy.core.facts import Facts
-from proxy.core.formats import JXL
-from proxy.core.jxl import read_header
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import JXL
+from proxy.core.media.jxl import read_header
 from proxy.pixels.extras.pixels import dressed, exif_block, picture
 
 _BANDS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}

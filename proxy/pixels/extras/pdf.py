@@ -4,8 +4,8 @@ import pypdfium2
 import pyvips
 
 from proxy.core.errors import OverLimit
-from proxy.core.facts import Facts
-from proxy.core.formats import PDF
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import PDF
 from proxy.pixels.extras.pixels import picture
 
 

@@ -1,0 +1,1 @@
+"""Images: focal points, URLs."""

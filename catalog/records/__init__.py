@@ -1,0 +1,1 @@
+"""Records: tables, database, schema and migrations."""

@@ -1,0 +1,1 @@
+"""Caching: tiers, write-behind, tenants at hand, single flight."""

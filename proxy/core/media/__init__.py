@@ -1,0 +1,1 @@
+"""Media: formats, facts, and what headers of files say."""

@@ -1,0 +1,1 @@
+"""Planning: recipe and facts to a plan of exact integers, within limits."""

@@ -1,0 +1,1 @@
+"""Recipes: options, grammar, presets, client hints."""

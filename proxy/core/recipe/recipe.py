@@ -1,0 +1,96 @@
+"""A recipe: what a URL asks for, as values; unset options are None or False.
+
+`str(recipe)` is its one spelling (see `options` for the words and `grammar` for the way back).
+"""
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Literal
+
+from proxy.core.recipe import options
+from proxy.core.recipe.values import Border, Crop, Duotone, Edges, Focus, Stamp
+
+Fit = Literal["cover", "contain", "fill", "inside", "outside"]
+Target = Literal["low", "good", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One field per row of the option table, in its order."""
+
+    preset: str | None = None
+    page: int | None = None
+    """Counted from 1, as `frame`."""
+    frame: int | None = None
+    still: bool = False
+    crop: Crop | None = None
+    trim: int | None = None
+    rot: int | None = None
+    flip: bool = False
+    flop: bool = False
+    width: int | None = None
+    height: int | None = None
+    aspect: tuple[int, int] | None = None
+    fit: Fit | None = None
+    """None is the default: `cover` with both sides known, else `inside`."""
+    up: bool = False
+    dpr: Fraction | None = None
+    gravity: str | None = None
+    focus: Focus | None = None
+    blur: Fraction | None = None
+    sharpen: Fraction | None = None
+    pixelate: int | None = None
+    brightness: Fraction | None = None
+    contrast: Fraction | None = None
+    saturation: Fraction | None = None
+    hue: int | None = None
+    gamma: Fraction | None = None
+    gray: bool = False
+    sepia: bool = False
+    invert: bool = False
+    tint: str | None = None
+    duotone: Duotone | None = None
+    pad: Edges | None = None
+    border: Border | None = None
+    round: int | None = None
+    """A radius; 0 is fully round."""
+    background: str | None = None
+    """`rrggbb` or `rrggbbaa`."""
+    watermark: Stamp | None = None
+    text: Stamp | None = None
+    quality: int | None = None
+    target: Target | None = None
+    budget: int | None = None
+    """KiB."""
+    lossless: bool = False
+    prog: bool = False
+    keep: bool = False
+    dl: bool = False
+    format: str | None = None
+
+    def __str__(self) -> str:
+        """Give the canonical spelling: set options in the table's order, joined by `-`."""
+        return "-".join(options.spell(value, name) for name in _FIELDS if is_set(value := getattr(self, name)))
+
+    @property
+    def both_sides(self) -> bool:
+        """The target box is fully known: width and height, or one of them and an aspect ratio."""
+        return sum(part is not None for part in (self.width, self.height, self.aspect)) >= 2  # noqa: PLR2004 - two of three
+
+    @property
+    def default_fit(self) -> Fit:
+        """The fit that is meant when none is named."""
+        return "cover" if self.both_sides else "inside"
+
+    @property
+    def crops_to_cover(self) -> bool:
+        """A part may be cut off so that the box is filled: what gravity and focal points place."""
+        return self.both_sides and self.fit in (None, "cover")
+
+
+_FIELDS = tuple(one.name for one in fields(Recipe))
+
+
+def is_set(value: object) -> bool:
+    """Tell whether a field says anything."""
+    return value is not None and value is not False

@@ -1,0 +1,1 @@
+"""URLs: links, seals, references to sources."""

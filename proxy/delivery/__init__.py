@@ -1,0 +1,1 @@
+"""Delivery: one image request from its link to its derivative; ports alone."""

@@ -1,0 +1,1 @@
+"""HTTP: the only rooms of the delivery plane that know Starlette and uvicorn."""

@@ -1,0 +1,1 @@
+"""Workers: the server's end of pixel work; never imports pyvips."""

@@ -1,0 +1,144 @@
+"""Tiers made of tiers: one that is out is passed over, and a hit climbs."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.adapters.files import FileDerivatives
+from proxy.adapters.memory import MemoryDerivatives
+from proxy.adapters.redis import RedisDerivatives
+from proxy.caching.tiers import Tiers
+from proxy.core.errors import Unavailable
+from tests.adapters.samples import LIMIT_BYTES, PICTURE, key
+from tests.servers.redis import OwnRedis
+
+if TYPE_CHECKING:
+    from proxy.ports import Derivatives
+
+
+@pytest.fixture
+def broken_files(tmp_path: Path) -> Iterator[FileDerivatives]:
+    """Give a durable tier that is out: its folder is a file."""
+    root = tmp_path / "no folder"
+    root.write_bytes(b"")
+    derivatives = FileDerivatives(root, LIMIT_BYTES)
+    yield derivatives
+    derivatives.close()
+
+
+async def got(tier: MemoryDerivatives | RedisDerivatives) -> None:
+    """Wait until a tier has the picture; the test's time-out bounds it."""
+    while await tier.get(key("one")) != PICTURE:  # noqa: ASYNC110 - another server has no event
+        await asyncio.sleep(0.01)
+
+
+async def test_a_put_reaches_every_tier(
+    memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
+) -> None:
+    tiers: list[Derivatives] = [memory_derivatives, redis_derivatives, file_derivatives]
+    await Tiers(tiers).put(key("one"), PICTURE)
+    for tier in tiers:
+        assert await tier.get(key("one")) == PICTURE
+
+
+async def test_a_hit_tells_its_tier_and_climbs_into_the_faster_ones(
+    memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
+) -> None:
+    tiers = Tiers([memory_derivatives, redis_derivatives, file_derivatives])
+    await file_derivatives.put(key("one"), PICTURE)
+    assert await tiers.find(key("one")) == ("files", PICTURE)
+    assert tiers.peek(key("one")) == ("memory", PICTURE)
+    assert await tiers.find(key("one")) == ("memory", PICTURE)
+    await got(redis_derivatives)
+
+
+async def test_a_hit_in_the_middle_climbs_and_does_not_sink(
+    memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
+) -> None:
+    tiers = Tiers([memory_derivatives, redis_derivatives, file_derivatives])
+    await redis_derivatives.put(key("one"), PICTURE)
+    assert await tiers.find(key("one")) == ("redis", PICTURE)
+    assert memory_derivatives.peek(key("one")) == PICTURE
+    assert await file_derivatives.get(key("one")) is None
+
+
+async def test_a_tier_that_is_out_is_passed_over_and_counted(
+    memory_derivatives: MemoryDerivatives, file_derivatives: FileDerivatives, own_redis: OwnRedis
+) -> None:
+    redis = RedisDerivatives(own_redis.url, LIMIT_BYTES, ttl_s=60)
+    skipped: list[str] = []
+    tiers = Tiers([memory_derivatives, redis, file_derivatives], skipped=skipped.append)
+    own_redis.kill()
+    await tiers.put(key("one"), PICTURE)
+    assert await file_derivatives.get(key("one")) == PICTURE
+    cold = Tiers([redis, file_derivatives], skipped=skipped.append)
+    assert await cold.find(key("one")) == ("files", PICTURE)
+    assert set(skipped) == {"redis"}
+    await cold.close()
+    await redis.close()
+
+
+async def test_a_tier_that_goes_out_is_logged_once_and_so_is_its_return(
+    redis_url: str, own_redis: OwnRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "darkroom.tiers")
+    redis = RedisDerivatives(own_redis.url, LIMIT_BYTES, ttl_s=60)
+    tiers = Tiers([redis])
+    own_redis.kill()
+    for _ in range(5):
+        assert await tiers.get(key("one")) is None
+    own_redis.start()
+    await redis.ping()
+    assert await tiers.get(key("one")) is None
+    assert [record.message.split(":")[0] for record in caplog.records] == ["tier out", "tier back"]
+    await redis.close()
+
+
+async def test_a_put_is_refused_when_no_durable_tier_takes_it(
+    memory_derivatives: MemoryDerivatives, broken_files: FileDerivatives
+) -> None:
+    tiers = Tiers([memory_derivatives, broken_files])
+    with pytest.raises(Unavailable):
+        await tiers.put(key("one"), PICTURE)
+    assert await tiers.find(key("one")) == ("memory", PICTURE)
+
+
+async def test_a_put_is_taken_when_one_of_two_durable_tiers_takes_it(
+    broken_files: FileDerivatives, redis_derivatives: RedisDerivatives
+) -> None:
+    tiers = Tiers([broken_files, redis_derivatives], durable=2)
+    await tiers.put(key("one"), PICTURE)
+    assert await tiers.get(key("one")) == PICTURE
+
+
+async def test_a_get_is_a_miss_when_every_tier_is_out(broken_files: FileDerivatives) -> None:
+    assert await Tiers([broken_files]).get(key("one")) is None
+
+
+async def test_a_ping_reports_each_tier_and_fails_for_the_durable_alone(
+    memory_derivatives: MemoryDerivatives, file_derivatives: FileDerivatives, own_redis: OwnRedis
+) -> None:
+    redis = RedisDerivatives(own_redis.url, LIMIT_BYTES, ttl_s=60)
+    own_redis.kill()
+    tiers = Tiers([memory_derivatives, redis, file_derivatives])
+    report = await tiers.report()
+    assert {name for name, failure in report.items() if failure} == {"redis"}
+    assert set(report) == {"memory", "redis", "files"}
+    await tiers.ping()
+    with pytest.raises(Unavailable):
+        await Tiers([file_derivatives, redis]).ping()
+    await redis.close()
+
+
+async def test_tiers_are_made_of_tiers(
+    memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
+) -> None:
+    inner = Tiers([memory_derivatives, file_derivatives])
+    outer = Tiers([redis_derivatives, inner])
+    await inner.put(key("one"), PICTURE)
+    assert await outer.find(key("one")) == ("tiers", PICTURE)
+    await got(redis_derivatives)
+    await outer.close()

@@ -1,0 +1,226 @@
+"""How an original comes in: real files, a real worker, on both databases."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import pyvips
+from sqlmodel import select
+
+from catalog.core.errors import TenantMissing
+from catalog.records.database import Database
+from catalog.records.render_records import SqlRecords
+from catalog.records.tables import FILE_NAME_LENGTH, Original
+from catalog.tenants.service import create_tenant
+from catalog.uploads.service import CHUNK_BYTES, Library, bounded, read_file
+from proxy.backends import open_backends
+from proxy.core.errors import NotAPicture, NotFound, OverLimit, Refusal
+from proxy.core.identifiers import DerivativeKey, Digest, TenantName
+from proxy.core.media.facts import Facts
+from proxy.core.media.formats import JPEG
+from proxy.core.planning.limits import Limits
+from proxy.ports import Rendered
+from proxy.settings import Settings
+from proxy.workers.pool import Pool, open_pool
+
+ACME = TenantName("acme")
+
+
+def picture(orientation: int = 1, width: int = 40, height: int = 30) -> bytes:
+    """Give a JPEG of these stored sides."""
+    image = pyvips.Image.black(width, height, bands=3).copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    return bytes(image.jpegsave_buffer())
+
+
+def animation(frames: int) -> bytes:
+    """Give a GIF of 10×10 with so many frames."""
+    pages = [pyvips.Image.black(10, 10, bands=3) + 20 * number for number in range(frames)]
+    image = pyvips.Image.arrayjoin(pages, across=1).cast("uchar").copy()
+    image.set_type(pyvips.GValue.gint_type, "page-height", 10)
+    return bytes(image.gifsave_buffer())
+
+
+async def chunks(body: bytes, size_bytes: int = 7) -> AsyncIterator[bytes]:
+    """Give a body as a client sends it: in pieces."""
+    for start in range(0, len(body), size_bytes):
+        yield body[start : start + size_bytes]
+
+
+@pytest.fixture(scope="module")
+async def pixels() -> AsyncIterator[Pool]:
+    """One worker for all of these tests."""
+    async with open_pool(Settings(workers=1)) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def library(settings: Settings, database: Database, pixels: Pool) -> AsyncIterator[Library]:
+    """Give the library of an installation with one tenant, originals on disk."""
+    await create_tenant(database, ACME)
+    async with open_backends(settings) as backends:
+        yield Library(database, backends.originals, pixels, Limits(source_bytes=2 * CHUNK_BYTES))
+
+
+async def _records(library: Library) -> list[Original]:
+    async with library.database.reading() as session:
+        return list(await session.scalars(select(Original)))
+
+
+async def test_an_original_is_kept_and_recorded(library: Library) -> None:
+    body = picture()
+    digest = Digest(sha256(body).hexdigest())
+    kept = await library.upload(ACME, chunks(body), "photo.jpg")
+    assert (kept.original, kept.size_bytes, kept.media_type) == (digest, len(body), "image/jpeg")
+    with await library.originals.open(ACME, digest) as original:
+        assert os.pread(original.fd, len(body) + 1, 0) == body
+    [record] = await _records(library)
+    assert (record.sha256, record.size_bytes, record.file_name) == (digest, len(body), "photo.jpg")
+    assert (record.width, record.height, record.orientation) == (40, 30, 1)
+
+
+async def test_sides_are_told_upright_and_recorded_as_stored(library: Library) -> None:
+    kept = await library.upload(ACME, chunks(picture(orientation=6)))
+    assert (kept.width, kept.height) == (30, 40)
+    [record] = await _records(library)
+    assert (record.width, record.height, record.orientation) == (40, 30, 6)
+
+
+async def test_the_same_bytes_twice_are_one_original_and_the_first_name_stays(library: Library) -> None:
+    first = await library.upload(ACME, chunks(picture()), "first.jpg")
+    assert await library.upload(ACME, chunks(picture(), 100), "second.jpg") == first
+    assert [one.file_name for one in await _records(library)] == ["first.jpg"]
+
+
+async def test_the_same_bytes_at_once_are_one_original(library: Library) -> None:
+    uploads = await asyncio.gather(*(library.upload(ACME, chunks(picture(), 50)) for _ in range(6)))
+    assert len(set(uploads)) == 1
+    assert len(await _records(library)) == 1
+
+
+async def test_an_upload_completes_the_record_that_a_render_has_left(library: Library) -> None:
+    body = picture()
+    digest = Digest(sha256(body).hexdigest())
+    key = DerivativeKey(f"acme/{digest}/{'0' * 64}")
+    facts = Facts(JPEG, 40, 30)
+    await SqlRecords(library.database).record([Rendered(ACME, digest, key, "webp", facts, "webp", 40, 30, 9, 0.1)])
+    assert [one.size_bytes for one in await _records(library)] == [None]
+    await library.upload(ACME, chunks(body), "photo.jpg")
+    assert [(one.size_bytes, one.file_name) for one in await _records(library)] == [(len(body), "photo.jpg")]
+
+
+async def test_tenants_have_their_own_originals(library: Library) -> None:
+    other = TenantName("other")
+    await create_tenant(library.database, other)
+    kept = await library.upload(ACME, chunks(picture()))
+    with pytest.raises(NotFound):
+        await library.originals.open(other, kept.original)
+    await library.upload(other, chunks(picture()))
+    assert {one.tenant for one in await _records(library)} == {"acme", "other"}
+
+
+async def _refused(library: Library, body: bytes, kind: type[Refusal], tenant: TenantName = ACME) -> str:
+    """Hold that a body is refused, and that neither its bytes nor a record are left."""
+    with pytest.raises(kind) as refusal:
+        await library.upload(tenant, chunks(body, CHUNK_BYTES))
+    assert await _records(library) == []
+    with pytest.raises(NotFound):
+        await library.originals.open(ACME, Digest(sha256(body).hexdigest()))
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize("body", [b"", b"hello, world", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7"])
+async def test_what_is_no_picture_is_refused(library: Library, body: bytes) -> None:
+    assert "jpeg" in await _refused(library, body, NotAPicture)
+
+
+async def test_what_only_begins_like_a_picture_is_refused(library: Library) -> None:
+    await _refused(library, b"\xff\xd8\xff\xe0" + b"nonsense" * 100, NotAPicture)
+
+
+async def test_too_many_bytes_are_refused_before_they_are_all_read(library: Library) -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1
+            yield bytes(CHUNK_BYTES)
+
+    async with asyncio.timeout(30):
+        with pytest.raises(OverLimit, match=str(2 * CHUNK_BYTES)):
+            await library.upload(ACME, endless())
+    assert read == 3
+
+
+async def test_exactly_the_limit_is_taken(library: Library) -> None:
+    """A JPEG may be followed by anything: it is the same picture."""
+    body = picture()
+    kept = await library.upload(ACME, chunks(body + bytes(2 * CHUNK_BYTES - len(body)), CHUNK_BYTES))
+    assert kept.size_bytes == 2 * CHUNK_BYTES
+
+
+async def test_pixels_and_frames_over_the_limit_are_refused_by_number(library: Library) -> None:
+    narrow = Library(library.database, library.originals, library.pixels, Limits(source_pixels=1_000, source_frames=2))
+    assert "1200" in await _refused(narrow, picture(), OverLimit)
+    assert "3" in await _refused(narrow, animation(3), OverLimit)
+
+
+async def test_a_tenant_that_is_missing_is_told_before_anything_is_read(library: Library) -> None:
+    read = []
+
+    async def watched() -> AsyncIterator[bytes]:
+        read.append("something")
+        yield picture()
+
+    with pytest.raises(TenantMissing):
+        await library.upload(TenantName("nobody"), watched())
+    assert read == []
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_client_that_leaves_leaves_nothing(library: Library) -> None:
+    """No record, no original, no descriptor."""
+    before = _descriptors()
+
+    async def halting() -> AsyncIterator[bytes]:
+        yield picture()[:100]
+        await asyncio.sleep(60)
+
+    for _ in range(5):
+        task = asyncio.create_task(library.upload(ACME, halting()))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await _records(library) == []
+    assert _descriptors() <= before + 1  # a connection may have been opened
+
+
+async def test_a_file_is_read_in_chunks(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(CHUNK_BYTES + 1))
+    assert [len(chunk) async for chunk in read_file(path)] == [CHUNK_BYTES, 1]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("photo.jpg", "photo.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\photo.jpg", "photo.jpg"),
+        ("a\0b\nc\x1b[31m.jpg", "a�b�c�[31m.jpg"),
+        ("Zürich 日本.jpg", "Zürich 日本.jpg"),
+        ("half\udc80.jpg", "half�.jpg"),
+        ("x" * 300, "x" * FILE_NAME_LENGTH),
+        ("", ""),
+    ],
+)
+def test_file_names_are_kept_for_people_to_read(given: str, kept: str) -> None:
+    assert bounded(given) == kept

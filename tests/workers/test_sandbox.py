@@ -1,0 +1,307 @@
+"""What a closed process can't do any more, and what it still can. Each claim runs in a process of its own."""
+
+import os
+import platform
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from proxy.workers import sandbox
+from proxy.workers import seccomp as calls
+
+PRELUDE = """
+import array, ctypes, errno, mmap, os, resource, signal, socket, sys, threading, time
+from proxy.workers import sandbox
+
+def refused(call, *arguments, codes=(errno.EPERM, errno.EACCES, errno.ENOSYS)):
+    try:
+        call(*arguments)
+    except OSError as error:
+        assert error.errno in codes, error
+    else:
+        raise SystemExit(f"allowed: {call} {arguments}")
+
+def close(memory_bytes=1 << 30, readable=()):
+    return sandbox.close(sandbox.Ceilings(memory_bytes, 60), readable)
+
+libc = ctypes.CDLL(None, use_errno=True)
+def system_call(number, *arguments):
+    if libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments)) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+"""
+
+pytestmark = pytest.mark.skipif(bool(sandbox.available().missing), reason="this kernel lacks a wall")
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh interpreter, a pipe as its stdin; its exit code tells whether its claims hold."""
+    command = [sys.executable, "-I", "-c", PRELUDE + textwrap.dedent(code)]
+    return subprocess.run(command, input="ours", capture_output=True, text=True, timeout=60, check=False)
+
+
+def holds(code: str) -> None:
+    done = run(code)
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "refused(os.open, '/etc/passwd', os.O_RDONLY)",
+        "refused(os.open, '/dev/null', os.O_WRONLY)",
+        "refused(os.open, '/tmp/written', os.O_CREAT | os.O_WRONLY)",
+        "refused(os.listdir, '/')",
+        "refused(os.stat, '/etc/passwd')",
+        "refused(os.unlink, '/etc/nothing')",
+        "refused(os.mkdir, '/tmp/made')",
+        "refused(os.chdir, '/tmp')",
+        "refused(os.memfd_create, 'hidden')",
+        "refused(socket.socket)",
+        "refused(socket.socket, socket.AF_UNIX)",
+        "refused(socket.socketpair)",
+        "refused(os.execv, '/bin/true', ['true'])",
+        "refused(os.fork)",
+        "refused(os.posix_spawn, '/bin/true', ['true'], {})",
+        "refused(os.kill, os.getppid(), 0)",
+        "refused(os.kill, 1, signal.SIGTERM)",
+        "refused(os.pidfd_open, os.getpid())",
+        "refused(os.pipe)",
+        "refused(os.setuid, 0)",
+        "refused(os.nice, 1)",
+    ],
+)
+def test_a_closed_process_is_refused(attempt: str) -> None:
+    holds(f"close()\n{attempt}")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are x86_64's")
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("ptrace", 101),
+        ("process_vm_readv", 310),
+        ("vfork", 58),
+        ("clone of a process", 56),
+        ("clone3", 435),
+        ("mount", 165),
+        ("unshare", 272),
+        ("setns", 308),
+        ("bpf", 321),
+        ("perf_event_open", 298),
+        ("userfaultfd", 323),
+        ("io_uring_setup", 425),
+        ("keyctl", 250),
+        ("kexec_load", 246),
+        ("init_module", 175),
+        ("personality", 135),
+        ("open_by_handle_at", 304),
+        ("pidfd_getfd", 438),
+        ("sendmsg", 46),
+        ("a call of the future", 5000),
+        ("x32 read", 0x40000000),
+    ],
+)
+def test_a_system_call_is_not_there(name: str, number: int) -> None:
+    """The calls that libc would never make for us are refused as well."""
+    holds(f"close()\nrefused(system_call, {number}, 0, 0, 0, 0, 0)")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "refused(os.open, '/etc/passwd', os.O_RDONLY)",
+        "refused(os.open, '/etc/group', os.O_PATH)",
+        "refused(os.open, '/etc/group', os.O_RDWR)",
+        "refused(os.open, '/etc/group', os.O_RDONLY | os.O_TRUNC)",
+        "refused(os.open, '/etc/group', os.O_RDONLY | os.O_NONBLOCK)",
+        "refused(os.open, '/etc', os.O_RDONLY | os.O_DIRECTORY)",
+        "refused(os.open, '/tmp', os.O_TMPFILE | os.O_RDWR)",
+        "refused(os.open, '/etc/written', os.O_CREAT | os.O_WRONLY)",
+        "refused(os.open, '/proc/self/mem', os.O_RDONLY)",
+        "refused(os.stat, '/etc/group')",
+        "refused(os.truncate, '/etc/group', 0)",
+        "refused(os.chmod, '/etc/group', 0o777)",
+        "refused(os.link, '/etc/group', '/tmp/linked')",
+    ],
+)
+def test_a_file_that_is_named_is_read_and_nothing_else(attempt: str) -> None:
+    """Fonts are opened behind the walls; no other file, and these for nothing but reading."""
+    holds(
+        f"""
+        from pathlib import Path
+        expected = Path("/etc/group").read_bytes()
+        close(readable=[Path("/etc/group")])
+        with open("/etc/group", "rb", buffering=0) as file:
+            assert file.read() == expected
+        {attempt}
+        """
+    )
+
+
+def test_who_asks_whether_a_file_may_be_read_hears_yes() -> None:
+    """Cairo asks before it opens a font; opening then tells."""
+    holds(
+        """
+        from pathlib import Path
+        close(readable=[Path("/etc/group")])
+        for file in (b"/etc/group", b"/etc/passwd", b"/etc/nothing"):
+            assert libc.access(file, os.R_OK) == 0
+        """
+    )
+
+
+def test_connecting_an_open_socket_is_refused() -> None:
+    """A socket that was open before cannot be turned against the network."""
+    holds(
+        """
+        kept = socket.socket()
+        close()
+        refused(kept.connect, ("127.0.0.1", 9))
+        refused(kept.bind, ("127.0.0.1", 0))
+        refused(kept.listen)
+        """
+    )
+
+
+def test_seccomp_closes_threads_that_were_there_before() -> None:
+    """An elder thread is behind the filter too."""
+    holds(
+        """
+        closed, told = threading.Event(), []
+        def elder():
+            closed.wait()
+            try:
+                refused(os.open, "/etc/passwd", os.O_RDONLY)
+                told.append("refused")
+            except SystemExit:
+                told.append("allowed")
+        thread = threading.Thread(target=elder)
+        thread.start()
+        close()
+        closed.set()
+        thread.join()
+        assert told == ["refused"], told
+        """
+    )
+
+
+def test_threads_still_work() -> None:
+    """Decoders may start threads."""
+    holds(
+        """
+        close()
+        seen = []
+        threads = [threading.Thread(target=seen.append, args=(n,)) for n in range(8)]
+        for one in threads: one.start()
+        for one in threads: one.join()
+        assert sorted(seen) == list(range(8))
+        """
+    )
+
+
+def test_open_descriptors_still_work() -> None:
+    """What was open before is read and written as ever."""
+    holds(
+        """
+        close()
+        assert os.read(0, 4) == b"ours"
+        os.write(1, b"theirs")
+        """
+    )
+
+
+def test_memory_has_a_ceiling() -> None:
+    """Asking for more address space than allowed is a MemoryError, not the machine's end."""
+    holds(
+        """
+        close(memory_bytes=512 * 2**20)
+        try:
+            bytearray(600 * 2**20)
+        except MemoryError:
+            sys.exit(0)
+        sys.exit("allowed")
+        """
+    )
+
+
+def test_memory_is_never_executable() -> None:
+    """Nothing that is written can be run."""
+    holds(
+        """
+        close()
+        refused(mmap.mmap, -1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_EXEC)
+        """
+    )
+
+
+def test_ceilings_cannot_be_raised() -> None:
+    """Not even by root, who lost his capabilities."""
+    holds(
+        """
+        close()
+        try:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        except (ValueError, OSError):
+            sys.exit(0)
+        sys.exit("allowed")
+        """
+    )
+
+
+def test_nothing_is_left_to_gain() -> None:
+    """No capability, no new privilege, no core, nobody may attach."""
+    holds(
+        """
+        status = os.open("/proc/self/status", os.O_RDONLY)
+        close()
+        told = dict(line.split(":\\t", 1) for line in os.pread(status, 8192, 0).decode().splitlines())
+        assert int(told["CapEff"], 16) == int(told["CapPrm"], 16) == 0
+        assert told["NoNewPrivs"].strip() == "1"
+        assert told["Seccomp"].strip() == "2"
+        assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
+        """
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_it_closes_without_privileges() -> None:
+    """An unprivileged user gets the same walls."""
+    holds(
+        """
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        assert not close().missing
+        refused(os.open, "/etc/passwd", os.O_RDONLY)
+        """
+    )
+
+
+def test_available_tells_what_close_does() -> None:
+    """`available` closes nothing, and `close` closes all that it told of."""
+    holds(
+        """
+        offered = sandbox.available()
+        os.close(os.open("/etc/passwd", os.O_RDONLY))
+        assert close() == offered
+        """
+    )
+
+
+def test_attaching_to_a_parent_that_is_gone_ends_the_process() -> None:
+    """The race between a parent's death and PR_SET_PDEATHSIG has one outcome."""
+    done = run("sandbox.attach(os.getppid() + 1)")
+    assert done.returncode == 1
+    assert "parent" in done.stderr
+
+
+@pytest.mark.parametrize("opens", [False, True])
+@pytest.mark.parametrize("table", calls.TABLES.values(), ids=calls.TABLES)
+def test_a_filter_fits_the_kernel(table: calls.Table, opens: bool) -> None:
+    """Whole instructions, fewer than BPF_MAXINSNS (4096), the last one a refusal."""
+    code = calls.assemble(table, 1, opens=opens)
+    assert len(code) % calls.INSTRUCTION_BYTES == 0
+    assert len(code) // calls.INSTRUCTION_BYTES < 4096
+    assert int.from_bytes(code[-4:], "little") == calls.DENY
