@@ -15,7 +15,7 @@ _CHUNK_BYTES = 262_144
 _RENDERED = b'tier;desc="render"'
 
 
-class BadAnswer(Exception):  # noqa: N818 - named for what it tells
+class BadAnswer(Exception):
     """The server answered otherwise than asked: no 200, no whole body, or not by rendering where that is measured."""
 
 

@@ -40,7 +40,7 @@ _TOLERANCE = 0.02
 _TOLERANCE_BYTES = 256
 
 
-class NotTheSame(Exception):  # noqa: N818 - named for what it tells
+class NotTheSame(Exception):
     """The two sides made pictures that differ in more than rounding: they cannot be compared."""
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from proxy.core.planning.plan import Plan, Trim
-from proxy.core.planning.planner import Terms, plan_render
+from proxy.core.planning.planner import PlanContext, plan_render
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
@@ -16,9 +16,9 @@ def develop(file: Path, recipe: str) -> bytes:
     fd = os.open(file, os.O_RDONLY)
     try:
         asked, facts = parse(recipe), probe(fd)
-        plan = plan_render(asked, facts, Terms())
+        plan = plan_render(asked, facts, PlanContext())
         if isinstance(plan, Trim):
-            plan = plan_render(asked, facts, Terms(), find_picture(fd, plan))
+            plan = plan_render(asked, facts, PlanContext(), find_picture(fd, plan))
         if not isinstance(plan, Plan):
             raise TypeError("a plan asks twice")
         return render(fd, plan).body

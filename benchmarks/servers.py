@@ -46,7 +46,7 @@ http {{
 """
 
 
-class Missing(Exception):  # noqa: N818 - a sentence for whoever measures
+class Missing(Exception):
     """A program that is measured against is not installed."""
 
 

@@ -17,22 +17,22 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from catalog.records.database import Database, open_database
-from catalog.records.render_records import SqlRecords
+from catalog.records.render_records import SqlRenderRecords
 from catalog.tenants.rules import limits_of
-from catalog.tenants.tenant_repository import SqlTenants
+from catalog.tenants.tenant_repository import SqlTenantRepository
 from proxy.backends import Backends, open_backends, open_sources
 from proxy.caching.tenant_cache import TenantCache
-from proxy.caching.write_behind import Shelf
-from proxy.core.errors import Nowhere, Unavailable
+from proxy.caching.write_behind import WriteBehindCache
+from proxy.core.errors import RouteNotFound, Unavailable
 from proxy.core.media.formats import readable, writable
-from proxy.core.planning.planner import Equipment
-from proxy.delivery.admission import Gate
-from proxy.delivery.image_request import Orders
-from proxy.delivery.render_log import Notebook
+from proxy.core.planning.planner import Capabilities
+from proxy.delivery.admission import AdmissionQueue
+from proxy.delivery.image_request import RequestBuilder
+from proxy.delivery.render_log import RenderLog
 from proxy.delivery.service import Delivery, House
-from proxy.delivery.source_resolver import Outside, References
-from proxy.http.endpoint import Edge
-from proxy.http.fast_path import Hits
+from proxy.delivery.source_resolver import Outside, SourceResolver
+from proxy.http.endpoint import DeliveryEndpoint
+from proxy.http.fast_path import FastPath
 from proxy.http.health import Health
 from proxy.http.problem import Headers, problem_answer
 from proxy.ports import Sources
@@ -61,8 +61,8 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._edge: Edge
-        self._hits: Hits
+        self._edge: DeliveryEndpoint
+        self._hits: FastPath
         self._health: Health
         self._rest = Starlette(
             routes=[
@@ -82,9 +82,9 @@ class App:
         else:
             await self._rest(scope, receive, send)
 
-    def at_once(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
+    def respond_from_memory(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
         """Answer a GET for a picture that is at hand, without waiting; None where this object has to be called."""
-        return self._hits.at_once(target, fields) if target.startswith(b"/t/") else None
+        return self._hits.respond_from_memory(target, fields) if target.startswith(b"/t/") else None
 
     @staticmethod
     def _by(find: Callable[[], Handler]) -> Handler:
@@ -110,72 +110,81 @@ class App:
             backends = await stack.enter_async_context(open_backends(settings, skipped=metrics.skipped))
             sources = await stack.enter_async_context(open_sources(settings))
             database = await stack.enter_async_context(open_database(settings))
-            shelf, notebook = Shelf(backends.derivatives), Notebook(SqlRecords(database))
-            gate = Gate(pool.size, settings.queue_length)
-            tenants = TenantCache(SqlTenants(database, limits_of(settings)), settings.tenant_ttl_s)
+            shelf, render_log = WriteBehindCache(backends.derivatives), RenderLog(SqlRenderRecords(database))
+            admission = AdmissionQueue(pool.size, settings.queue_length)
+            tenants = TenantCache(SqlTenantRepository(database, limits_of(settings)), settings.tenant_ttl_s)
             references = _references(settings, backends, sources)
-            orders = Orders(tenants, references, pool.generation)
+            requests = RequestBuilder(tenants, references, pool.renderer_version)
             house = House(
                 cache=shelf,
                 originals=backends.originals,
                 pixels=pool,
-                gate=gate,
+                admission=admission,
                 fetching=asyncio.Semaphore(settings.fetches),
-                notebook=notebook,
+                render_log=render_log,
                 references=references,
-                equipment=Equipment(writable(settings.formats), settings.faces),
+                capabilities=Capabilities(writable(settings.formats), settings.faces),
             )
             delivery = Delivery(house, settings.deadline_s)
-            self._edge = Edge(orders, delivery, metrics, settings.log_requests)
-            self._hits = Hits(orders, delivery, metrics, settings.log_requests)
-            self._health = _health(metrics, gate, pool, backends, database)
-            _watch(metrics, pool, gate, shelf, notebook)
-            stack.push_async_callback(_stop, asyncio.create_task(shelf.write()), asyncio.create_task(notebook.write()))
+            self._edge = DeliveryEndpoint(requests, delivery, metrics, settings.log_requests)
+            self._hits = FastPath(requests, delivery, metrics, settings.log_requests)
+            self._health = _health(metrics, admission, pool, backends, database)
+            _watch(metrics, pool, admission, shelf, render_log)
+            stack.push_async_callback(
+                _stop, asyncio.create_task(shelf.write()), asyncio.create_task(render_log.write())
+            )
             stack.push_async_callback(_drain, shelf)
-            log.info("ready", generation=pool.generation, workers=pool.size, walls=str(pool.walls))
+            log.info(
+                "ready",
+                renderer_version=pool.renderer_version,
+                workers=pool.size,
+                sandbox_features=str(pool.sandbox_features),
+            )
             yield
             log.info("closing")
 
 
-def _references(settings: Settings, backends: Backends, sources: Mapping[str, Sources]) -> References:
-    outside = Outside(sources, backends.originals, backends.meanings, readable(settings.formats))
-    return References(outside, Gate(settings.fetches, settings.queue_length), settings.source_deadline_s)
+def _references(settings: Settings, backends: Backends, sources: Mapping[str, Sources]) -> SourceResolver:
+    outside = Outside(sources, backends.originals, backends.resolved_references, readable(settings.formats))
+    return SourceResolver(outside, AdmissionQueue(settings.fetches, settings.queue_length), settings.source_deadline_s)
 
 
 async def _nowhere(_request: Request, _error: Exception) -> Response:
     request_id = urandom(8).hex()
-    refusal = Nowhere("Pictures are at /t/{tenant}/{original}/{recipe}?s={seal}.")
+    refusal = RouteNotFound("Pictures are at /t/{tenant}/{original}/{recipe}?s={seal}.")
     status, headers, body = problem_answer(refusal, request_id)
     told = {name.decode(): value.decode() for name, value in headers}
     return Response(body, status, told | {"x-request-id": request_id})
 
 
-def _health(metrics: Metrics, gate: Gate, pool: Pool, backends: Backends, database: Database) -> Health:
+def _health(metrics: Metrics, admission: AdmissionQueue, pool: Pool, backends: Backends, database: Database) -> Health:
     async def workers() -> None:
         if not pool.workers:
             raise Unavailable("No pixel worker is up.")
 
     return Health(
         metrics,
-        gate,
+        admission,
         needed={"workers": workers, "store": backends.originals.ping},
         spared={"cache": backends.derivatives.ping, "database": database.ping},
     )
 
 
-def _watch(metrics: Metrics, pool: Pool, gate: Gate, shelf: Shelf, notebook: Notebook) -> None:
-    metrics.watch("darkroom_queue_length", "Renders waiting for a worker.", lambda: gate.waiting)
-    metrics.watch("darkroom_renders", "Renders begun so far, however many waited for each.", lambda: gate.admitted)
-    metrics.watch("darkroom_renders_running", "Renders that hold a worker.", lambda: gate.running)
+def _watch(
+    metrics: Metrics, pool: Pool, admission: AdmissionQueue, shelf: WriteBehindCache, render_log: RenderLog
+) -> None:
+    metrics.watch("darkroom_queue_length", "Renders waiting for a worker.", lambda: admission.waiting)
+    metrics.watch("darkroom_renders", "Renders begun so far, however many waited for each.", lambda: admission.admitted)
+    metrics.watch("darkroom_renders_running", "Renders that hold a worker.", lambda: admission.running)
     metrics.watch("darkroom_workers", "Worker processes that are up, the spare among them.", lambda: pool.workers)
     metrics.watch("darkroom_workers_idle", "Worker processes with nothing to do.", lambda: pool.idle)
     metrics.watch("darkroom_worker_restarts", "Workers replaced so far.", lambda: sum(pool.restarts.values()))
     metrics.watch("darkroom_shelf_pending_bytes", "Derivatives still to be written.", lambda: shelf.pending_bytes)
     metrics.watch("darkroom_shelf_left_out", "Derivatives not written for want of room.", lambda: shelf.left_out)
-    metrics.watch("darkroom_notes_given_up", "Renders never recorded.", lambda: notebook.given_up)
+    metrics.watch("darkroom_notes_given_up", "Renders never recorded.", lambda: render_log.given_up)
 
 
-async def _drain(shelf: Shelf) -> None:
+async def _drain(shelf: WriteBehindCache) -> None:
     """Write what is still to be written, within its time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_FLUSH_S):

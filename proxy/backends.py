@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from proxy.adapters.bucket import open_s3
-from proxy.adapters.files import FileDerivatives, FileMeanings, FileOriginals
+from proxy.adapters.files import FileDerivatives, FileOriginals, FileResolvedReferences
 from proxy.adapters.http import HttpSources, open_http
 from proxy.adapters.memory import MemoryDerivatives
 from proxy.adapters.redis import RedisDerivatives
-from proxy.adapters.s3 import S3Derivatives, S3Meanings, S3Originals
+from proxy.adapters.s3 import S3Derivatives, S3Originals, S3ResolvedReferences
 from proxy.adapters.s3_sources import S3Sources
-from proxy.caching.tiers import Tiers
+from proxy.caching.tiers import TieredCache
 from proxy.core.url.public_addresses import is_public
-from proxy.ports import Derivatives, Meanings, Originals, Sources
+from proxy.ports import Derivatives, Originals, ResolvedReferences, Sources
 from proxy.settings import Settings
 
 _DERIVATIVE_BYTES = 256 * 2**20
@@ -32,8 +32,8 @@ class Backends:
     """Where pictures are kept."""
 
     originals: Originals
-    derivatives: Tiers
-    meanings: Meanings
+    derivatives: TieredCache
+    resolved_references: ResolvedReferences
 
 
 @asynccontextmanager
@@ -43,10 +43,10 @@ async def open_backends(settings: Settings, skipped: Callable[[str], None] | Non
     Servers need not be up: each call tells for itself. `skipped` is told a tier's name each time it is passed over.
     """
     async with AsyncExitStack() as stack:
-        originals, durable, meanings = await _open_store(settings, stack)
-        derivatives = Tiers([*_memory(settings), *_redis(settings, stack), durable], skipped=skipped)
+        originals, durable, resolved_references = await _open_store(settings, stack)
+        derivatives = TieredCache([*_memory(settings), *_redis(settings, stack), durable], skipped=skipped)
         stack.push_async_callback(derivatives.close)
-        yield Backends(originals, derivatives, meanings)
+        yield Backends(originals, derivatives, resolved_references)
 
 
 @asynccontextmanager
@@ -59,13 +59,13 @@ async def open_sources(settings: Settings) -> AsyncIterator[Mapping[str, Sources
         yield {"https": http, "http": http, "s3": s3}
 
 
-async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Originals, Derivatives, Meanings]:
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Originals, Derivatives, ResolvedReferences]:
     if settings.store_url:
         return await _open_bucket(settings, stack)
     files = (
         FileOriginals(settings.home, settings.source_bytes),
         FileDerivatives(settings.home, _DERIVATIVE_BYTES),
-        FileMeanings(settings.home),
+        FileResolvedReferences(settings.home),
     )
     for adapter in files:
         stack.callback(adapter.close)
@@ -73,7 +73,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Origin
     return files
 
 
-async def _open_bucket(settings: Settings, stack: AsyncExitStack) -> tuple[Originals, Derivatives, Meanings]:
+async def _open_bucket(settings: Settings, stack: AsyncExitStack) -> tuple[Originals, Derivatives, ResolvedReferences]:
     bucket, prefix = _bucket(settings.store_url)
     secret = settings.s3_secret_access_key.get_secret_value()
     if bool(settings.s3_access_key_id) != bool(secret):
@@ -82,7 +82,7 @@ async def _open_bucket(settings: Settings, stack: AsyncExitStack) -> tuple[Origi
     client = await stack.enter_async_context(s3)
     originals = S3Originals(client, bucket, prefix, settings.source_bytes)
     derivatives = S3Derivatives(client, bucket, prefix, _DERIVATIVE_BYTES)
-    return originals, derivatives, S3Meanings(client, bucket, prefix)
+    return originals, derivatives, S3ResolvedReferences(client, bucket, prefix)
 
 
 def _anywhere(_address: str) -> bool:

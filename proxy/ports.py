@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from proxy.core.geometry import Box
-from proxy.core.identifiers import DerivativeKey, Digest, Generation, TenantName
+from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
 from proxy.core.media.derivative import Derivative
 from proxy.core.media.facts import Facts
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.tenant import Source, Tenant
-from proxy.core.url.resolved_reference import Meaning, Stamp
+from proxy.core.tenant import Tenant
+from proxy.core.url.resolved_reference import ResolvedReference, Validators
+from proxy.core.url.source import Source
 from proxy.core.url.source_reference import Reference
 
 
@@ -56,7 +57,8 @@ class Originals(Protocol):
     async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
         """Open an original.
 
-        Refuses with NotFound, with Damaged when its bytes no longer have its name, with OverLimit over the byte limit.
+        Refuses with NotFound, with CorruptImage when its bytes no longer have its name, with LimitExceeded over the
+        byte limit.
         """
         ...
 
@@ -76,35 +78,37 @@ class Sink(Protocol):
     """Written so far."""
 
     def expect(self, size_bytes: int) -> None:
-        """Refuse with OverLimit what is announced to be too large."""
+        """Refuse with LimitExceeded what is announced to be too large."""
         ...
 
     def write(self, chunk: bytes) -> None:
-        """Append, blocking the thread; refuses with OverLimit beyond the limit."""
+        """Append, blocking the thread; refuses with LimitExceeded beyond the limit."""
         ...
 
 
 class Sources(Protocol):
     """Where references of one scheme lead."""
 
-    async def fetch(self, reference: Reference, sources: Sequence[Source], known: Stamp, sink: Sink) -> Stamp | None:
+    async def fetch(
+        self, reference: Reference, sources: Sequence[Source], known: Validators, sink: Sink
+    ) -> Validators | None:
         """Write a source's bytes into `sink`, the whole of them, and give its version; None when it is `known` still.
 
         `sources` are what the tenant allows: the reference and whatever it redirects to has to be within them. Refuses
-        with SourceNotAllowed, SourceMissing, SourceFailed, SourceLate, OverLimit; what was written then is worth
-        nothing.
+        with SourceNotAllowed, SourceNotFound, SourceFailed, SourceTimeout, LimitExceeded; what was written then is
+        worth nothing.
         """
         ...
 
 
-class Meanings(Protocol):
+class ResolvedReferences(Protocol):
     """What references meant, kept beside the originals; the last word counts."""
 
-    async def recall(self, tenant: TenantName, reference: Reference) -> Meaning | None:
+    async def get(self, tenant: TenantName, reference: Reference) -> ResolvedReference | None:
         """Give what was kept, or None; a damaged entry is none."""
         ...
 
-    async def keep(self, tenant: TenantName, reference: Reference, meaning: Meaning) -> None:
+    async def put(self, tenant: TenantName, reference: Reference, meaning: ResolvedReference) -> None:
         """Keep a meaning in the place of the one before."""
         ...
 
@@ -143,7 +147,7 @@ class Cache(Protocol):
         """Give what the nearest tier holds, and the tier's name; a tier that is out is passed over."""
         ...
 
-    def keep(self, key: DerivativeKey, derivative: Derivative) -> None:
+    def store(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Keep in memory at once and in the other tiers behind the reply; returns at once and never fails."""
         ...
 
@@ -160,7 +164,7 @@ class Tenants(Protocol):
         ...
 
 
-class TenantsAtHand(Tenants, Protocol):
+class CachedTenants(Tenants, Protocol):
     """Tenants some of whom this process knows."""
 
     def peek(self, name: TenantName) -> Tenant | None:
@@ -169,7 +173,7 @@ class TenantsAtHand(Tenants, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderRecord:
     """One render as it is recorded behind the reply."""
 
     tenant: TenantName
@@ -185,10 +189,10 @@ class Rendered:
     render_s: float
 
 
-class Records(Protocol):
+class RenderRecords(Protocol):
     """Where what delivery learns is written down, in batches, behind the replies."""
 
-    async def record(self, batch: Sequence[Rendered]) -> None:
+    async def record(self, batch: Sequence[RenderRecord]) -> None:
         """Write the batch in one transaction; recording the same render twice is recording it once."""
         ...
 
@@ -198,7 +202,7 @@ Planning = Callable[[Facts, Box | None], Plan | Trim | Page]
 
 
 @dataclass(frozen=True, slots=True)
-class Developed:
+class RenderResult:
     """What the pixel room gives back."""
 
     facts: Facts
@@ -210,23 +214,23 @@ class Developed:
 class Pixels(Protocol):
     """The pixel room: sandboxed workers that decode, render and encode.
 
-    A worker's death costs one retry elsewhere; a second death refuses with Poisonous.
+    A worker's death costs one retry elsewhere; a second death refuses with WorkerCrashed.
     """
 
-    generation: Generation
+    renderer_version: RendererVersion
 
     async def probe(self, original: OpenOriginal) -> Facts:
-        """Read the header. Refuses with NotAPicture or Damaged."""
+        """Read the header. Refuses with UnsupportedFormat or CorruptImage."""
         ...
 
-    async def develop(
+    async def render(
         self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None
-    ) -> Developed:
+    ) -> RenderResult:
         """Render what `plan` says in one visit to one worker, probing first where no facts are known.
 
         `watermark` is the picture that the plan's overlays lay over this one.
 
-        Refuses as `probe` and `plan` do, with Damaged when the pixels end early, with DeadlinePassed when the worker
-        had to be killed. Cancelling it frees the worker.
+        Refuses as `probe` and `plan` do, with CorruptImage when the pixels end early, with DeadlineExceeded when the
+        worker had to be killed. Cancelling it frees the worker.
         """
         ...

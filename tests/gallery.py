@@ -16,7 +16,7 @@ from proxy.core.identifiers import Digest
 from proxy.core.media.facts_document import describe
 from proxy.core.media.formats import TEXTS
 from proxy.core.planning.plan import Plan, Trim
-from proxy.core.planning.planner import Terms, plan_render, planned
+from proxy.core.planning.planner import PlanContext, plan_render, planned
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.option_kinds import Row
 from proxy.core.recipe.options import ROWS
@@ -127,7 +127,7 @@ def develop(recipe: str, scene: Scene) -> tuple[str, bytes]:
         facts = probe(fd)
         if asked.format == "json":
             return "json", describe(Digest("0" * 64), facts, len(scene())).body
-        terms = Terms(watermark=Size(200, 200))
+        terms = PlanContext(watermark=Size(200, 200))
         plan = plan_render(asked, facts, terms)
         if isinstance(plan, Trim):
             plan = plan_render(asked, facts, terms, find_picture(fd, plan))

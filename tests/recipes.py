@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proxy.core.recipe.grammar import normal
 from proxy.core.recipe.options import COMPASS, FITS, FORMAT_WORDS
 from proxy.core.recipe.recipe import Recipe
-from proxy.core.recipe.values import Border, Crop, Duotone, Edges, Focus, Stamp
+from proxy.core.recipe.values import Border, Crop, Duotone, Edges, Focus, OverlayOption
 
 
 def _fractions(low: int, high: int, step: int) -> st.SearchStrategy[Fraction]:
@@ -34,9 +34,9 @@ def _colours() -> st.SearchStrategy[str]:
     return st.from_regex(r"[0-9a-f]{6}", fullmatch=True)
 
 
-def _stamps(what: st.SearchStrategy[str]) -> st.SearchStrategy[Stamp]:
+def _stamps(what: st.SearchStrategy[str]) -> st.SearchStrategy[OverlayOption]:
     where = st.sampled_from((*COMPASS, "c", "tile"))
-    return st.builds(Stamp, what, where, st.integers(1, 100), st.integers(1, 100))
+    return st.builds(OverlayOption, what, where, st.integers(1, 100), st.integers(1, 100))
 
 
 def _hundredths() -> st.SearchStrategy[Fraction | None]:

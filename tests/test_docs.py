@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 from pydantic import SecretStr
 
-from proxy.core.errors import Refusal
+from proxy.core.errors import DarkroomError
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.options import ROWS
 from proxy.core.recipe.recipe import is_set
@@ -73,7 +73,7 @@ def test_every_setting_has_a_row_with_its_default_and_meaning() -> None:
 
 def test_every_code_has_a_row_with_its_status_and_lifetime() -> None:
     told = {ticked(row[0])[0]: row for row in rows("answers.md") if len(row) == 4 and row[0].startswith("`")}
-    kinds = {kind.code: kind for kind in every(Refusal) if kind.__module__ == "proxy.core.errors"}
+    kinds = {kind.code: kind for kind in every(DarkroomError) if kind.__module__ == "proxy.core.errors"}
     assert set(told) == set(kinds)
     for code, kind in kinds.items():
         assert told[code][1] == str(kind.status)

@@ -27,7 +27,7 @@ from catalog.sources import commands as source
 from catalog.tenants import commands as tenant
 from catalog.uploads import commands as upload
 from catalog.watermarks import commands as watermark
-from proxy.core.errors import Refusal
+from proxy.core.errors import DarkroomError
 
 
 def tell_version(asked: bool) -> None:  # noqa: FBT001 - typer's own signature
@@ -85,7 +85,7 @@ def _answer() -> None:
         app()
     except Unheard:
         raise
-    except Refusal as refusal:
+    except DarkroomError as refusal:
         complain(refusal)
         sys.exit(exit_code(refusal))
     except Exception as error:

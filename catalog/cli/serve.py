@@ -75,12 +75,12 @@ def serve_on(settings: "Settings", listening: socket.socket) -> Exit:
 
     from catalog.app import create_app
     from catalog.cli.listener import Listener
-    from proxy.http.protocol import Doorstep
+    from proxy.http.protocol import FastPathProtocol
 
     config = uvicorn.Config(
         create_app(settings),
         loop="uvloop",
-        http=Doorstep,
+        http=FastPathProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from proxy.core.errors import DeadlinePassed, RecipeFault, Refusal, Unavailable
+from proxy.core.errors import DarkroomError, DeadlineExceeded, RecipeError, Unavailable
 from proxy.core.identifiers import tenant_name
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Exit(IntEnum):
     """What a shell tells of a tool that wrote into a pipe nobody reads any more."""
 
 
-class Unheard(Exception):  # noqa: N818 - an end, not a failure
+class Unheard(Exception):
     """Nobody reads what is printed: the command ends, and what it has open is closed."""
 
 
@@ -128,12 +128,12 @@ def hang_up() -> None:
     sys.exit(Exit.UNHEARD)
 
 
-def complain(refusal: Refusal, about: str = "darkroom") -> None:
+def complain(refusal: DarkroomError, about: str = "darkroom") -> None:
     """Say what was refused, why, and for a recipe where the fault is and what would be right."""
     say_error(f"{about}: {refusal.title}: {refusal}")
     if refusal.__cause__ is not None:
         say_error(f"    {one_line(refusal.__cause__)}")
-    if isinstance(refusal, RecipeFault):
+    if isinstance(refusal, RecipeError):
         for line in refusal.underlined.splitlines():
             say_error(f"    {line}")
         if refusal.right is not None:
@@ -146,21 +146,21 @@ def one_line(error: BaseException) -> str:
     return " ".join(said.split())[:300]
 
 
-def exit_code(refusal: Refusal) -> Exit:
+def exit_code(refusal: DarkroomError) -> Exit:
     """Tell how a process ends that met this refusal."""
     from catalog.core.errors import Misconfigured
 
     if isinstance(refusal, Misconfigured):
         return Exit.USAGE
-    out = isinstance(refusal, Unavailable) and not isinstance(refusal, DeadlinePassed)
+    out = isinstance(refusal, Unavailable) and not isinstance(refusal, DeadlineExceeded)
     return Exit.UNAVAILABLE if out else Exit.REFUSED
 
 
 def expected(error: Exception) -> Exit | None:
     """Tell how a process ends that met an error which is a sentence for the operator; None for any other."""
     from proxy.backends import SettingError
-    from proxy.workers.process import NoWorker
+    from proxy.workers.process import WorkerStartError
 
     if isinstance(error, SettingError):
         return Exit.USAGE
-    return Exit.UNAVAILABLE if isinstance(error, NoWorker) else None
+    return Exit.UNAVAILABLE if isinstance(error, WorkerStartError) else None

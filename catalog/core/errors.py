@@ -1,16 +1,16 @@
-"""Refusals of the catalog, in the manner of `proxy.core.errors`; `str(refusal)` says why and what to do.
+"""Refusals of the catalog, in the rendering of `proxy.core.errors`; `str(refusal)` says why and what to do.
 
-Refusal
-├── TenantMissing 404
-├── PresetMissing 404
+DarkroomError
+├── TenantNotFound 404
+├── PresetNotFound 404
 ├── Conflict 409             nothing is changed
 │   ├── TenantExists
-│   ├── KeyRefused           a secret too short or used before, the last key, no such key
-│   ├── PresetRefused        a name, a recipe or a number that cannot be
-│   ├── WatermarkRefused     the same of a watermark
-│   ├── SourceRefused        the same of a source
-│   ├── FocusRefused         no focal point
-│   └── RulesRefused         the same of a tenant's limits
+│   ├── KeyConflict           a secret too short or used before, the last key, no such key
+│   ├── PresetConflict        a name, a recipe or a number that cannot be
+│   ├── WatermarkConflict     the same of a watermark
+│   ├── SourceConflict        the same of a source
+│   ├── FocusConflict         no focal point
+│   └── RulesConflict         the same of a tenant's limits
 ├── Misconfigured 500        a setting is wrong: for whoever runs this, never for a client
 └── Unavailable 503
     └── NotMigrated 503      the database's schema is not this version's
@@ -18,10 +18,10 @@ Refusal
 
 from typing import ClassVar
 
-from proxy.core.errors import Refusal, Unavailable
+from proxy.core.errors import DarkroomError, Unavailable
 
 
-class Conflict(Refusal):
+class Conflict(DarkroomError):
     """What is asked for cannot be, as things are."""
 
     status = 409
@@ -35,7 +35,7 @@ class TenantExists(Conflict):
     title = "Name taken"
 
 
-class TenantMissing(Refusal):
+class TenantNotFound(DarkroomError):
     """No tenant has this name."""
 
     status = 404
@@ -44,14 +44,14 @@ class TenantMissing(Refusal):
     max_age_s: ClassVar[int | None] = None
 
 
-class KeyRefused(Conflict):
+class KeyConflict(Conflict):
     """The tenant's keys stay as they are."""
 
     code = "key-refused"
     title = "Key refused"
 
 
-class PresetMissing(Refusal):
+class PresetNotFound(DarkroomError):
     """The tenant has no preset of this name."""
 
     status = 404
@@ -60,35 +60,35 @@ class PresetMissing(Refusal):
     max_age_s: ClassVar[int | None] = None
 
 
-class PresetRefused(Conflict):
+class PresetConflict(Conflict):
     """The tenant's presets stay as they are."""
 
     code = "preset-refused"
     title = "Preset refused"
 
 
-class WatermarkRefused(Conflict):
+class WatermarkConflict(Conflict):
     """The tenant's watermarks stay as they are."""
 
     code = "watermark-refused"
     title = "Watermark refused"
 
 
-class SourceRefused(Conflict):
+class SourceConflict(Conflict):
     """The tenant's sources stay as they are."""
 
     code = "source-refused"
     title = "Source refused"
 
 
-class RulesRefused(Conflict):
+class RulesConflict(Conflict):
     """The tenant's rules stay as they are."""
 
     code = "rules-refused"
     title = "Rules refused"
 
 
-class FocusRefused(Conflict):
+class FocusConflict(Conflict):
     """The original's focal point stays as it is."""
 
     code = "focus-refused"
@@ -102,7 +102,7 @@ class NotMigrated(Unavailable):
     title = "Database not migrated"
 
 
-class Misconfigured(Refusal):
+class Misconfigured(DarkroomError):
     """A setting is not what it has to be; the sentence names it."""
 
     status = 500

@@ -12,8 +12,8 @@ from catalog.core.errors import TenantExists
 from catalog.images.url_builder import mint_url, read_path
 from catalog.tenants.service import create_tenant
 from catalog.tenants.tenant_repository import find_signer
-from catalog.uploads.service import Library, Uploaded, read_file
-from proxy.core.errors import Refusal
+from catalog.uploads.service import Uploaded, UploadService, read_file
+from proxy.core.errors import DarkroomError
 from proxy.core.identifiers import TenantName
 from proxy.core.tenant import Tenant
 
@@ -44,7 +44,7 @@ class Shown:
     srcset: dict[int, str]
 
 
-async def find_or_create_tenant(library: Library) -> Tenant:
+async def find_or_create_tenant(library: UploadService) -> Tenant:
     """Give the demo's tenant, made where there is none yet."""
     with suppress(TenantExists):
         await create_tenant(library.database, TENANT)
@@ -69,13 +69,15 @@ def draw_pictures(folder: Path) -> list[Path]:
     return [folder / name for name in SCENES]
 
 
-async def show_all(library: Library, paths: list[Path]) -> AsyncIterator[Shown | tuple[Path, Refusal | OSError]]:
+async def show_all(
+    library: UploadService, paths: list[Path]
+) -> AsyncIterator[Shown | tuple[Path, DarkroomError | OSError]]:
     """Take each file in and mint its URLs; a file that is refused is given with its refusal."""
     signer = await find_or_create_tenant(library)
     for path in paths:
         try:
             kept = await library.upload(TENANT, read_file(path), path.name)
-        except (Refusal, OSError) as refusal:
+        except (DarkroomError, OSError) as refusal:
             yield path, refusal
         else:
             yield _shown(path.name, kept, signer)

@@ -3,11 +3,11 @@
 import re
 from fractions import Fraction
 
-from catalog.core.errors import FocusRefused
+from catalog.core.errors import FocusConflict
 from catalog.core.focus_geometry import Subject
 from catalog.records.database import Database
 from catalog.records.tables import Original
-from proxy.core.errors import NotFound, RecipeFault
+from proxy.core.errors import NotFound, RecipeError
 from proxy.core.geometry import Size, upright
 from proxy.core.identifiers import Digest, TenantName
 from proxy.core.recipe import grammar
@@ -19,18 +19,18 @@ _CENTRE = Focus(Fraction(1, 2), Fraction(1, 2))
 
 
 def read_focus(text: str) -> Focus | None:
-    """Read `0.3_0.6`, as `fp` in a recipe; None is the centre. FocusRefused for what is no point."""
+    """Read `0.3_0.6`, as `fp` in a recipe; None is the centre. FocusConflict for what is no point."""
     if not _POINT.fullmatch(text):
-        raise FocusRefused(_RULE)
+        raise FocusConflict(_RULE)
     try:
         focus = grammar.parse(f"w1-h1-fp{text}").focus
-    except RecipeFault:
-        raise FocusRefused(_RULE) from None
+    except RecipeError:
+        raise FocusConflict(_RULE) from None
     return None if focus == _CENTRE else focus
 
 
 async def set_focus(database: Database, tenant: TenantName, original: Digest, text: str) -> None:
-    """Keep an original's focal point; the centre takes it back. FocusRefused, NotFound."""
+    """Keep an original's focal point; the centre takes it back. FocusConflict, NotFound."""
     focus = read_focus(text)
     async with database.writing() as session:
         row = await session.get(Original, (tenant, original))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from catalog.core.focus_geometry import Subject
 from proxy.core.recipe import grammar
-from proxy.core.recipe.presets import ruled
+from proxy.core.recipe.presets import apply_presets
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link, parse_target
@@ -20,7 +20,10 @@ _UNIX = re.compile(r"[1-9][0-9]{0,10}")
 
 
 def read_path(path: str, expires: int | None = None) -> Link:
-    """Check a path's shape, recipe and length as a URL; Malformed, RecipeFault or TargetTooLong say what is wrong."""
+    """Check a path's shape, recipe and length as a URL.
+
+    MalformedRequest, RecipeError or TargetTooLong say what is wrong.
+    """
     seal = "s=" + "0" * SEAL_LENGTH
     query = seal if expires is None else f"e={expires}&{seal}"
     link = parse_target(path.encode("utf-8", "surrogateescape"), query.encode())
@@ -29,11 +32,11 @@ def read_path(path: str, expires: int | None = None) -> Link:
 
 
 def mint_url(base_url: str, tenant: Tenant, link: Link, subject: Subject | None = None) -> str:
-    """Seal a link with the tenant's newest key and give the whole URL; RecipeFault for a name the tenant lacks.
+    """Seal a link with the tenant's newest key and give the whole URL; RecipeError for a name the tenant lacks.
 
     `subject` is what the original is about: a cover crop whose place the recipe leaves open is put there, for good.
     """
-    link = _focused(link, ruled(tenant, grammar.parse(link.recipe)), subject)
+    link = _focused(link, apply_presets(grammar.parse(link.recipe), tenant.presets, tenant.watermarks), subject)
     seal = tenant.keys[0].seal(link.sealed_text)
     joint = "?" if link.expires is None else "&"
     return f"{base_url.rstrip('/')}{link.sealed_text}{joint}s={seal}"

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from catalog.core.errors import KeyRefused
+from catalog.core.errors import KeyConflict
 from catalog.records.database import Database
 from catalog.records.tables import SECRET_LENGTH, Secret, now
 from catalog.records.tenant_lock import get_tenant, lock_tenant
@@ -45,20 +45,23 @@ class Key:
 
 
 async def create_key(database: Database, tenant: TenantName, secret: str | None = None) -> NewKey:
-    """Add a key that signs from now on; TenantMissing, or KeyRefused for a poor or used secret or one key too many."""
+    """Add a key that signs from now on.
+
+    TenantNotFound, or KeyConflict for a poor or used secret or one key too many.
+    """
     secret = choose_secret(secret)
     try:
         async with database.writing() as session:
             await lock_tenant(session, tenant)
             if len(await live_secrets(session, tenant)) >= MOST_KEYS:
-                raise KeyRefused(f"Tenant {tenant} has {MOST_KEYS} keys that verify: retire one first.")
+                raise KeyConflict(f"Tenant {tenant} has {MOST_KEYS} keys that verify: retire one first.")
             return await add_secret(session, tenant, secret)
     except IntegrityError:
-        raise KeyRefused(f"Tenant {tenant} has had this secret before: choose a new one.") from None
+        raise KeyConflict(f"Tenant {tenant} has had this secret before: choose a new one.") from None
 
 
 async def list_keys(database: Database, tenant: TenantName) -> list[Key]:
-    """List a tenant's keys, the one that signs first, retired ones included; TenantMissing."""
+    """List a tenant's keys, the one that signs first, retired ones included; TenantNotFound."""
     async with database.reading() as session:
         await get_tenant(session, tenant)
         query = select(Secret).where(Secret.tenant == tenant).order_by(col(Secret.id).desc())
@@ -68,25 +71,25 @@ async def list_keys(database: Database, tenant: TenantName) -> list[Key]:
 async def retire_key(database: Database, tenant: TenantName, key: int) -> None:
     """Retire a key: its seals are worth nothing from now on.
 
-    TenantMissing; KeyRefused when there is no such key, when it is retired already, and when it is the last one.
+    TenantNotFound; KeyConflict when there is no such key, when it is retired already, and when it is the last one.
     """
     async with database.writing() as session:
         await lock_tenant(session, tenant)
         live = await live_secrets(session, tenant)
         retiring = next((one for one in live if one.id == key), None)
         if retiring is None:
-            raise KeyRefused(f"Tenant {tenant} has no key {key} that verifies: see darkroom key list {tenant}.")
+            raise KeyConflict(f"Tenant {tenant} has no key {key} that verifies: see darkroom key list {tenant}.")
         if len(live) == 1:
-            raise KeyRefused(f"Key {key} is the last one of tenant {tenant}: add another first.")
+            raise KeyConflict(f"Key {key} is the last one of tenant {tenant}: add another first.")
         retiring.retired_at = now()
 
 
 def choose_secret(given: str | None) -> str:
-    """Give the secret that was chosen, or make one; KeyRefused for a poor one."""
+    """Give the secret that was chosen, or make one; KeyConflict for a poor one."""
     if given is None:
         return token_urlsafe(SECRET_BYTES)
     if not SHORTEST_SECRET <= len(given) <= SECRET_LENGTH or not given.isprintable():
-        raise KeyRefused(
+        raise KeyConflict(
             f"A secret has {SHORTEST_SECRET} to {SECRET_LENGTH} printable characters: "
             "give another, or none to have one made."
         )

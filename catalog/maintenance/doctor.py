@@ -21,7 +21,7 @@ from catalog.maintenance.extras import find_extras, how_to_install
 from catalog.records.database import connect_database, open_database
 from catalog.records.migrations import HEAD
 from proxy.backends import open_backends
-from proxy.core.errors import Refusal
+from proxy.core.errors import DarkroomError
 from proxy.core.media.formats import readable, writable
 from proxy.core.planning.limits import HARD_CAPS
 from proxy.settings import Settings
@@ -60,7 +60,7 @@ async def _bounded(name: str, check: Callable[[Settings], Awaitable[Finding]], s
         return Finding(name, "fail", f"No answer within {DEADLINE_S:.0f} s.", _ADVICE[name])
     except NotMigrated as refusal:
         return Finding(name, "fail", str(refusal), "Run darkroom migrate.")
-    except Refusal as refusal:
+    except DarkroomError as refusal:
         return Finding(name, "fail", f"{refusal} {refusal.__cause__ or ''}".strip(), _ADVICE[name])
     except Exception as error:  # noqa: BLE001 - whatever is broken is what the doctor was asked about
         return Finding(name, "fail", f"{type(error).__name__}: {error}", _ADVICE[name])
@@ -93,7 +93,7 @@ async def _known(asked: Awaitable[float | None]) -> float | None:
     """Give the answer, or None where the other does not answer: the check of that backend says so."""
     try:
         return await asked
-    except (Refusal, RedisError, OSError, ValueError):
+    except (DarkroomError, RedisError, OSError, ValueError):
         return None
 
 
@@ -131,7 +131,7 @@ async def _libvips(settings: Settings) -> Finding:
     async with open_pool(settings.model_copy(update={"workers": 1})) as pixels:
         reads = ", ".join(one.name for one in readable(settings.formats))
         writes = ", ".join(one.name for one in writable(settings.formats))
-        return Finding("libvips", "ok", f"Renderer {pixels.generation} reads {reads}; writes {writes}")
+        return Finding("libvips", "ok", f"Renderer {pixels.renderer_version} reads {reads}; writes {writes}")
 
 
 async def _extras(settings: Settings) -> Finding:

@@ -10,12 +10,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, func, select
 
-from catalog.core.errors import PresetMissing, PresetRefused
+from catalog.core.errors import PresetConflict, PresetNotFound
 from catalog.records.database import Database
 from catalog.records.tables import Preset as PresetRecord
 from catalog.records.tables import Watermark, now
 from catalog.records.tenant_lock import get_tenant, lock_tenant
-from proxy.core.errors import RecipeFault
+from proxy.core.errors import RecipeError
 from proxy.core.identifiers import TenantName
 from proxy.core.recipe import grammar
 from proxy.core.recipe.recipe import Recipe
@@ -62,26 +62,26 @@ async def put_preset(
 ) -> Preset:
     """Create or change a preset: a new version, which counts from now on.
 
-    Refuses with TenantMissing, RecipeFault (a recipe that does not parse, or another spelling), PresetRefused.
+    Refuses with TenantNotFound, RecipeError (a recipe that does not parse, or another spelling), PresetConflict.
     """
     if not _NAME.fullmatch(name):
-        raise PresetRefused("A preset's name is 1 to 32 of a-z, 0-9 and _, the first a letter.")
+        raise PresetConflict("A preset's name is 1 to 32 of a-z, 0-9 and _, the first a letter.")
     parsed = grammar.parse(recipe)
     if parsed.preset is not None:
-        raise PresetRefused("A preset does not stand on another: write out what it says.")
+        raise PresetConflict("A preset does not stand on another: write out what it says.")
     async with database.writing() as session:
         await lock_tenant(session, tenant)
         newest = {one.name: one for one in await newest_presets(session, tenant)}
         others = sum(one.recipe is not None for one in newest.values() if one.name != name)
         if others >= MOST_PRESETS:
-            raise PresetRefused(f"Tenant {tenant} has {MOST_PRESETS} presets: delete one first.")
+            raise PresetConflict(f"Tenant {tenant} has {MOST_PRESETS} presets: delete one first.")
         if parsed.watermark and await session.get(Watermark, (tenant, parsed.watermark.what)) is None:
-            raise PresetRefused(f"Tenant {tenant} has no watermark {parsed.watermark.what}: put it first.")
+            raise PresetConflict(f"Tenant {tenant} has no watermark {parsed.watermark.what}: put it first.")
         return await _add(session, tenant, name, newest.get(name), recipe, unsigned=unsigned)
 
 
 async def list_presets(database: Database, tenant: TenantName) -> list[Preset]:
-    """List the presets that count, by name; TenantMissing."""
+    """List the presets that count, by name; TenantNotFound."""
     async with database.reading() as session:
         await get_tenant(session, tenant)
         found = await newest_presets(session, tenant)
@@ -89,7 +89,7 @@ async def list_presets(database: Database, tenant: TenantName) -> list[Preset]:
 
 
 async def list_versions(database: Database, tenant: TenantName, name: str) -> list[Preset]:
-    """List all versions of a preset, the newest first; TenantMissing, PresetMissing where there never was one."""
+    """List all versions of a preset, the newest first; TenantNotFound, PresetNotFound where there never was one."""
     async with database.reading() as session:
         await get_tenant(session, tenant)
         query = select(PresetRecord).where(PresetRecord.tenant == tenant, PresetRecord.name == name)
@@ -100,7 +100,7 @@ async def list_versions(database: Database, tenant: TenantName, name: str) -> li
 
 
 async def delete_preset(database: Database, tenant: TenantName, name: str) -> None:
-    """Delete a preset, which stays in its history; TenantMissing, PresetMissing."""
+    """Delete a preset, which stays in its history; TenantNotFound, PresetNotFound."""
     async with database.writing() as session:
         await lock_tenant(session, tenant)
         newest = next((one for one in await newest_presets(session, tenant) if one.name == name), None)
@@ -131,7 +131,7 @@ def read_recipe(text: str) -> Recipe | None:
     """Parse a preset's recipe; None, and a line in the log, where a newer version no longer understands it."""
     try:
         return grammar.parse(text)
-    except RecipeFault as fault:
+    except RecipeError as fault:
         log.warning("a preset is no longer understood and left out", recipe=text, cause=str(fault))
         return None
 
@@ -156,5 +156,5 @@ def _preset(row: PresetRecord) -> Preset:
     return Preset(row.name, row.version, row.recipe, row.unsigned, row.created_at)
 
 
-def _missing(tenant: TenantName, name: str) -> PresetMissing:
-    return PresetMissing(f"Tenant {tenant} has no preset {name}: see darkroom preset list {tenant}.")
+def _missing(tenant: TenantName, name: str) -> PresetNotFound:
+    return PresetNotFound(f"Tenant {tenant} has no preset {name}: see darkroom preset list {tenant}.")

@@ -1,1 +1,1 @@
-"""Records: tables, database, schema and migrations."""
+"""RenderRecords: tables, database, schema and migrations."""

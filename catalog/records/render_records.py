@@ -15,18 +15,18 @@ from sqlmodel import SQLModel, col, select
 
 from catalog.records.database import Database
 from catalog.records.tables import Derivative, Original, Tenant
-from proxy.core.identifiers import Digest, TenantName
+from proxy.core.identifiers import Digest, TenantName, split_derivative_key
 from proxy.core.media.facts import Facts
-from proxy.ports import Rendered
+from proxy.ports import RenderRecord
 
 
 @dataclass(frozen=True, slots=True)
-class SqlRecords:
-    """The `Records` port on the catalog's database."""
+class SqlRenderRecords:
+    """The `RenderRecords` port on the catalog's database."""
 
     database: Database
 
-    async def record(self, batch: Sequence[Rendered]) -> None:
+    async def record(self, batch: Sequence[RenderRecord]) -> None:
         """Write the batch in one transaction, with the facts of originals that no upload has told us of.
 
         Renders of tenants that are gone are left out: they would cost the others their rows.
@@ -72,9 +72,14 @@ async def _known(session: AsyncSession, names: set[TenantName]) -> set[str]:
     return set(await session.scalars(select(Tenant.name).where(col(Tenant.name).in_(names))))
 
 
-def _derivative_row(one: Rendered) -> Derivative:
+def _row_key(render: RenderRecord) -> str:
+    parts = split_derivative_key(render.key)
+    return f"{parts.tenant}/{parts.original}/{parts.variant}"
+
+
+def _derivative_row(one: RenderRecord) -> Derivative:
     return Derivative(
-        key=one.key,
+        key=_row_key(one),
         tenant=one.tenant,
         original=one.original,
         recipe=one.recipe,

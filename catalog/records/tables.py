@@ -1,4 +1,4 @@
-"""Records: the catalog's tables, the same on SQLite and PostgreSQL.
+"""RenderRecords: the catalog's tables, the same on SQLite and PostgreSQL.
 
 Natural keys where nature has them: a tenant is its name, an original its tenant and SHA-256, a derivative its key.
 None of them ever changes, so no surrogate stands between a URL and its rows. Every row hangs below its tenant by a
@@ -9,7 +9,17 @@ checked before they come here, and no record leaves the plane.
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, DateTime, ForeignKeyConstraint, Index, MetaData, UniqueConstraint, false
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -80,7 +90,7 @@ class Tenant(Record, table=True):
     reference_ttl_s: int = Field(default=3_600, sa_column_kwargs={"server_default": "3600"})
     limits: str = Field(default="{}", max_length=LIMITS_LENGTH, sa_column_kwargs={"server_default": "{}"})
     """JSON: those of the installation's limits that are others here."""
-    edition: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    cache_epoch: int = Field(default=0, sa_column=Column("edition", Integer, nullable=False, server_default="0"))
     """How often its derivatives were purged."""
 
 

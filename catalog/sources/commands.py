@@ -89,7 +89,7 @@ def delete(tenant: TenantArgument, prefix: PrefixArgument, *, as_json: AsJson = 
     if as_json:
         say_json(tenant=tenant, source=prefix, state="deleted")
     else:
-        say(f"References of tenant {tenant} no longer lead to {prefix}.")
+        say(f"SourceResolver of tenant {tenant} no longer lead to {prefix}.")
 
 
 def _tell(sources: "Sequence[Source]", *, as_json: bool) -> None:

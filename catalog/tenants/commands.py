@@ -138,11 +138,13 @@ def purge(name: TenantArgument, *, as_json: AsJson = False) -> None:
     What a CDN or a browser has stays there until it is invalidated.
     """
     from catalog.records.database import open_database
-    from catalog.tenants.service import begin_edition
+    from catalog.tenants.service import begin_cache_epoch
 
     async def work() -> int:
         async with open_database(read_settings()) as database:
-            await begin_edition(database, TenantName(name))  # before: what is deleted must not be found and kept again
+            await begin_cache_epoch(
+                database, TenantName(name)
+            )  # before: what is deleted must not be found and kept again
         return await _delete_derivatives(name)
 
     gone = run(work())
@@ -153,7 +155,7 @@ def purge(name: TenantArgument, *, as_json: AsJson = False) -> None:
 
 
 async def _delete_derivatives(name: str) -> int:
-    """Delete what no server asks for any more, once it knows the tenant's new rules or edition."""
+    """Delete what no server asks for any more, once it knows the tenant's new rules or cache_epoch."""
     from proxy.backends import open_backends
 
     async with open_backends(read_settings()) as backends:

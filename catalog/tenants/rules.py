@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
-from catalog.core.errors import RulesRefused
+from catalog.core.errors import RulesConflict
 from catalog.records.database import Database
 from catalog.records.tables import Tenant
 from catalog.records.tenant_lock import get_tenant, lock_tenant
@@ -28,7 +28,7 @@ async def change_rules(  # noqa: PLR0913 - a rule each
 ) -> None:
     """Change how a tenant wants its pictures; None leaves a rule, and of a limit takes it back to the installation's.
 
-    TenantMissing; RulesRefused for a limit that does not exist or is beyond the hard caps.
+    TenantNotFound; RulesConflict for a limit that does not exist or is beyond the hard caps.
     """
     async with database.writing() as session:
         row = await lock_tenant(session, name)
@@ -37,7 +37,7 @@ async def change_rules(  # noqa: PLR0913 - a rule each
                 setattr(row, field_name, value)
         if reference_ttl_s is not None:
             if not 1 <= reference_ttl_s <= LONGEST_TTL_S:
-                raise RulesRefused(f"A reference is trusted for 1 s to {LONGEST_TTL_S} s.")
+                raise RulesConflict(f"A reference is trusted for 1 s to {LONGEST_TTL_S} s.")
             row.reference_ttl_s = reference_ttl_s
         kept: dict[str, int] = json.loads(row.limits)
         for limit, number in (limits or {}).items():
@@ -57,7 +57,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 async def limits_of_tenant(database: Database, name: TenantName, usual: Limits) -> Limits:
-    """Give a tenant's limits: the usual ones but where it has its own; TenantMissing."""
+    """Give a tenant's limits: the usual ones but where it has its own; TenantNotFound."""
     async with database.reading() as session:
         return own_limits(await get_tenant(session, name), usual)
 
@@ -85,7 +85,7 @@ def own_limits(row: Tenant, usual: Limits) -> Limits:
 def _check_limit(name: str, number: int | None) -> None:
     names = [one.name for one in fields(Limits)]
     if name not in names:
-        raise RulesRefused(f"The limits are {', '.join(names)}.")
+        raise RulesConflict(f"The limits are {', '.join(names)}.")
     most = getattr(HARD_CAPS, name)
     if number is not None and not 1 <= number <= most:
-        raise RulesRefused(f"{name} takes 1…{most}, or nothing for the installation's own.")
+        raise RulesConflict(f"{name} takes 1…{most}, or nothing for the installation's own.")

@@ -38,7 +38,7 @@ class TenantSummary:
 
 
 async def create_tenant(database: Database, name: TenantName, secret: str | None = None) -> NewKey:
-    """Create a tenant with its first key; TenantExists when the name is taken, KeyRefused for a poor secret."""
+    """Create a tenant with its first key; TenantExists when the name is taken, KeyConflict for a poor secret."""
     secret = choose_secret(secret)
     try:
         async with database.writing() as session:
@@ -58,7 +58,7 @@ async def list_tenants(database: Database) -> list[TenantSummary]:
 
 
 async def find_tenant(database: Database, name: TenantName) -> TenantSummary:
-    """Find one tenant; TenantMissing when there is none of the name."""
+    """Find one tenant; TenantNotFound when there is none of the name."""
     async with database.reading() as session:
         row = (await session.execute(_summaries().where(col(Tenant.name) == name))).one_or_none()
     if row is None:
@@ -66,11 +66,14 @@ async def find_tenant(database: Database, name: TenantName) -> TenantSummary:
     return _summary(row)
 
 
-async def begin_edition(database: Database, name: TenantName) -> None:
-    """Count a tenant's edition up: each server that reads the tenant anew serves no older picture. TenantMissing."""
+async def begin_cache_epoch(database: Database, name: TenantName) -> None:
+    """Count a tenant's cache_epoch up.
+
+    Each server that reads the tenant anew serves no older picture. TenantNotFound.
+    """
     async with database.writing() as session:
         row = await lock_tenant(session, name)
-        row.edition += 1
+        row.cache_epoch += 1
 
 
 def _summaries() -> Select[Tenant, int, int]:

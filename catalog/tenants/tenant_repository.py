@@ -14,15 +14,15 @@ from catalog.tenants.rules import own_limits
 from proxy.core.geometry import Size
 from proxy.core.identifiers import Digest, TenantName
 from proxy.core.planning.limits import Limits
-from proxy.core.tenant import Manner
-from proxy.core.tenant import Source as Place
+from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.tenant import Tenant as KnownTenant
 from proxy.core.tenant import Watermark as Mark
 from proxy.core.url.signing import SigningKey
+from proxy.core.url.source import Source as Place
 
 
 @dataclass(frozen=True, slots=True)
-class SqlTenants:
+class SqlTenantRepository:
     """The `Tenants` port on the catalog's database; the limits are the installation's, where a tenant has no others."""
 
     database: Database
@@ -43,14 +43,14 @@ class SqlTenants:
             name,
             tuple(SigningKey.derive(one.secret) for one in live),
             limits=own_limits(row, self.limits),
-            manner=Manner(linear=row.linear, crisp=row.crisp, wide=row.wide),
+            rendering=RenderingOptions(linear_light=row.linear, sharpen_downscaled=row.crisp, wide_gamut=row.wide),
             presets=recipes,
             unsigned=frozenset(one.name for one in presets if one.unsigned),
             watermarks={one.name: Mark(Digest(one.original), Size(one.width, one.height)) for one in watermarks},
             hints=row.hints,
             sources=tuple(Place(one.prefix, tuple(json.loads(one.credentials).items())) for one in sources),
             reference_ttl_s=row.reference_ttl_s,
-            edition=row.edition,
+            cache_epoch=row.cache_epoch,
         )
 
     async def ping(self) -> None:
@@ -59,8 +59,8 @@ class SqlTenants:
 
 
 async def find_signer(database: Database, name: TenantName) -> KnownTenant:
-    """Find a tenant with the keys to sign in its name; TenantMissing when there is none of the name."""
-    tenant = await SqlTenants(database).find(name)
+    """Find a tenant with the keys to sign in its name; TenantNotFound when there is none of the name."""
+    tenant = await SqlTenantRepository(database).find(name)
     if tenant is None:
         raise missing(name)
     return tenant

@@ -19,24 +19,24 @@ from catalog.cli.shell import (
     say_error,
     say_json,
 )
-from proxy.core.errors import Damaged, NotAPicture, OverLimit, Poisonous, Refusal
+from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded, UnsupportedFormat, WorkerCrashed
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from catalog.uploads.service import Library, Uploaded
+    from catalog.uploads.service import Uploaded, UploadService
     from proxy.core.tenant import Tenant
     from proxy.settings import Settings
 
 RECIPE = "w640-webp"
 """Of the URL that is printed, so that there is something to look at."""
 
-ADVICE: dict[type[Refusal], str] = {
-    Damaged: "Export it again from where it came from.",
-    NotAPicture: "Convert it to one of these formats first.",
-    Poisonous: "Export it again, in another format if need be.",
-    OverLimit: "Make it smaller.",
+ADVICE: dict[type[DarkroomError], str] = {
+    CorruptImage: "Export it again from where it came from.",
+    UnsupportedFormat: "Convert it to one of these formats first.",
+    WorkerCrashed: "Export it again, in another format if need be.",
+    LimitExceeded: "Make it smaller.",
 }
 """What to do about a file, the narrower refusals first."""
 
@@ -76,12 +76,12 @@ async def _upload_all(settings: "Settings", tenant: TenantName, files: list[Path
     return code
 
 
-async def _upload_one(library: "Library", signer: "Tenant", path: Path, base_url: str, *, as_json: bool) -> Exit:
+async def _upload_one(library: "UploadService", signer: "Tenant", path: Path, base_url: str, *, as_json: bool) -> Exit:
     from catalog.uploads.service import read_file
 
     try:
         kept = await library.upload(signer.name, read_file(path), path.name)
-    except Refusal as refusal:
+    except DarkroomError as refusal:
         complain(refusal, about=str(path))
         if advice := await _advise(library, signer.name, refusal):
             say_error(f"    {advice}")
@@ -93,30 +93,30 @@ async def _upload_one(library: "Library", signer: "Tenant", path: Path, base_url
     return Exit.FINE
 
 
-async def _advise(library: "Library", tenant: TenantName, refusal: Refusal) -> str | None:
+async def _advise(library: "UploadService", tenant: TenantName, refusal: DarkroomError) -> str | None:
     """Say what to do about a file that was refused; where it is over a limit, which one, and whose that is."""
     from catalog.tenants.rules import how_to_raise
 
     advice = next((told for kind, told in ADVICE.items() if isinstance(refusal, kind)), None)
-    if isinstance(refusal, OverLimit) and refusal.limit is not None:
+    if isinstance(refusal, LimitExceeded) and refusal.limit is not None:
         raised = await how_to_raise(library.database, tenant, refusal.limit, library.limits)
         return f"Make it smaller, or raise {raised}" if raised else "Make it smaller: this limit goes no higher."
     return advice
 
 
 @asynccontextmanager
-async def open_library(settings: "Settings") -> "AsyncIterator[Library]":
+async def open_library(settings: "Settings") -> "AsyncIterator[UploadService]":
     """Open all that an upload needs: the database, the store, and one worker to look at the file."""
     from catalog.records.database import open_database
     from catalog.tenants.rules import limits_of
-    from catalog.uploads.service import Library
+    from catalog.uploads.service import UploadService
     from proxy.backends import open_backends
     from proxy.core.media.formats import readable
     from proxy.workers.pool import open_pool
 
     alone = settings.model_copy(update={"workers": 1})
     async with open_database(settings) as database, open_backends(settings) as backends, open_pool(alone) as pixels:
-        yield Library(database, backends.originals, pixels, limits_of(settings), readable(settings.formats))
+        yield UploadService(database, backends.originals, pixels, limits_of(settings), readable(settings.formats))
 
 
 def _tell(path: Path, kept: "Uploaded", signer: "Tenant", base_url: str, *, as_json: bool) -> None:

@@ -19,12 +19,12 @@ from catalog.records.render_records import insert, original_row
 from catalog.records.tables import FILE_NAME_LENGTH
 from catalog.records.tables import Original as OriginalRecord
 from catalog.tenants.rules import limits_of_tenant
-from proxy.core.errors import NotAPicture
+from proxy.core.errors import UnsupportedFormat
 from proxy.core.identifiers import Digest, TenantName
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import ALWAYS_READ, SNIFF_BYTES, Format, sniff
 from proxy.core.planning.limits import Limits, check_source
-from proxy.delivery.staging import Intake
+from proxy.delivery.staging import StagedFile
 from proxy.ports import OpenOriginal, Originals, Pixels
 
 CHUNK_BYTES = 1024 * 1024
@@ -42,7 +42,7 @@ class Uploaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class UploadService:
     """Where originals are taken in."""
 
     database: Database
@@ -54,10 +54,11 @@ class Library:
     async def upload(self, tenant: TenantName, source: AsyncIterator[bytes], file_name: str | None = None) -> Uploaded:
         """Take in one original; the same bytes twice are one.
 
-        Refuses with TenantMissing, OverLimit, NotAPicture, Damaged, Unavailable; then nothing is recorded.
+        Refuses with TenantNotFound, LimitExceeded, UnsupportedFormat, CorruptImage, Unavailable; then nothing is
+        recorded.
         """
         limits = await limits_of_tenant(self.database, tenant, self.limits)
-        with Intake(limits.source_bytes) as intake:
+        with StagedFile(limits.source_bytes) as intake:
             async for chunk in source:
                 await asyncio.to_thread(intake.write, chunk)
             with intake.open() as original:
@@ -75,13 +76,13 @@ class Library:
             names = ", ".join(one.name for one in self.formats)
             if found is not None:
                 how = f"DARKROOM_FORMATS={found.name} takes it as well"
-                raise NotAPicture(f"This is {found.name}; taken are {names}. {how}.")
-            raise NotAPicture(f"This is no picture of a kind that is taken: {names}.")
+                raise UnsupportedFormat(f"This is {found.name}; taken are {names}. {how}.")
+            raise UnsupportedFormat(f"This is no picture of a kind that is taken: {names}.")
         facts = await self.pixels.probe(original)
         check_source(facts, limits)
         return facts
 
-    async def _record(self, tenant: TenantName, intake: Intake, facts: Facts, file_name: str | None) -> None:
+    async def _record(self, tenant: TenantName, intake: StagedFile, facts: Facts, file_name: str | None) -> None:
         """Write the record, or complete the one that a render has left; what an earlier upload told stays."""
         row = original_row(tenant, intake.digest, facts)
         row.size_bytes = intake.size_bytes

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TypeVar
 
-from proxy.core.errors import Busy, Unavailable
+from proxy.core.errors import ServerBusy, Unavailable
 
 _T = TypeVar("_T")
 _THREADS = 8
@@ -27,7 +27,7 @@ _CALLS = 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class Folder:
+class AtomicFolder:
     """Files below `path`, at most two folders deep; relative names never begin with a dot."""
 
     def __init__(self, path: Path) -> None:
@@ -37,9 +37,9 @@ class Folder:
         self._places = BoundedSemaphore(_CALLS)
 
     def submit(self, call: Callable[[], _T]) -> "Future[_T]":
-        """Run `call` in a thread, its OSErrors told as Unavailable; Busy when too many wait already."""
+        """Run `call` in a thread, its OSErrors told as Unavailable; ServerBusy when too many wait already."""
         if not self._places.acquire(blocking=False):
-            raise Busy("The picture store on disk is busy.")
+            raise ServerBusy("The picture store on disk is busy.")
         future = self._threads.submit(_translated, call)
         future.add_done_callback(lambda _: self._places.release())
         return future

@@ -16,8 +16,8 @@ from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from proxy.adapters.circuit_breaker import Breaker
-from proxy.core.errors import Refusal, Unavailable
+from proxy.adapters.circuit_breaker import CircuitBreaker
+from proxy.core.errors import DarkroomError, Unavailable
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
@@ -64,7 +64,7 @@ class Bucket:
         self._client = client
         self._bucket = bucket
         self._prefix = prefix
-        self._breaker = Breaker(time.monotonic)
+        self._breaker = CircuitBreaker(time.monotonic)
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:
@@ -117,11 +117,17 @@ class Bucket:
         """Delete an object, if there is one."""
         await self._client.delete_object(Bucket=self._bucket, Key=joined(self._prefix, name))
 
-    async def list(self, prefix: str) -> list[str]:
+    async def list_keys(self, prefix: str) -> list[str]:
         """Name the first objects below a prefix, at most `_LISTED` of them."""
         within = joined(self._prefix, prefix)
         found = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=within, MaxKeys=_LISTED)
         return [one["Key"].removeprefix(self._prefix).lstrip("/") for one in found.get("Contents", ())]
+
+    async def folders(self) -> list[str]:
+        """Return the names of the folders at the top, each with its slash."""
+        within = f"{self._prefix}/" if self._prefix else ""
+        found = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=within, Delimiter="/")
+        return [one["Prefix"].removeprefix(within) for one in found.get("CommonPrefixes", ())]
 
     async def ping(self) -> None:
         """Return when the bucket answers; asks even while the breaker is open, and closes it."""
@@ -134,7 +140,7 @@ class Bucket:
         try:
             async with asyncio.timeout(deadline_s):
                 yield
-        except Refusal:
+        except DarkroomError:
             self._breaker.succeeded()
             raise
         except ClientError as error:

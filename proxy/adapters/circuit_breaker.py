@@ -9,7 +9,7 @@ moves the next one a pause away, so a probe that is cancelled and never reports 
 from collections.abc import Callable
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts failures in a row; for one event loop. `clock` tells monotonic seconds."""
 
     __slots__ = ("_clock", "_failures", "_limit", "_pause_s", "_probe_at_s")

@@ -1,7 +1,7 @@
 """Originals and derivatives on a local disk.
 
     {root}/originals/{tenant}/{first two hex digits}/{digest}
-    {root}/derivatives/{tenant}/{original}/{last part of the key}
+    {root}/derivatives/{key}
     {root}/references/{tenant}/{SHA-256 of the reference}
 
 How a file is written so that it is seen whole or not at all is told in `proxy.adapters.atomic_folder`. Disks rot, so an
@@ -20,12 +20,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from proxy.adapters.atomic_folder import Folder, translated
+from proxy.adapters.atomic_folder import AtomicFolder, translated
 from proxy.adapters.serialization import LARGEST_HEAD_BYTES, pack, unpack
-from proxy.core.errors import Damaged, NotFound, OverLimit, Unavailable
+from proxy.core.errors import CorruptImage, LimitExceeded, NotFound, Unavailable
 from proxy.core.identifiers import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
 from proxy.core.media.derivative import Derivative
-from proxy.core.url.resolved_reference import Meaning
+from proxy.core.url.resolved_reference import ResolvedReference
 from proxy.core.url.source_reference import Reference
 from proxy.ports import OpenOriginal
 
@@ -44,12 +44,12 @@ class FileOriginals:
     """Originals in a folder, each at most `max_bytes`; close it at the end."""
 
     def __init__(self, root: Path, max_bytes: int) -> None:
-        self._folder = Folder(root / "originals")
+        self._folder = AtomicFolder(root / "originals")
         self._max_bytes = max_bytes
         self._verified = _Verified()
 
     async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
-        """Open an original. Refuses with NotFound, Damaged or OverLimit; Unavailable when the disk does."""
+        """Open an original. Refuses with NotFound, CorruptImage or LimitExceeded; Unavailable when the disk does."""
         future = self._folder.submit(partial(self._open, self._path(tenant, digest), digest))
         try:
             return await asyncio.wrap_future(future)
@@ -60,7 +60,7 @@ class FileOriginals:
     async def put(self, tenant: TenantName, digest: Digest, source: OpenOriginal) -> bool:
         """Keep `source`; False when it is there and whole. A damaged one is replaced.
 
-        Refuses with Damaged when the bytes of `source` do not have the name, with OverLimit.
+        Refuses with CorruptImage when the bytes of `source` do not have the name, with LimitExceeded.
         """
         self._limit(source.size_bytes)
         path = self._path(tenant, digest)
@@ -92,7 +92,7 @@ class FileOriginals:
 
     def _limit(self, size_bytes: int) -> None:
         if size_bytes > self._max_bytes:
-            raise OverLimit(f"The original has {size_bytes} bytes; the limit is {self._max_bytes}.", "source_bytes")
+            raise LimitExceeded(f"The original has {size_bytes} bytes; the limit is {self._max_bytes}.", "source_bytes")
 
     def _open(self, path: Path, digest: Digest) -> OpenOriginal:
         try:
@@ -122,7 +122,7 @@ class FileOriginals:
             self._open(path, digest).close()
         except NotFound:
             return self._folder.publish(path, _named(fd, digest))
-        except (Damaged, OverLimit):
+        except (CorruptImage, LimitExceeded):
             return self._folder.publish(path, _named(fd, digest), os.replace)
         # whoever put it may not have come to its fsync yet, and we are about to vouch for it
         self._folder.sync(path)
@@ -135,7 +135,7 @@ class FileDerivatives:
     name = "files"
 
     def __init__(self, root: Path, max_bytes: int) -> None:
-        self._folder = Folder(root / "derivatives")
+        self._folder = AtomicFolder(root / "derivatives")
         self._max_bytes = max_bytes
 
     async def get(self, key: DerivativeKey) -> Derivative | None:
@@ -152,7 +152,7 @@ class FileDerivatives:
     async def purge(self, tenant: TenantName) -> int:
         """Forget a tenant's derivatives."""
         return await asyncio.wrap_future(
-            self._folder.submit(partial(self._purge, self._folder.path / tenant_name(tenant)))
+            self._folder.submit(partial(self._purge, self._folder.path, tenant_name(tenant)))
         )
 
     async def ping(self) -> None:
@@ -178,9 +178,9 @@ class FileDerivatives:
             return None
 
     @staticmethod
-    def _purge(folder: Path) -> int:
+    def _purge(folder: Path, tenant: TenantName) -> int:
         gone = 0
-        for path in folder.rglob("*"):
+        for path in folder.glob(f"*/{tenant}/**/*"):
             if path.is_file():
                 path.unlink(missing_ok=True)
                 gone += 1
@@ -191,17 +191,17 @@ class FileDerivatives:
             self._folder.publish(path, [pack(derivative)])
 
 
-class FileMeanings:
+class FileResolvedReferences:
     """What references meant, in a folder; close it at the end."""
 
     def __init__(self, root: Path) -> None:
-        self._folder = Folder(root / "references")
+        self._folder = AtomicFolder(root / "references")
 
-    async def recall(self, tenant: TenantName, reference: Reference) -> Meaning | None:
+    async def get(self, tenant: TenantName, reference: Reference) -> ResolvedReference | None:
         """Give what was kept."""
         return await asyncio.wrap_future(self._folder.submit(partial(self._read, self._path(tenant, reference))))
 
-    async def keep(self, tenant: TenantName, reference: Reference, meaning: Meaning) -> None:
+    async def put(self, tenant: TenantName, reference: Reference, meaning: ResolvedReference) -> None:
         """Keep a meaning in the place of the one before."""
         write = partial(self._folder.publish, self._path(tenant, reference), [meaning.pack()], os.replace)
         await asyncio.wrap_future(self._folder.submit(write))
@@ -218,9 +218,9 @@ class FileMeanings:
         return self._folder.path / tenant_name(tenant) / reference.fingerprint
 
     @staticmethod
-    def _read(path: Path) -> Meaning | None:
+    def _read(path: Path) -> ResolvedReference | None:
         try:
-            return Meaning.unpack(path.read_bytes())
+            return ResolvedReference.unpack(path.read_bytes())
         except (FileNotFoundError, ValueError):
             return None
 
@@ -247,7 +247,7 @@ class _Verified:
 
 
 def _named(fd: int, digest: Digest) -> Iterator[bytes]:
-    """Read a file without moving its offset; Damaged at the end when its bytes do not have the name."""
+    """Read a file without moving its offset; CorruptImage at the end when its bytes do not have the name."""
     seen = sha256()
     at = 0
     while chunk := os.pread(fd, _CHUNK_BYTES, at):
@@ -255,7 +255,7 @@ def _named(fd: int, digest: Digest) -> Iterator[bytes]:
         at += len(chunk)
         yield chunk
     if seen.hexdigest() != digest:
-        raise Damaged("The original's bytes do not have its name.")
+        raise CorruptImage("The original's bytes do not have its name.")
 
 
 def _close(opened: "Future[OpenOriginal]") -> None:

@@ -25,10 +25,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from proxy.core.errors import Malformed, SourceFailed, SourceLate, SourceMissing, SourceNotAllowed
-from proxy.core.tenant import Source
+from proxy.core.errors import MalformedRequest, SourceFailed, SourceNotAllowed, SourceNotFound, SourceTimeout
 from proxy.core.url.public_addresses import is_public
-from proxy.core.url.resolved_reference import Stamp
+from proxy.core.url.resolved_reference import Validators
+from proxy.core.url.source import Source
 from proxy.core.url.source_reference import Reference, find_source, follow
 from proxy.ports import Sink
 
@@ -49,7 +49,9 @@ class HttpSources:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def fetch(self, reference: Reference, sources: Sequence[Source], known: Stamp, sink: Sink) -> Stamp | None:
+    async def fetch(
+        self, reference: Reference, sources: Sequence[Source], known: Validators, sink: Sink
+    ) -> Validators | None:
         """See `Sources`."""
         source = find_source(sources, reference)
         for _ in range(_REDIRECTS + 1):
@@ -91,12 +93,12 @@ async def open_http(
         await names.close()
 
 
-async def _take(response: aiohttp.ClientResponse, known: Stamp, sink: Sink) -> Stamp | None:
+async def _take(response: aiohttp.ClientResponse, known: Validators, sink: Sink) -> Validators | None:
     """Read an answer into the sink; refuses all but a plain 200, or a 304 that was asked for."""
-    if response.status == _NOT_MODIFIED and known != Stamp():
+    if response.status == _NOT_MODIFIED and known != Validators():
         return None
     if response.status in _MISSING:
-        raise SourceMissing(f"The source answers {response.status}: there is no such original.")
+        raise SourceNotFound(f"The source answers {response.status}: there is no such original.")
     if response.status != _OK:
         raise SourceFailed(f"The source answers {response.status}.")
     if response.headers.get("content-encoding", "identity").lower() != "identity":
@@ -104,13 +106,13 @@ async def _take(response: aiohttp.ClientResponse, known: Stamp, sink: Sink) -> S
     sink.expect(response.content_length or 0)
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         await asyncio.to_thread(sink.write, chunk)
-    return Stamp.told(response.headers.get("etag", ""), response.headers.get("last-modified", ""))
+    return Validators.told(response.headers.get("etag", ""), response.headers.get("last-modified", ""))
 
 
 def _redirected(reference: Reference, location: str) -> Reference:
     try:
         target = follow(reference, location)
-    except Malformed:
+    except MalformedRequest:
         target = None
     if target is None or target.scheme == "s3":
         raise SourceFailed("The source redirects to what is no address of a source.")
@@ -170,6 +172,6 @@ def _border() -> Iterator[None]:
             raise SourceNotAllowed("The source's host has no public address.") from error
         raise SourceFailed("The source cannot be connected to.") from error
     except TimeoutError as error:
-        raise SourceLate("The source does not answer in time.") from error
+        raise SourceTimeout("The source does not answer in time.") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise SourceFailed("The source does not answer, or not as HTTP wants it.") from error

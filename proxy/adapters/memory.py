@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from proxy.core.identifiers import DerivativeKey, TenantName
+from proxy.core.identifiers import DerivativeKey, TenantName, split_derivative_key
 from proxy.core.media.derivative import Derivative
 
 _ENTRY_BYTES = 512
@@ -33,7 +33,7 @@ class MemoryDerivatives:
             self._kept.move_to_end(key)
         return found
 
-    def keep(self, key: DerivativeKey, derivative: Derivative) -> None:
+    def store(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Do what `put` does, at once."""
         size_bytes = len(derivative.body) + _ENTRY_BYTES
         if size_bytes * _LARGEST_SHARE > self._budget_bytes or self.peek(key) is not None:
@@ -50,11 +50,11 @@ class MemoryDerivatives:
 
     async def put(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Keep a derivative, drop the least recently used; a body over an eighth of the budget is declined."""
-        self.keep(key, derivative)
+        self.store(key, derivative)
 
     async def purge(self, tenant: TenantName) -> int:
         """Forget a tenant's derivatives, in this process."""
-        gone = [key for key in self._kept if key.startswith(f"{tenant}/")]
+        gone = [key for key in self._kept if split_derivative_key(key).tenant == tenant]
         for key in gone:
             self._used_bytes -= len(self._kept.pop(key).body) + _ENTRY_BYTES
         return len(gone)

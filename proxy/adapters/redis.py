@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from proxy.adapters.circuit_breaker import Breaker
+from proxy.adapters.circuit_breaker import CircuitBreaker
 from proxy.adapters.serialization import pack, unpack
 from proxy.core.errors import Unavailable
 from proxy.core.identifiers import DerivativeKey, TenantName, derivative_key, tenant_name
@@ -38,7 +38,7 @@ class RedisDerivatives:
     def __init__(self, url: str, max_body_bytes: int, ttl_s: int) -> None:
         self._max_body_bytes = max_body_bytes
         self._ttl_s = ttl_s
-        self._breaker = Breaker(time.monotonic)
+        self._breaker = CircuitBreaker(time.monotonic)
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
@@ -72,7 +72,7 @@ class RedisDerivatives:
 
     async def purge(self, tenant: TenantName) -> int:
         """Forget a tenant's derivatives: SCAN, which blocks nobody, and UNLINK."""
-        pattern = f"{_PREFIX}{tenant_name(tenant)}/*"
+        pattern = f"{_PREFIX}*/{tenant_name(tenant)}/*"
         gone = cursor = 0
         while True:
             async with self._call():

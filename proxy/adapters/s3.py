@@ -1,7 +1,7 @@
 """Originals and derivatives in S3, or in what speaks its language.
 
     {prefix}/originals/{tenant}/{digest}
-    {prefix}/derivatives/{tenant}/{original}/{last part of the key}
+    {prefix}/derivatives/{key}
     {prefix}/references/{tenant}/{SHA-256 of the reference}
 
 Writes are put-if-absent (`If-None-Match: *`) with a SHA-256 that the server checks; what is read is hashed
@@ -17,11 +17,19 @@ from hashlib import sha256
 from typing import IO, TYPE_CHECKING
 
 from proxy.adapters.bucket import Bucket, joined
-from proxy.core.errors import Damaged, NotFound, OverLimit
-from proxy.core.identifiers import DerivativeKey, Digest, TenantName, derivative_key, digest_name, tenant_name
+from proxy.core.errors import CorruptImage, LimitExceeded, NotFound
+from proxy.core.identifiers import (
+    DerivativeKey,
+    Digest,
+    TenantName,
+    derivative_key,
+    digest_name,
+    split_derivative_key,
+    tenant_name,
+)
 from proxy.core.media.derivative import Derivative
 from proxy.core.media.formats import SNIFF_BYTES, sniff
-from proxy.core.url.resolved_reference import Meaning
+from proxy.core.url.resolved_reference import ResolvedReference
 from proxy.core.url.source_reference import Reference
 from proxy.ports import OpenOriginal
 
@@ -42,7 +50,7 @@ class S3Originals:
         self._max_bytes = max_bytes
 
     async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
-        """Fetch an original into memory of its own, sealed. Refuses with NotFound, Damaged or OverLimit."""
+        """Fetch an original into memory of its own, sealed. Refuses with NotFound, CorruptImage or LimitExceeded."""
         async with self._bucket.call():
             response = await self._bucket.find(self._name(tenant, digest))
             if response is None:
@@ -73,7 +81,7 @@ class S3Originals:
 
     def _limit(self, size_bytes: int) -> None:
         if size_bytes > self._max_bytes:
-            raise OverLimit(f"The original has {size_bytes} bytes; the limit is {self._max_bytes}.", "source_bytes")
+            raise LimitExceeded(f"The original has {size_bytes} bytes; the limit is {self._max_bytes}.", "source_bytes")
 
     async def _fetch(self, response: "GetObjectOutputTypeDef", digest: Digest) -> OpenOriginal:
         fd = os.memfd_create("darkroom-original", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -122,30 +130,36 @@ class S3Derivatives:
         if len(derivative.body) > self._max_bytes:
             return
         digest = sha256(derivative.body).digest()
-        tenant, original, _ = derivative_key(key).split("/")
+        parts = split_derivative_key(key)
         async with self._bucket.call():
+            extra = {"sha256": digest.hex(), "cache-tag": _cache_tag(parts.tenant, parts.original)}
             await self._bucket.put(
                 key,
                 io.BytesIO(derivative.body),
                 digest=digest,
                 media_type=derivative.format.media_type,
-                labels=derivative.labels() | {"sha256": digest.hex(), "cache-tag": _cache_tag(tenant, original)},
+                labels=derivative.labels() | extra,
             )
 
     async def purge(self, tenant: TenantName) -> int:
         """Forget a tenant's derivatives, a page of the listing at a time."""
-        gone = 0
-        while True:
-            async with self._bucket.call():
-                names = await self._bucket.list(f"{tenant_name(tenant)}/")
-                await asyncio.gather(*map(self._bucket.delete, names))
-            if not names:
-                return gone
-            gone += len(names)
+        async with self._bucket.call():
+            versions = await self._bucket.folders()
+        return sum([await self._purge(f"{version}{tenant_name(tenant)}/") for version in versions])
 
     async def ping(self) -> None:
         """Return when the bucket answers."""
         await self._bucket.ping()
+
+    async def _purge(self, prefix: str) -> int:
+        gone = 0
+        while True:
+            async with self._bucket.call():
+                names = await self._bucket.list_keys(prefix)
+                await asyncio.gather(*map(self._bucket.delete, names))
+            if not names:
+                return gone
+            gone += len(names)
 
     async def _fetch(self, response: "GetObjectOutputTypeDef") -> Derivative | None:
         if response["ContentLength"] > self._max_bytes:
@@ -162,13 +176,13 @@ class S3Derivatives:
             return None
 
 
-class S3Meanings:
+class S3ResolvedReferences:
     """What references meant, in a bucket: small objects, and the only ones that change."""
 
     def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
         self._bucket = Bucket(client, bucket, joined(prefix, "references"))
 
-    async def recall(self, tenant: TenantName, reference: Reference) -> Meaning | None:
+    async def get(self, tenant: TenantName, reference: Reference) -> ResolvedReference | None:
         """Give what was kept."""
         async with self._bucket.call():
             response = await self._bucket.find(self._name(tenant, reference))
@@ -178,11 +192,11 @@ class S3Meanings:
             async with stream:
                 packed = await stream.read()
         try:
-            return Meaning.unpack(packed)
+            return ResolvedReference.unpack(packed)
         except ValueError:
             return None
 
-    async def keep(self, tenant: TenantName, reference: Reference, meaning: Meaning) -> None:
+    async def put(self, tenant: TenantName, reference: Reference, meaning: ResolvedReference) -> None:
         """Keep a meaning in the place of the one before."""
         async with self._bucket.call():
             await self._bucket.replace(self._name(tenant, reference), meaning.pack())
@@ -199,7 +213,7 @@ def _append(fd: int, chunk: bytes) -> None:
 
 def _match(seen: str, digest: Digest) -> None:
     if seen != digest:
-        raise Damaged("The stored original is damaged.")
+        raise CorruptImage("The stored original is damaged.")
 
 
 def _reopen(source: OpenOriginal) -> IO[bytes]:

@@ -17,9 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from proxy.adapters.bucket import open_s3
-from proxy.core.errors import SourceFailed, SourceMissing
-from proxy.core.tenant import Source
-from proxy.core.url.resolved_reference import Stamp
+from proxy.core.errors import SourceFailed, SourceNotFound
+from proxy.core.url.resolved_reference import Validators
+from proxy.core.url.source import Source
 from proxy.core.url.source_reference import Reference, find_source
 from proxy.ports import Sink
 
@@ -49,7 +49,9 @@ class S3Sources:
         self._held: OrderedDict[_Credentials, _Held] = OrderedDict()
         self._changing = asyncio.Lock()
 
-    async def fetch(self, reference: Reference, sources: Sequence[Source], known: Stamp, sink: Sink) -> Stamp | None:
+    async def fetch(
+        self, reference: Reference, sources: Sequence[Source], known: Validators, sink: Sink
+    ) -> Validators | None:
         """See `Sources`."""
         source = find_source(sources, reference)
         with _border():
@@ -96,7 +98,7 @@ class S3Sources:
                 await self._held.pop(key).closing.aclose()
 
 
-async def _get(client: "S3Client", reference: Reference, known: Stamp, sink: Sink) -> Stamp | None:
+async def _get(client: "S3Client", reference: Reference, known: Validators, sink: Sink) -> Validators | None:
     bucket, key = reference.authority, reference.key
     try:
         if known.etag:
@@ -108,7 +110,7 @@ async def _get(client: "S3Client", reference: Reference, known: Stamp, sink: Sin
         if status == _NOT_MODIFIED and known.etag:
             return None
         if status == _NOT_FOUND:
-            raise SourceMissing("The source answers 404: there is no such object.") from error
+            raise SourceNotFound("The source answers 404: there is no such object.") from error
         raise SourceFailed(f"The source answers {status}.") from error
     size_bytes = response["ContentLength"]
     body = response["Body"]
@@ -119,7 +121,7 @@ async def _get(client: "S3Client", reference: Reference, known: Stamp, sink: Sin
     # the stream checks no length
     if sink.size_bytes != size_bytes:
         raise SourceFailed("The source ended its answer early.")
-    return Stamp.told(response["ETag"])
+    return Validators.told(response["ETag"])
 
 
 @contextmanager

@@ -10,38 +10,38 @@ Value = TypeVar("Value")
 
 
 @dataclass(slots=True)
-class _Flight(Generic[Value]):
+class _Call(Generic[Value]):
     task: Task[Value]
-    aboard: int = 0
+    waiters: int = 0
 
 
-class Flights(Generic[Key, Value]):
+class SingleFlight(Generic[Key, Value]):
     """Work under way, by key. When the last who waits has left, the work is cancelled."""
 
     def __init__(self) -> None:
-        self._flights: dict[Key, _Flight[Value]] = {}
+        self._calls: dict[Key, _Call[Value]] = {}
 
     def __len__(self) -> int:
-        return len(self._flights)
+        return len(self._calls)
 
-    async def join(self, key: Key, start: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
-        """Wait for the flight under `key`, starting it where there is none; its refusal reaches all aboard."""
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = _Flight(create_task(start()))
-            flight.task.add_done_callback(lambda task: self._land(key, task))
-        flight.aboard += 1
+    async def run(self, key: Key, start: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
+        """Wait for the call under `key`, starting it where there is none; its refusal reaches all waiters."""
+        call = self._calls.get(key)
+        if call is None:
+            call = self._calls[key] = _Call(create_task(start()))
+            call.task.add_done_callback(lambda task: self._finish(key, task))
+        call.waiters += 1
         try:
-            return await shield(flight.task)
+            return await shield(call.task)
         finally:
-            flight.aboard -= 1
-            if not flight.aboard and not flight.task.done():
-                self._land(key, flight.task)  # at once: who comes now starts anew instead of joining the cancelled
-                flight.task.cancel()
+            call.waiters -= 1
+            if not call.waiters and not call.task.done():
+                self._finish(key, call.task)  # at once: who comes now starts anew instead of joining the cancelled
+                call.task.cancel()
 
-    def _land(self, key: Key, task: Task[Value]) -> None:
-        flight = self._flights.get(key)
-        if flight is not None and flight.task is task:
-            del self._flights[key]
+    def _finish(self, key: Key, task: Task[Value]) -> None:
+        call = self._calls.get(key)
+        if call is not None and call.task is task:
+            del self._calls[key]
         if task.done() and not task.cancelled():
             task.exception()  # seen here, so that a failure nobody waited for is not reported as forgotten

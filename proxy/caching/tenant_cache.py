@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from proxy.caching.bounded import Recent
-from proxy.caching.single_flight import Flights
+from cachetools import LRUCache
+
+from proxy.caching.single_flight import SingleFlight
 from proxy.core.errors import Unavailable
 from proxy.core.identifiers import TenantName
 from proxy.core.tenant import Tenant
@@ -34,11 +35,11 @@ class TenantCache:
         self._inner = inner
         self._ttl_s = ttl_s
         self._clock = clock
-        self._known: Recent[TenantName, _Known] = Recent(size)
-        self._lookups: Flights[TenantName, Tenant | None] = Flights()
+        self._known: LRUCache[TenantName, _Known] = LRUCache(size)
+        self._lookups: SingleFlight[TenantName, Tenant | None] = SingleFlight()
 
     def peek(self, name: TenantName) -> Tenant | None:
-        """See `TenantsAtHand`."""
+        """See `CachedTenants`."""
         known = self._known.get(name)
         return known.tenant if known is not None and self._clock() < known.until else None
 
@@ -48,12 +49,12 @@ class TenantCache:
         if known is not None and self._clock() < known.until:
             return known.tenant
         try:
-            tenant = await self._lookups.join(name, lambda: self._look_up(name))
+            tenant = await self._lookups.run(name, lambda: self._look_up(name))
         except Unavailable:
             if known is None:
                 raise
             tenant = known.tenant
-        self._known.put(name, _Known(tenant, self._clock() + self._ttl_s))
+        self._known[name] = _Known(tenant, self._clock() + self._ttl_s)
         return tenant
 
     async def _look_up(self, name: TenantName) -> Tenant | None:

@@ -1,4 +1,4 @@
-"""Tiers made of tiers: the same two verbs, asked of each layer in turn, the fastest first.
+"""TieredCache made of tiers: the same two verbs, asked of each layer in turn, the fastest first.
 
 Any tier may be out. Reading, it is skipped; writing, it does not stop the others. A hit is copied into the
 faster tiers: into memory at once, into others behind the answer, and those copies are bounded because they
@@ -30,12 +30,12 @@ class Instant(Protocol):
         """Do what `get` does, at once."""
         ...
 
-    def keep(self, key: DerivativeKey, derivative: Derivative) -> None:
+    def store(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Do what `put` does, at once."""
         ...
 
 
-class Tiers:
+class TieredCache:
     """Derivatives in several tiers; the last `durable` of `tiers` are those that must not all fail.
 
     `skipped` is told the name of a tier each time it is passed over.
@@ -77,10 +77,10 @@ class Tiers:
         found = await self.find(key)
         return found[1] if found else None
 
-    def keep(self, key: DerivativeKey, derivative: Derivative) -> None:
+    def store(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Put into the tiers that need not be awaited."""
         for tier in self._instant:
-            tier.keep(key, derivative)
+            tier.store(key, derivative)
 
     async def put(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Put into every tier at once; Unavailable when no durable tier took it."""
@@ -133,7 +133,7 @@ class Tiers:
         return None
 
     def _promote(self, key: DerivativeKey, derivative: Derivative, faster: Sequence[Derivatives]) -> None:
-        self.keep(key, derivative)
+        self.store(key, derivative)
         if faster and key not in self._behind and len(self._behind) < _BEHIND:
             task = asyncio.create_task(self._copy(key, derivative, faster))
             self._behind[key] = task

@@ -14,14 +14,14 @@ from proxy.core.errors import Unavailable
 from proxy.core.identifiers import DerivativeKey
 from proxy.core.media.derivative import Derivative
 
-log = structlog.get_logger("darkroom.shelf")
+log = structlog.get_logger("darkroom.cache")
 
 _WRITERS = 4
 _WRITE_S = 10.0
 
 
-class Stack(Protocol):
-    """What the shelf asks of the tiers it stands before."""
+class TierStack(Protocol):
+    """What the cache asks of the tiers it stands before."""
 
     def peek(self, key: DerivativeKey) -> tuple[str, Derivative] | None:
         """Look into the tiers that need not be awaited."""
@@ -31,7 +31,7 @@ class Stack(Protocol):
         """Look into all tiers, the nearest first."""
         ...
 
-    def keep(self, key: DerivativeKey, derivative: Derivative) -> None:
+    def store(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Put into the tiers that need not be awaited."""
         ...
 
@@ -40,14 +40,14 @@ class Stack(Protocol):
         ...
 
 
-class Shelf:
+class WriteBehindCache:
     """A `Cache` over a stack of tiers; at most `budget_bytes` wait to be written."""
 
-    def __init__(self, stack: Stack, budget_bytes: int = 128 * 2**20) -> None:
+    def __init__(self, stack: TierStack, budget_bytes: int = 128 * 2**20) -> None:
         self._stack = stack
         self._budget_bytes = budget_bytes
         self._pending: dict[DerivativeKey, Derivative] = {}
-        self._line: asyncio.Queue[DerivativeKey] = asyncio.Queue()
+        self._queue: asyncio.Queue[DerivativeKey] = asyncio.Queue()
         self.pending_bytes = 0
         self.left_out = 0
 
@@ -60,9 +60,9 @@ class Shelf:
         waiting = self._pending.get(key)
         return ("memory", waiting) if waiting is not None else await self._stack.find(key)
 
-    def keep(self, key: DerivativeKey, derivative: Derivative) -> None:
+    def store(self, key: DerivativeKey, derivative: Derivative) -> None:
         """See `Cache`."""
-        self._stack.keep(key, derivative)
+        self._stack.store(key, derivative)
         size = len(derivative.body)
         if key in self._pending:
             return
@@ -71,19 +71,19 @@ class Shelf:
             return
         self._pending[key] = derivative
         self.pending_bytes += size
-        self._line.put_nowait(key)
+        self._queue.put_nowait(key)
 
     async def write(self) -> None:
         """Write what is kept until cancelled."""
-        await asyncio.gather(*(self._write_on() for _ in range(_WRITERS)))
+        await asyncio.gather(*(self._write_forever() for _ in range(_WRITERS)))
 
     async def drain(self) -> None:
         """Return when everything kept so far has been written, or given up."""
-        await self._line.join()
+        await self._queue.join()
 
-    async def _write_on(self) -> None:
+    async def _write_forever(self) -> None:
         while True:
-            key = await self._line.get()
+            key = await self._queue.get()
             try:
                 async with asyncio.timeout(_WRITE_S):
                     await self._stack.put(key, self._pending[key])
@@ -91,4 +91,4 @@ class Shelf:
                 log.warning("no tier kept a derivative", key=key, cause=str(error) or "timeout")
             finally:
                 self.pending_bytes -= len(self._pending.pop(key).body)
-                self._line.task_done()
+                self._queue.task_done()

@@ -1,13 +1,13 @@
 """Names and lifetimes for caches: the derivative's key, the ETag, conditional requests, Cache-Control.
 
-All are functions of the URL, the client's class and the renderer's generation; a 304 needs neither storage nor pixels.
+All are functions of the URL, the client's class and the renderer's version; a 304 needs neither storage nor pixels.
 """
 
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from proxy.core.identifiers import DerivativeKey, Generation, TenantName
+from proxy.core.identifiers import DerivativeKey, Digest, KeyParts, RendererVersion, TenantName
 from proxy.core.planning.negotiation import Client
 
 DAY_S: Final = 86_400
@@ -31,38 +31,40 @@ def cache_control(lifetime_s: int | None, fresh_s: int | None = None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class VariantKey:
     """All that shapes a derivative's bytes, beside the original's; never the seal."""
 
-    generation: Generation
+    renderer_version: RendererVersion
     recipe: str
     """Canonical, presets expanded, hints applied."""
     client: Client | None = None
     """Only where the recipe says `auto`."""
-    manner: str = ""
+    rendering: str = ""
     watermark: str = ""
     """The SHA-256 of the picture the recipe's watermark is now."""
-    edition: int = 0
+    cache_epoch: int = 0
     """The tenant's: what was made in another one is not served any more."""
 
     def fingerprint(self, original: str) -> str:
-        """Give 64 hex digits; what is not set leaves no trace, so that old keys stay."""
-        manner = f"manner {self.manner}" if self.manner else ""
-        edition = f"edition {self.edition}" if self.edition else ""
-        rest = tuple(part for part in (manner, self.watermark, edition) if part)
-        return sha256(
-            "\n".join((self.generation, original, self.recipe, self.client or "", *rest)).encode()
-        ).hexdigest()
+        """Return 64 hex digits that cover all of it and the original.
+
+        A field that is not set leaves no trace, so a new field does not rename what exists.
+        """
+        required = (self.renderer_version, original, self.recipe, self.client or "")
+        optional = (("rendering", self.rendering), ("watermark", self.watermark), ("epoch", self.cache_epoch))
+        labelled = (f"{name} {value}" for name, value in optional if value)
+        return sha256("\n".join((*required, *labelled)).encode()).hexdigest()
 
 
-def derivative_key(tenant: TenantName, original: str, shape: Shape) -> DerivativeKey:
-    """Name a derivative."""
-    return DerivativeKey(f"{tenant}/{original}/{shape.fingerprint(original)}")
+def derivative_key(tenant: TenantName, original: Digest, variant: VariantKey) -> DerivativeKey:
+    """Return the name of a derivative."""
+    parts = KeyParts(variant.renderer_version, tenant, variant.cache_epoch, original, variant.fingerprint(original))
+    return DerivativeKey(str(parts))
 
 
-def etag(original: str, shape: Shape) -> str:
-    """Give the strong entity tag, with its quotes (RFC 9110 §8.8.3)."""
-    return f'"{shape.fingerprint(original)[:32]}"'
+def etag(original: str, variant: VariantKey) -> str:
+    """Return the strong entity tag, with its quotes (RFC 9110 §8.8.3)."""
+    return f'"{variant.fingerprint(original)[:32]}"'
 
 
 def matches(if_none_match: str, tag: str) -> bool:
@@ -73,6 +75,6 @@ def matches(if_none_match: str, tag: str) -> bool:
     return tag in if_none_match and any(part.strip().removeprefix("W/") == tag for part in if_none_match.split(","))
 
 
-def refusal_cache_control(max_age_s: int | None) -> str:
+def error_cache_control(max_age_s: int | None) -> str:
     """Give a refusal's Cache-Control; None is never kept."""
     return "no-store" if max_age_s is None else f"public, max-age={max_age_s}"

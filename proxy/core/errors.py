@@ -1,26 +1,26 @@
 """Every refusal the delivery plane can answer, as one tree.
 
-    Refusal
-    ├── Malformed 400            a path, a query, a length that is not the contract's
-    │   └── RecipeFault 400      the fault underlined, the right spelling said
+    DarkroomError
+    ├── MalformedRequest 400            a path, a query, a length that is not the contract's
+    │   └── RecipeError 400      the fault underlined, the right spelling said
     ├── Forbidden 403            seal missing, wrong or expired; tenant unknown (the same body for all)
     ├── SourceNotAllowed 403     a valid seal, and a reference to where the tenant has no source
     ├── NotFound 404             a valid seal, no such original
-    │   └── SourceMissing 404    the referenced source says that there is none
-    ├── Nowhere 404              a path that is none of ours
+    │   └── SourceNotFound 404    the referenced source says that there is none
+    ├── RouteNotFound 404              a path that is none of ours
     ├── MethodNotAllowed 405
     ├── TargetTooLong 414
-    ├── NotAPicture 415          unknown kind, or a kind that is not allowed
-    │   └── Damaged 415          a picture that does not decode to its end
-    ├── OverLimit 422            pixels, bytes, frames, output size
-    │   └── Poisonous 422        the original killed its worker twice
+    ├── UnsupportedFormat 415          unknown kind, or a kind that is not allowed
+    │   └── CorruptImage 415          a picture that does not decode to its end
+    ├── LimitExceeded 422            pixels, bytes, frames, output size
+    │   └── WorkerCrashed 422        the original killed its worker twice
     ├── HeadersTooLarge 431
-    ├── Broken 500               a fault of ours
+    ├── InternalError 500               a fault of ours
     └── Unavailable 503          a needed backend is out
-        ├── Busy 503             the queue is full
-        ├── DeadlinePassed 504
+        ├── ServerBusy 503             the queue is full
+        ├── DeadlineExceeded 504
         └── SourceFailed 502     the referenced source is out, or answers what cannot be used
-            └── SourceLate 504   the referenced source is too slow
+            └── SourceTimeout 504   the referenced source is too slow
 
 Each class carries the HTTP status, a stable machine-readable code, and how long an answer may be kept.
 Codes are documented in docs/answers.md; a test keeps that table complete.
@@ -29,7 +29,7 @@ Codes are documented in docs/answers.md; a test keeps that table complete.
 from typing import ClassVar
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure: most refusals are the client's to mend
+class DarkroomError(Exception):
     """A request that gets no picture; `str(refusal)` is the public sentence."""
 
     status: ClassVar[int]
@@ -49,7 +49,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure: most refusal
         return {}
 
 
-class Malformed(Refusal):
+class MalformedRequest(DarkroomError):
     """The request target is not one this service has ever signed."""
 
     status = 400
@@ -57,7 +57,7 @@ class Malformed(Refusal):
     title = "Malformed request"
 
 
-class RecipeFault(Malformed):
+class RecipeError(MalformedRequest):
     """A recipe that does not parse: where, why, and what would have been right."""
 
     code = "recipe"
@@ -87,7 +87,7 @@ class RecipeFault(Malformed):
         return told
 
 
-class Forbidden(Refusal):
+class Forbidden(DarkroomError):
     """One sentence for every cause, so that a guess learns nothing."""
 
     status = 403
@@ -98,7 +98,7 @@ class Forbidden(Refusal):
         super().__init__("The seal is missing, wrong or expired, or the tenant is unknown.")
 
 
-class SourceNotAllowed(Refusal):
+class SourceNotAllowed(DarkroomError):
     """The seal is right; the reference leads to where the tenant has no source, or to no public address."""
 
     status = 403
@@ -107,7 +107,7 @@ class SourceNotAllowed(Refusal):
     max_age_s = 30
 
 
-class NotFound(Refusal):
+class NotFound(DarkroomError):
     """The seal is right; the original is not there."""
 
     status = 404
@@ -116,14 +116,14 @@ class NotFound(Refusal):
     max_age_s = 30
 
 
-class SourceMissing(NotFound):
+class SourceNotFound(NotFound):
     """The referenced source answers that there is nothing."""
 
     code = "source-missing"
     title = "No such original at the source"
 
 
-class Nowhere(Refusal):
+class RouteNotFound(DarkroomError):
     """No picture and no page is at this path."""
 
     status = 404
@@ -131,7 +131,7 @@ class Nowhere(Refusal):
     title = "Nothing here"
 
 
-class MethodNotAllowed(Refusal):
+class MethodNotAllowed(DarkroomError):
     """Pictures are read; nothing else happens at their URLs."""
 
     status = 405
@@ -139,7 +139,7 @@ class MethodNotAllowed(Refusal):
     title = "Method not allowed"
 
 
-class TargetTooLong(Refusal):
+class TargetTooLong(DarkroomError):
     """The request target is longer than any URL this service mints."""
 
     status = 414
@@ -147,7 +147,7 @@ class TargetTooLong(Refusal):
     title = "URL too long"
 
 
-class HeadersTooLarge(Refusal):
+class HeadersTooLarge(DarkroomError):
     """The request's header fields together are larger than any client needs."""
 
     status = 431
@@ -155,7 +155,7 @@ class HeadersTooLarge(Refusal):
     title = "Header fields too large"
 
 
-class NotAPicture(Refusal):
+class UnsupportedFormat(DarkroomError):
     """The original's first bytes are of no kind that is allowed here."""
 
     status = 415
@@ -163,14 +163,14 @@ class NotAPicture(Refusal):
     title = "Unsupported original"
 
 
-class Damaged(NotAPicture):
+class CorruptImage(UnsupportedFormat):
     """The original begins like a picture and does not decode to its end."""
 
     code = "damaged"
     title = "Damaged original"
 
 
-class OverLimit(Refusal):
+class LimitExceeded(DarkroomError):
     """The sentence holds the number that was exceeded."""
 
     status = 422
@@ -183,14 +183,14 @@ class OverLimit(Refusal):
         """Which of an original's `Limits` it is, where it is one."""
 
 
-class Poisonous(OverLimit):
+class WorkerCrashed(LimitExceeded):
     """Two workers in a row died of this original."""
 
     code = "poisonous"
     title = "Original cannot be rendered"
 
 
-class Broken(Refusal):
+class InternalError(DarkroomError):
     """Our own fault: logged with its traceback, told without."""
 
     status = 500
@@ -202,7 +202,7 @@ class Broken(Refusal):
         super().__init__("An unexpected error was logged under this request id.")
 
 
-class Unavailable(Refusal):
+class Unavailable(DarkroomError):
     """A backend this request cannot do without does not answer."""
 
     status = 503
@@ -212,7 +212,7 @@ class Unavailable(Refusal):
     retry_after_s: ClassVar[int | None] = 2
 
 
-class Busy(Unavailable):
+class ServerBusy(Unavailable):
     """Refused at once: waiting would only make the queue longer."""
 
     code = "busy"
@@ -220,7 +220,7 @@ class Busy(Unavailable):
     retry_after_s = 1
 
 
-class DeadlinePassed(Unavailable):
+class DeadlineExceeded(Unavailable):
     """The picture was not ready within the request's deadline."""
 
     status = 504
@@ -238,7 +238,7 @@ class SourceFailed(Unavailable):
     retry_after_s = None
 
 
-class SourceLate(SourceFailed):
+class SourceTimeout(SourceFailed):
     """The referenced source was not done within its deadline."""
 
     status = 504

@@ -1,7 +1,7 @@
 """Canonical text: strings that have been checked, told apart by type."""
 
 import re
-from typing import NewType
+from typing import NamedTuple, NewType
 
 TenantName = NewType("TenantName", str)
 """`[a-z0-9][a-z0-9-]{0,30}`."""
@@ -10,14 +10,38 @@ Digest = NewType("Digest", str)
 """SHA-256 of an original's bytes: 64 lower-case hex digits."""
 
 DerivativeKey = NewType("DerivativeKey", str)
-"""`{tenant}/{original}/{64 hex digits}`: names one finished picture; the last part covers all that shapes its bytes."""
+"""Name of one derivative, and its path in every store:
 
-Generation = NewType("Generation", str)
-"""The renderer's generation: our pixel code, libvips' version, own fonts. A new one makes new keys and ETags."""
+    {renderer version}/{tenant}/{cache epoch}/{first two digits of the original}/{original}/{variant}
+
+The variant is 64 hex digits that cover everything that shapes the bytes. The renderer version and the cache epoch are
+part of the path, so that what an upgrade or a purge has made unreachable can be found and deleted by its prefix.
+"""
+
+RendererVersion = NewType("RendererVersion", str)
+"""Version of all that turns a plan into bytes: pixel code, libvips, fonts. A new one makes new keys and ETags."""
 
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
-DERIVATIVE_KEY = re.compile(rf"{TENANT.pattern}/{DIGEST.pattern}/{DIGEST.pattern}")
+RENDERER_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+DERIVATIVE_KEY = re.compile(
+    rf"(?P<renderer_version>{RENDERER_VERSION.pattern})/(?P<tenant>{TENANT.pattern})/(?P<cache_epoch>0|[1-9][0-9]{{0,9}})"
+    rf"/(?P<shard>[0-9a-f]{{2}})/(?P<original>(?P=shard)[0-9a-f]{{62}})/(?P<variant>{DIGEST.pattern})"
+)
+
+
+class KeyParts(NamedTuple):
+    """The parts of a `DerivativeKey`, in the order of its path."""
+
+    renderer_version: RendererVersion
+    tenant: TenantName
+    cache_epoch: int
+    original: Digest
+    variant: str
+
+    def __str__(self) -> str:
+        shard = self.original[:2]
+        return f"{self.renderer_version}/{self.tenant}/{self.cache_epoch}/{shard}/{self.original}/{self.variant}"
 
 
 def tenant_name(text: str) -> TenantName:
@@ -35,7 +59,23 @@ def digest_name(text: str) -> Digest:
 
 
 def derivative_key(text: str) -> DerivativeKey:
-    """Check a derivative's key; ValueError says the rule."""
-    if not DERIVATIVE_KEY.fullmatch(text):
-        raise ValueError(f"{text[:170]!r} is no derivative key: tenant, original and 64 hex digits, joined by /")
+    """Return `text` as a derivative's key. Raise ValueError if it does not have the shape."""
+    split_derivative_key(text)
     return DerivativeKey(text)
+
+
+def split_derivative_key(text: str) -> KeyParts:
+    """Return the parts of a derivative's key. Raise ValueError if `text` does not have the shape."""
+    match = DERIVATIVE_KEY.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"{text[:240]!r} is not a derivative key: "
+            "renderer version, tenant, cache epoch, shard, original and variant, joined by /"
+        )
+    return KeyParts(
+        RendererVersion(match["renderer_version"]),
+        TenantName(match["tenant"]),
+        int(match["cache_epoch"]),
+        Digest(match["original"]),
+        match["variant"],
+    )

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from proxy.core.geometry import Size
 from proxy.core.identifiers import Digest, TenantName
 from proxy.core.planning.limits import Limits
+from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.url.signing import SigningKey
+from proxy.core.url.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,39 +21,13 @@ class Watermark:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How a tenant wants its pictures developed; a part of every derivative's key."""
-
-    linear: bool = False
-    """Resize in linear light."""
-    crisp: bool = False
-    """Sharpen a little what was made smaller."""
-
-    wide: bool = False
-    """Keep colours beyond sRGB, as Display P3, where format and client can."""
-
-    def __str__(self) -> str:
-        """Name what is not the default, for keys."""
-        return "".join(name[0] for name in ("linear", "crisp", "wide") if getattr(self, name))
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A place that references (`~…`) may lead to: `s3://bucket/prefix` or `https://host/path`, and what opens it."""
-
-    prefix: str
-    credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """For S3: access_key_id, secret_access_key, endpoint_url, region. For HTTPS: request headers."""
-
-
-@dataclass(frozen=True, slots=True)
 class Tenant:
     """Owner of originals; the newest key comes first and signs, all of them verify."""
 
     name: TenantName
     keys: tuple[SigningKey, ...]
     limits: Limits = field(default_factory=Limits)
-    manner: Manner = field(default_factory=Manner)
+    rendering: RenderingOptions = field(default_factory=RenderingOptions)
     presets: Mapping[str, Recipe] = field(default_factory=dict)
     unsigned: frozenset[str] = frozenset()
     """Presets that are served without a seal."""
@@ -61,5 +37,5 @@ class Tenant:
     """Client hints and Save-Data shape `auto` pictures."""
     reference_ttl_s: int = 3_600
     """How long a referenced source is used before it is asked again, and told in Cache-Control."""
-    edition: int = 0
+    cache_epoch: int = 0
     """How often its derivatives were purged; a part of every derivative's key."""

@@ -1,8 +1,8 @@
-"""Orders: what a link asks for, believed and named; nothing is read from storage for it.
+"""RequestBuilder: what a link asks for, believed and named; nothing is read from storage for it.
 
-admit     who asks: tenant, expiry, seal
+authorize     who asks: tenant, expiry, seal
 resolve   which original, where the link refers to a source
-order     what for: recipe, client class, key, ETag
+request     what for: recipe, client class, key, ETag
 """
 
 from collections.abc import Callable
@@ -11,25 +11,25 @@ from functools import lru_cache
 from time import time
 from typing import NamedTuple
 
-from proxy.core.caching import Shape, derivative_key, etag
+from proxy.core.caching import VariantKey, derivative_key, etag
 from proxy.core.errors import Forbidden
-from proxy.core.identifiers import DerivativeKey, Digest, Generation, TenantName
+from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
 from proxy.core.planning.negotiation import Client, client_class
 from proxy.core.recipe import grammar
 from proxy.core.recipe.client_hints import hinted, read_hints
-from proxy.core.recipe.presets import ruled
+from proxy.core.recipe.presets import apply_presets
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link
 from proxy.core.url.signing import NO_KEY, SigningKey, verify
-from proxy.delivery.source_resolver import References
-from proxy.ports import TenantsAtHand
+from proxy.delivery.source_resolver import SourceResolver
+from proxy.ports import CachedTenants
 
 NAMED_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ImageRequest:
     """A link that has been believed: what is to be delivered, and under which names."""
 
     tenant: Tenant
@@ -47,7 +47,7 @@ class Order:
     """What `original` was found by, where the link refers to a source."""
 
 
-class Asked(NamedTuple):
+class NegotiationHeaders(NamedTuple):
     """What a request says beside its target: Accept, and the hints (`proxy.core.recipe.client_hints.FIELDS`).
 
     A tuple, as each hit makes and hashes one: a dataclass costs a microsecond more.
@@ -57,35 +57,35 @@ class Asked(NamedTuple):
     hints: tuple[tuple[str, str], ...] = ()
 
 
-class Orders:
-    """Takes orders. What it makes is made of `generation`'s pixels."""
+class RequestBuilder:
+    """Takes requests. What it makes is made of `renderer_version`'s pixels."""
 
     def __init__(
         self,
-        tenants: TenantsAtHand,
-        references: References,
-        generation: Generation,
+        tenants: CachedTenants,
+        references: SourceResolver,
+        renderer_version: RendererVersion,
         clock: Callable[[], float] = time,
     ) -> None:
         self._tenants = tenants
         self._references = references
-        self._generation = generation
+        self._renderer_version = renderer_version
         self._clock = clock
 
-    async def admit(self, link: Link) -> Tenant:
+    async def authorize(self, link: Link) -> Tenant:
         """Believe the link or refuse with Forbidden; an unknown tenant costs what a wrong seal costs."""
-        return self._believe(link, await self._tenants.find(link.tenant))
+        return self._verify(link, await self._tenants.find(link.tenant))
 
-    def admit_at_once(self, link: Link) -> Tenant | None:
-        """Do what `admit` does where the tenant is at hand; None where it is not."""
+    def authorize_cached(self, link: Link) -> Tenant | None:
+        """Do what `authorize` does where the tenant is at hand; None where it is not."""
         tenant = self._tenants.peek(link.tenant)
-        return None if tenant is None else self._believe(link, tenant)
+        return None if tenant is None else self._verify(link, tenant)
 
-    def still_admits(self, order: Order) -> bool:
-        """Tell whether an order of a link without end would be given again: its tenant is who it was then."""
-        return self._tenants.peek(order.tenant.name) is order.tenant
+    def is_current(self, request: ImageRequest) -> bool:
+        """Tell whether an request of a link without end would be given again: its tenant is who it was then."""
+        return self._tenants.peek(request.tenant.name) is request.tenant
 
-    def _believe(self, link: Link, tenant: Tenant | None) -> Tenant:
+    def _verify(self, link: Link, tenant: Tenant | None) -> Tenant:
         keys = tenant.keys if tenant else (NO_KEY,)
         sealed = _sealed(keys, link.sealed_text, link.seal or "") or _needs_no_seal(tenant, link)
         expired = link.expires is not None and self._clock() >= link.expires
@@ -95,44 +95,46 @@ class Orders:
 
     async def resolve(self, tenant: Tenant, link: Link) -> Digest:
         """Find out which original a link means that refers to a source; what its recipe asks wrongly is told first."""
-        ruled(tenant, _parse(link.recipe))
+        apply_presets(_parse(link.recipe), tenant.presets, tenant.watermarks)
         return await self._references.resolve(tenant, link.original)
 
-    def order(self, tenant: Tenant, link: Link, asked: Asked, resolved: Digest | None = None) -> Order:
-        """Read the recipe (RecipeFault), apply the tenant's rules, and name what is to be delivered.
+    def build(
+        self, tenant: Tenant, link: Link, negotiation: NegotiationHeaders, resolved: Digest | None = None
+    ) -> ImageRequest:
+        """Read the recipe (RecipeError), apply the tenant's rules, and name what is to be delivered.
 
         `resolved` is the original of a link that refers to a source.
         """
         said = _parse(link.recipe)
-        recipe = ruled(tenant, said)
-        if tenant.hints and asked.hints:
-            recipe = hinted(recipe, read_hints(asked.hints), tenant.limits.output_side)
+        recipe = apply_presets(said, tenant.presets, tenant.watermarks)
+        if tenant.hints and negotiation.hints:
+            recipe = hinted(recipe, read_hints(negotiation.hints), tenant.limits.output_side)
         original = link.digest or resolved
         if original is None:
             raise Forbidden
-        client = client_class(asked.accept) if recipe.format == "auto" else None
-        shape = Shape(
-            generation=self._generation,
+        client = client_class(negotiation.accept) if recipe.format == "auto" else None
+        variant = VariantKey(
+            renderer_version=self._renderer_version,
             recipe=link.recipe if recipe is said else str(recipe),
             client=client,
-            manner=_manner(tenant, client),
+            rendering=_rendering(tenant, client),
             watermark=tenant.watermarks[recipe.watermark.what].original if recipe.watermark else "",
-            edition=tenant.edition,
+            cache_epoch=tenant.cache_epoch,
         )
-        key, tag = _names(tenant.name, original, shape)
+        key, tag = _names(tenant.name, original, variant)
         lifetime_s = None if link.expires is None else link.expires - int(self._clock())
         fresh_s = NAMED_S if said.preset or recipe.watermark else None
         if link.digest is None:
             fresh_s = min(fresh_s or tenant.reference_ttl_s, tenant.reference_ttl_s)
         reference = "" if link.digest else link.original
-        return Order(tenant, original, recipe, shape.client, key, tag, lifetime_s, fresh_s, reference)
+        return ImageRequest(tenant, original, recipe, variant.client, key, tag, lifetime_s, fresh_s, reference)
 
 
-def _manner(tenant: Tenant, client: Client | None) -> str:
+def _rendering(tenant: Tenant, client: Client | None) -> str:
     """Name what a tenant decides about its pictures' bytes: where `auto` may be AVIF, up to what size it is."""
     if client != "avif":
-        return str(tenant.manner)
-    return f"{tenant.manner} avif {tenant.limits.avif_pixels} {tenant.limits.avif_side}"
+        return str(tenant.rendering)
+    return f"{tenant.rendering} avif {tenant.limits.avif_pixels} {tenant.limits.avif_side}"
 
 
 @lru_cache(maxsize=16_384)
@@ -158,5 +160,5 @@ def _parse(text: str) -> Recipe:
 
 
 @lru_cache(maxsize=16_384)
-def _names(tenant: TenantName, original: Digest, shape: Shape) -> tuple[DerivativeKey, str]:
-    return derivative_key(tenant, original, shape), etag(original, shape)
+def _names(tenant: TenantName, original: Digest, variant: VariantKey) -> tuple[DerivativeKey, str]:
+    return derivative_key(tenant, original, variant), etag(original, variant)

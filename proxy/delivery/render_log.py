@@ -7,27 +7,27 @@ from contextlib import suppress
 import structlog
 
 from proxy.core.errors import Unavailable
-from proxy.ports import Records, Rendered
+from proxy.ports import RenderRecord, RenderRecords
 
-log = structlog.get_logger("darkroom.notebook")
+log = structlog.get_logger("darkroom.render_log")
 
 _BATCH = 200
 _PAUSE_S = 1.0
 _WRITE_S = 5.0
 
 
-class Notebook:
+class RenderLog:
     """Notes renders and passes them to `records` in batches; beyond `size` unwritten ones the oldest are given up."""
 
-    def __init__(self, records: Records, size: int = 10_000) -> None:
+    def __init__(self, records: RenderRecords, size: int = 10_000) -> None:
         self._records = records
-        self._notes: deque[Rendered] = deque(maxlen=size)
+        self._pending: deque[RenderRecord] = deque(maxlen=size)
         self.given_up = 0
 
-    def note(self, rendered: Rendered) -> None:
+    def append(self, rendered: RenderRecord) -> None:
         """Remember a render; returns at once."""
-        self.given_up += len(self._notes) == self._notes.maxlen
-        self._notes.append(rendered)
+        self.given_up += len(self._pending) == self._pending.maxlen
+        self._pending.append(rendered)
 
     async def write(self) -> None:
         """Write batch after batch until cancelled; then write what is left, once."""
@@ -40,14 +40,14 @@ class Notebook:
                 await self._write_all()
 
     async def _write_all(self) -> None:
-        while self._notes:
-            batch = [self._notes.popleft() for _ in range(min(_BATCH, len(self._notes)))]
+        while self._pending:
+            batch = [self._pending.popleft() for _ in range(min(_BATCH, len(self._pending)))]
             try:
                 async with asyncio.timeout(_WRITE_S):
                     await self._records.record(batch)
             except (Unavailable, TimeoutError) as error:
-                kept = batch[: (self._notes.maxlen or 0) - len(self._notes)]
+                kept = batch[: (self._pending.maxlen or 0) - len(self._pending)]
                 self.given_up += len(batch) - len(kept)
-                self._notes.extendleft(reversed(kept))
-                log.warning("records are out; renders wait to be noted", waiting=len(self._notes), cause=str(error))
+                self._pending.extendleft(reversed(kept))
+                log.warning("records are out; renders wait to be noted", waiting=len(self._pending), cause=str(error))
                 return

@@ -1,4 +1,4 @@
-"""One picture, from its order to its derivative, in a straight line.
+"""One picture, from its request to its derivative, in a straight line.
 
 memory → flight → other tiers → original → facts → plan → slot → worker → reply, kept behind it
 """
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
-from proxy.caching.bounded import Passing, Recent
-from proxy.caching.single_flight import Flights
-from proxy.core.errors import DeadlinePassed, NotAPicture, NotFound, OverLimit, Refusal, Unavailable
+from cachetools import LRUCache, TTLCache
+
+from proxy.caching.single_flight import SingleFlight
+from proxy.core.errors import DarkroomError, DeadlineExceeded, LimitExceeded, NotFound, Unavailable, UnsupportedFormat
 from proxy.core.geometry import Box
 from proxy.core.identifiers import DerivativeKey, Digest
 from proxy.core.media.derivative import Derivative
@@ -20,12 +21,12 @@ from proxy.core.media.facts_document import describe
 from proxy.core.media.formats import JSON, Format
 from proxy.core.planning.limits import Limits, check_bytes
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import Equipment, Terms, plan_render, planned
-from proxy.delivery.admission import Gate
-from proxy.delivery.image_request import Order
-from proxy.delivery.render_log import Notebook
-from proxy.delivery.source_resolver import References
-from proxy.ports import Cache, OpenOriginal, Originals, Pixels, Rendered
+from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, planned
+from proxy.delivery.admission import AdmissionQueue
+from proxy.delivery.image_request import ImageRequest
+from proxy.delivery.render_log import RenderLog
+from proxy.delivery.source_resolver import SourceResolver
+from proxy.ports import Cache, OpenOriginal, Originals, Pixels, RenderRecord
 
 _NEGATIVE_S = 60.0
 _REMEMBERED = 10_000
@@ -47,11 +48,11 @@ class House:
     cache: Cache
     originals: Originals
     pixels: Pixels
-    gate: Gate
+    admission: AdmissionQueue
     fetching: asyncio.Semaphore
-    notebook: Notebook
-    references: References
-    equipment: Equipment
+    render_log: RenderLog
+    references: SourceResolver
+    capabilities: Capabilities
 
 
 class Delivery:
@@ -60,122 +61,124 @@ class Delivery:
     def __init__(self, house: House, deadline_s: float) -> None:
         self._house = house
         self._deadline_s = deadline_s
-        self._flights = Flights[DerivativeKey, Delivered]()
-        self._facts = Recent[Digest, Facts](_REMEMBERED)
-        self._refused = Passing[tuple[DerivativeKey, Limits], Refusal](_REMEMBERED, _NEGATIVE_S)
+        self._single_flight = SingleFlight[DerivativeKey, Delivered]()
+        self._facts: LRUCache[Digest, Facts] = LRUCache(_REMEMBERED)
+        self._refused: TTLCache[tuple[DerivativeKey, Limits], DarkroomError] = TTLCache(_REMEMBERED, _NEGATIVE_S)
 
-    def at_hand(self, order: Order) -> tuple[str, Derivative] | None:
+    def peek(self, request: ImageRequest) -> tuple[str, Derivative] | None:
         """Give the derivative and its tier's name from this process's memory, without waiting."""
-        return self._house.cache.peek(order.key)
+        return self._house.cache.peek(request.key)
 
-    async def deliver(self, order: Order) -> Delivered:
+    async def deliver(self, request: ImageRequest) -> Delivered:
         """Give the picture from the nearest tier, or make it; many who ask at once wait for one."""
-        refused = self._refused.get((order.key, order.tenant.limits))
+        refused = self._refused.get((request.key, request.tenant.limits))
         if refused is not None:
             raise refused.with_traceback(None)  # raised again and again: its history must not grow
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._flights.join(order.key, partial(self._obtain, order))
+                return await self._single_flight.run(request.key, partial(self._obtain, request))
         except TimeoutError:
-            raise DeadlinePassed(f"The picture was not ready within {self._deadline_s:g} seconds.") from None
-        except (NotAPicture, OverLimit) as refusal:
-            self._refused.put((order.key, order.tenant.limits), refusal)
+            raise DeadlineExceeded(f"The picture was not ready within {self._deadline_s:g} seconds.") from None
+        except (UnsupportedFormat, LimitExceeded) as refusal:
+            self._refused[(request.key, request.tenant.limits)] = refusal
             raise
 
-    async def inspect(self, order: Order) -> tuple[Format, Derivative | None]:
+    async def inspect(self, request: ImageRequest) -> tuple[Format, Derivative | None]:
         """Tell what `deliver` would give, making no pixels: the format, and the derivative where a tier has it."""
         try:
             async with asyncio.timeout(self._deadline_s):
-                found = await self._house.cache.find(order.key)
+                found = await self._house.cache.find(request.key)
                 if found is not None:
                     return found[1].format, found[1]
-                with await self._open(order) as original:
-                    facts = self._facts.get(order.original) or await self._house.pixels.probe(original)
-                self._facts.put(order.original, facts)
-                if order.recipe.format == "json":
+                with await self._open(request) as original:
+                    facts = self._facts.get(request.original) or await self._house.pixels.probe(original)
+                self._facts[request.original] = facts
+                if request.recipe.format == "json":
                     return JSON, None
-                return self._format(order, facts), None
+                return self._format(request, facts), None
         except TimeoutError:
-            raise DeadlinePassed(f"No answer within {self._deadline_s:g} seconds.") from None
+            raise DeadlineExceeded(f"No answer within {self._deadline_s:g} seconds.") from None
 
-    async def _obtain(self, order: Order) -> Delivered:
+    async def _obtain(self, request: ImageRequest) -> Delivered:
         begun = perf_counter()
-        found = await self._house.cache.find(order.key)
+        found = await self._house.cache.find(request.key)
         if found is not None:
             return Delivered(found[1], found[0], (("tier", perf_counter() - begun),))
-        return await self._develop(order)
+        return await self._render(request)
 
-    async def _develop(self, order: Order) -> Delivered:
+    async def _render(self, request: ImageRequest) -> Delivered:
         begun = perf_counter()
-        original = await self._open(order)
+        original = await self._open(request)
         fetched = perf_counter()
-        with original, await self._stamp(order) as stamp:
-            facts = self._facts.get(order.original)
-            if order.recipe.format == "json":
-                return await self._described(order, original, facts)
+        with original, await self._stamp(request) as stamp:
+            facts = self._facts.get(request.original)
+            if request.recipe.format == "json":
+                return await self._described(request, original, facts)
             if facts is not None:
-                self._plan(order, facts)  # what the limits refuse never waits for a slot
-            async with self._house.gate.slot(order.tenant.name):
+                self._plan(request, facts)  # what the limits refuse never waits for a slot
+            async with self._house.admission.permit(request.tenant.name):
                 admitted = perf_counter()
-                developed = await self._house.pixels.develop(original, facts, partial(self._plan, order), stamp)
-        self._facts.put(order.original, developed.facts)
-        self._house.cache.keep(order.key, developed.derivative)
-        self._house.notebook.note(
-            Rendered(
-                tenant=order.tenant.name,
-                original=order.original,
-                key=order.key,
-                recipe=str(order.recipe),
-                facts=developed.facts,
-                derivative_format=developed.derivative.format.name,
-                width=developed.derivative.width,
-                height=developed.derivative.height,
-                size_bytes=len(developed.derivative.body),
-                render_s=developed.render_s,
+                result = await self._house.pixels.render(original, facts, partial(self._plan, request), stamp)
+        self._facts[request.original] = result.facts
+        self._house.cache.store(request.key, result.derivative)
+        self._house.render_log.append(
+            RenderRecord(
+                tenant=request.tenant.name,
+                original=request.original,
+                key=request.key,
+                recipe=str(request.recipe),
+                facts=result.facts,
+                derivative_format=result.derivative.format.name,
+                width=result.derivative.width,
+                height=result.derivative.height,
+                size_bytes=len(result.derivative.body),
+                render_s=result.render_s,
             )
         )
-        stages = (("fetch", fetched - begun), ("wait", admitted - fetched), ("render", developed.render_s))
-        return Delivered(developed.derivative, "render", stages)
+        stages = (("fetch", fetched - begun), ("wait", admitted - fetched), ("render", result.render_s))
+        return Delivered(result.derivative, "render", stages)
 
-    async def _open(self, order: Order) -> OpenOriginal:
+    async def _open(self, request: ImageRequest) -> OpenOriginal:
         try:
             async with self._house.fetching:
-                original = await self._house.originals.open(order.tenant.name, order.original)
+                original = await self._house.originals.open(request.tenant.name, request.original)
         except NotFound:
-            if not order.reference:
+            if not request.reference:
                 raise
-            await self._house.references.lost(order.tenant, order.reference, order.original)
+            await self._house.references.lost(request.tenant, request.reference, request.original)
             raise Unavailable("What the source gave is no longer kept, and will be asked for again.") from None
         try:
-            check_bytes(original.size_bytes, order.tenant.limits)
-        except OverLimit:
+            check_bytes(original.size_bytes, request.tenant.limits)
+        except LimitExceeded:
             original.close()
             raise
         return original
 
-    async def _described(self, order: Order, original: OpenOriginal, facts: Facts | None) -> Delivered:
+    async def _described(self, request: ImageRequest, original: OpenOriginal, facts: Facts | None) -> Delivered:
         if facts is None:
-            async with self._house.gate.slot(order.tenant.name):
+            async with self._house.admission.permit(request.tenant.name):
                 facts = await self._house.pixels.probe(original)
-            self._facts.put(order.original, facts)
-        return Delivered(describe(order.original, facts, original.size_bytes), "render")
+            self._facts[request.original] = facts
+        return Delivered(describe(request.original, facts, original.size_bytes), "render")
 
-    async def _stamp(self, order: Order) -> AbstractContextManager[OpenOriginal | None]:
+    async def _stamp(self, request: ImageRequest) -> AbstractContextManager[OpenOriginal | None]:
         """Open the watermark's picture where the recipe names one."""
-        if order.recipe.watermark is None:
+        if request.recipe.watermark is None:
             return nullcontext()
-        picture = order.tenant.watermarks[order.recipe.watermark.what].original
+        picture = request.tenant.watermarks[request.recipe.watermark.what].original
         async with self._house.fetching:
-            return await self._house.originals.open(order.tenant.name, picture)
+            return await self._house.originals.open(request.tenant.name, picture)
 
-    def _format(self, order: Order, facts: Facts) -> Format:
+    def _format(self, request: ImageRequest, facts: Facts) -> Format:
         """Tell the format there would be; how much a trim leaves is not asked for that."""
-        return planned(order.recipe, facts, self._terms(order)).encoding.format
+        return planned(request.recipe, facts, self._terms(request)).encoding.format
 
-    def _plan(self, order: Order, facts: Facts, trimmed: Box | None = None) -> Plan | Trim | Page:
-        return plan_render(order.recipe, facts, self._terms(order), trimmed)
+    def _plan(self, request: ImageRequest, facts: Facts, trimmed: Box | None = None) -> Plan | Trim | Page:
+        return plan_render(request.recipe, facts, self._terms(request), trimmed)
 
-    def _terms(self, order: Order) -> Terms:
-        tenant, stamp = order.tenant, order.recipe.watermark
+    def _terms(self, request: ImageRequest) -> PlanContext:
+        tenant, stamp = request.tenant, request.recipe.watermark
         watermark = tenant.watermarks[stamp.what].size if stamp else None
-        return Terms(tenant.limits, order.client or "base", tenant.manner, watermark, self._house.equipment)
+        return PlanContext(
+            tenant.limits, request.client or "base", tenant.rendering, watermark, self._house.capabilities
+        )

@@ -8,12 +8,12 @@ from hashlib import sha256
 from threading import Lock
 from typing import Self
 
-from proxy.core.errors import OverLimit, Unavailable
+from proxy.core.errors import LimitExceeded, Unavailable
 from proxy.core.identifiers import Digest
 from proxy.ports import OpenOriginal
 
 
-class Intake:
+class StagedFile:
     """A file that has no name in any folder, at most `limit_bytes`; a context manager that closes it."""
 
     def __init__(self, limit_bytes: int) -> None:
@@ -31,16 +31,18 @@ class Intake:
         return Digest(self._hash.hexdigest())
 
     def expect(self, size_bytes: int) -> None:
-        """Refuse with OverLimit what is announced to be beyond the byte limit."""
+        """Refuse with LimitExceeded what is announced to be beyond the byte limit."""
         if size_bytes > self._limit_bytes:
-            raise OverLimit(f"The original has {size_bytes} bytes; the limit is {self._limit_bytes}.", "source_bytes")
+            raise LimitExceeded(
+                f"The original has {size_bytes} bytes; the limit is {self._limit_bytes}.", "source_bytes"
+            )
 
     def write(self, chunk: bytes) -> None:
-        """Append; OverLimit beyond the byte limit, before anything of it is kept."""
+        """Append; LimitExceeded beyond the byte limit, before anything of it is kept."""
         self.size_bytes += len(chunk)
         if self.size_bytes > self._limit_bytes:
             told = f"The original has more than {self._limit_bytes} bytes, which is the limit."
-            raise OverLimit(told, "source_bytes")
+            raise LimitExceeded(told, "source_bytes")
         self._hash.update(chunk)
         rest = memoryview(chunk)
         with self._lock, _translated():

@@ -1,8 +1,7 @@
 """HTTP in and out: one ASGI callable for everything below `/t/`.
 
 The order of checks is the contract's: method → length → shape of path and query → seal → recipe → tenant's rules → 304
-→ caches → limits → capacity →
-deadline. Nothing is routed or decoded: the raw path is what was sealed.
+→ caches → limits → capacity → deadline. Nothing is routed or decoded: the raw path is what was sealed.
 """
 
 import asyncio
@@ -15,8 +14,8 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from proxy.core.caching import matches
-from proxy.core.errors import Broken, MethodNotAllowed, Refusal
-from proxy.delivery.image_request import Order, Orders
+from proxy.core.errors import DarkroomError, InternalError, MethodNotAllowed
+from proxy.delivery.image_request import ImageRequest, RequestBuilder
 from proxy.delivery.service import Delivered, Delivery
 from proxy.http.headers import (
     naming,
@@ -38,15 +37,15 @@ Answer = tuple[int, Headers, bytes, str]
 """Status, headers, body, and the tier the picture came from."""
 
 
-class ClientLeft(Exception):  # noqa: N818 - nobody is told
+class ClientLeft(Exception):
     """The connection closed before there was an answer."""
 
 
-class Edge:
+class DeliveryEndpoint:
     """Answers GET, HEAD and OPTIONS for pictures; `logged` is which requests leave a line (all, work, none)."""
 
-    def __init__(self, orders: Orders, delivery: Delivery, metrics: Metrics, logged: str) -> None:
-        self._orders = orders
+    def __init__(self, requests: RequestBuilder, delivery: Delivery, metrics: Metrics, logged: str) -> None:
+        self._requests = requests
         self._delivery = delivery
         self._metrics = metrics
         self._logged = logged
@@ -63,14 +62,14 @@ class Edge:
         except ClientLeft:
             self._metrics.answered(499, tier, 0)
             return
-        except Refusal as refusal:
+        except DarkroomError as refusal:
             status, headers, body = problem_answer(refusal, request_id)
             headers += vary
             cause = refusal.code
         except Exception:
             log.exception("a request failed", request=request_id)
-            status, headers, body = problem_answer(Broken(), request_id)
-            cause = Broken.code
+            status, headers, body = problem_answer(InternalError(), request_id)
+            cause = InternalError.code
         headers.append(identity)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         sent = b"" if scope["method"] == "HEAD" else body
@@ -85,34 +84,39 @@ class Edge:
         if method not in ("GET", "HEAD", "OPTIONS"):
             raise MethodNotAllowed("Pictures are read with GET or HEAD.")
         link = read_link(target_of(scope))
-        asked, if_none_match = read_fields(scope["headers"])
+        negotiation, if_none_match = read_fields(scope["headers"])
         if method == "OPTIONS":
             return 204, [(b"allow", ALLOW)], b"", "none"
-        tenant, resolved = await self._orders.admit(link), None
+        tenant, resolved = await self._requests.authorize(link), None
         if link.digest is None:
-            resolved = await unless_client_leaves(receive, self._orders.resolve(tenant, link))
-        order = self._orders.order(tenant, link, asked, resolved)
-        vary += varying(order)
-        if ready := self._ready(order, if_none_match):
+            resolved = await unless_client_leaves(receive, self._requests.resolve(tenant, link))
+        request = self._requests.build(tenant, link, negotiation, resolved)
+        vary += varying(request)
+        if ready := self._ready(request, if_none_match):
             return ready
         if method == "HEAD":
-            return await self._inspected(order, receive)
-        delivered = await unless_client_leaves(receive, self._delivery.deliver(order))
+            return await self._inspected(request, receive)
+        delivered = await unless_client_leaves(receive, self._delivery.deliver(request))
         self._metrics.staged(delivered.stages)
-        return _pictured(order, delivered)
+        return _pictured(request, delivered)
 
-    def _ready(self, order: Order, if_none_match: str) -> Answer | None:
+    def _ready(self, request: ImageRequest, if_none_match: str) -> Answer | None:
         """Answer what needs no waiting: a 304, or what memory holds."""
-        if if_none_match and matches(if_none_match, order.etag):
-            return 304, naming(order), b"", "none"
-        at_hand = self._delivery.at_hand(order)
-        return None if at_hand is None else _pictured(order, Delivered(at_hand[1], at_hand[0]))
+        if if_none_match and matches(if_none_match, request.etag):
+            return 304, naming(request), b"", "none"
+        peek = self._delivery.peek(request)
+        return None if peek is None else _pictured(request, Delivered(peek[1], peek[0]))
 
-    async def _inspected(self, order: Order, receive: Receive) -> Answer:
+    async def _inspected(self, request: ImageRequest, receive: Receive) -> Answer:
         """Answer HEAD for a picture that no memory holds; its length is only told where a tier knows it."""
-        found = await unless_client_leaves(receive, self._delivery.inspect(order))
+        found = await unless_client_leaves(receive, self._delivery.inspect(request))
         shown = found[0]
-        headers = [(b"content-type", shown.media_type.encode()), *naming(order), *SAFE_HEADERS, *saving(order, shown)]
+        headers = [
+            (b"content-type", shown.media_type.encode()),
+            *naming(request),
+            *SAFE_HEADERS,
+            *saving(request, shown),
+        ]
         if found[1] is not None:
             headers.append((b"content-length", str(len(found[1].body)).encode()))
         return 200, headers, b"", "none"
@@ -123,9 +127,9 @@ def _name_request() -> str:
     return f"{getrandbits(64):016x}"
 
 
-def _pictured(order: Order, delivered: Delivered) -> Answer:
+def _pictured(request: ImageRequest, delivered: Delivered) -> Answer:
     derivative = delivered.derivative
-    headers = picture_headers(order, derivative.format, len(derivative.body), server_timing(delivered))
+    headers = picture_headers(request, derivative.format, len(derivative.body), server_timing(delivered))
     return 200, headers, derivative.body, delivered.tier
 
 

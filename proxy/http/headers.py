@@ -9,7 +9,7 @@ from proxy.core.errors import HeadersTooLarge
 from proxy.core.media.formats import TEXTS, Format
 from proxy.core.recipe.client_hints import FIELDS, VARY
 from proxy.core.url.link import Link, parse_target
-from proxy.delivery.image_request import Asked, Order
+from proxy.delivery.image_request import ImageRequest, NegotiationHeaders
 from proxy.delivery.service import Delivered
 from proxy.http.problem import SAFE_HEADERS, Headers
 
@@ -18,7 +18,7 @@ MAX_HEADER_BYTES = 16_384
 _HINTS = frozenset(name.encode() for name in FIELDS)
 
 
-def read_fields(fields: Headers) -> tuple[Asked, str]:
+def read_fields(fields: Headers) -> tuple[NegotiationHeaders, str]:
     """Give what is asked and If-None-Match; repeated fields are one list (RFC 9110 §5.3)."""
     accept = if_none_match = b""
     hints = []
@@ -33,7 +33,7 @@ def read_fields(fields: Headers) -> tuple[Asked, str]:
             hints.append((name.decode(), value.decode("latin-1")))
     if size > MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"The header fields are over {MAX_HEADER_BYTES} bytes.")
-    return Asked(accept.decode("latin-1"), tuple(hints)), if_none_match.decode("latin-1")
+    return NegotiationHeaders(accept.decode("latin-1"), tuple(hints)), if_none_match.decode("latin-1")
 
 
 def target_of(scope: Scope) -> bytes:
@@ -45,41 +45,41 @@ def target_of(scope: Scope) -> bytes:
 
 @lru_cache(maxsize=16_384)
 def read_link(target: bytes) -> Link:
-    """Read a raw target's shape; Malformed or TargetTooLong say what is wrong."""
+    """Read a raw target's shape; MalformedRequest or TargetTooLong say what is wrong."""
     raw_path, _, query = target.partition(b"?")
     return parse_target(raw_path, query)
 
 
-def naming(order: Order) -> Headers:
+def naming(request: ImageRequest) -> Headers:
     """Give what a 200 and its 304 both carry (RFC 9110 §15.4.5)."""
     headers = [
-        (b"etag", order.etag.encode()),
-        (b"cache-control", cache_control(order.lifetime_s, order.fresh_s).encode()),
-        (b"x-amz-meta-cache-tag", f"a-{order.tenant.name}-{order.original}, t-{order.tenant.name}".encode()),
+        (b"etag", request.etag.encode()),
+        (b"cache-control", cache_control(request.lifetime_s, request.fresh_s).encode()),
+        (b"x-amz-meta-cache-tag", f"a-{request.tenant.name}-{request.original}, t-{request.tenant.name}".encode()),
     ]
-    return headers + varying(order)
+    return headers + varying(request)
 
 
-def varying(order: Order) -> Headers:
+def varying(request: ImageRequest) -> Headers:
     """Give what the answer depends on beside the URL, a refusal's as well."""
-    return [] if order.client is None else [(b"vary", VARY.encode() if order.tenant.hints else b"Accept")]
+    return [] if request.client is None else [(b"vary", VARY.encode() if request.tenant.hints else b"Accept")]
 
 
-def saving(order: Order, shown: Format) -> Headers:
+def saving(request: ImageRequest, shown: Format) -> Headers:
     """Give the name to save a picture by, where the recipe asks for that (RFC 6266)."""
     ending = "jpg" if shown.name == "jpeg" else "txt" if shown in TEXTS[1:] else shown.name
-    named = (b"content-disposition", f'attachment; filename="{order.original[:16]}.{ending}"'.encode())
-    return [named] if order.recipe.dl else []
+    named = (b"content-disposition", f'attachment; filename="{request.original[:16]}.{ending}"'.encode())
+    return [named] if request.recipe.dl else []
 
 
-def picture_headers(order: Order, shown: Format, length: int, server_timing: str) -> Headers:
+def picture_headers(request: ImageRequest, shown: Format, length: int, server_timing: str) -> Headers:
     """Give all that a picture's 200 carries but the request's id."""
     return [
         (b"content-type", shown.media_type.encode()),
         (b"content-length", str(length).encode()),
-        *naming(order),
+        *naming(request),
         *SAFE_HEADERS,
-        *saving(order, shown),
+        *saving(request, shown),
         (b"server-timing", server_timing.encode()),
     ]
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from proxy.core.errors import Unavailable
-from proxy.delivery.admission import Gate
+from proxy.delivery.admission import AdmissionQueue
 from proxy.telemetry.metrics import Metrics
 
 Check = Callable[[], Awaitable[None]]
@@ -28,9 +28,11 @@ _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 class Health:
     """Answers the three; `needed` and `spared` are checks by name."""
 
-    def __init__(self, metrics: Metrics, gate: Gate, needed: Mapping[str, Check], spared: Mapping[str, Check]) -> None:
+    def __init__(
+        self, metrics: Metrics, admission: AdmissionQueue, needed: Mapping[str, Check], spared: Mapping[str, Check]
+    ) -> None:
         self._metrics = metrics
-        self._gate = gate
+        self._admission = admission
         self._needed = needed
         self._spared = spared
 
@@ -55,7 +57,7 @@ class Health:
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST, **_NO_STORE})
 
     def _stuck(self) -> bool:
-        return self._gate.waiting > 0 and monotonic() - self._gate.moved_at > _STUCK_S
+        return self._admission.waiting > 0 and monotonic() - self._admission.moved_at > _STUCK_S
 
 
 async def _fault(check: Check) -> str | None:

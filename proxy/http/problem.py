@@ -3,8 +3,8 @@
 import json
 from typing import Final
 
-from proxy.core.caching import refusal_cache_control
-from proxy.core.errors import MethodNotAllowed, Refusal
+from proxy.core.caching import error_cache_control
+from proxy.core.errors import DarkroomError, MethodNotAllowed
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -20,7 +20,7 @@ ALLOW: Final = b"GET, HEAD, OPTIONS"
 MAX_BYTES = 1_024
 
 
-def problem_body(refusal: Refusal, request_id: str) -> bytes:
+def problem_body(refusal: DarkroomError, request_id: str) -> bytes:
     """Write the problem document: type, title, status, code, detail, the refusal's own members, the request's id."""
     told: dict[str, str | int] = {
         "type": f"urn:darkroom:error:{refusal.code}",
@@ -40,13 +40,13 @@ def problem_body(refusal: Refusal, request_id: str) -> bytes:
     return body
 
 
-def problem_answer(refusal: Refusal, request_id: str) -> tuple[int, Headers, bytes]:
+def problem_answer(refusal: DarkroomError, request_id: str) -> tuple[int, Headers, bytes]:
     """Give the whole answer: status, headers, body."""
     body = problem_body(refusal, request_id)
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
-        (b"cache-control", refusal_cache_control(refusal.max_age_s).encode()),
+        (b"cache-control", error_cache_control(refusal.max_age_s).encode()),
         *SAFE_HEADERS,
     ]
     if refusal.retry_after_s is not None:

@@ -21,15 +21,15 @@ LARGEST_BYTES = 8_192
 """A longer head goes the usual way, where its limits are told."""
 
 
-class AtOnce(Protocol):
+class FastPathApplication(Protocol):
     """An application that can be asked without waiting."""
 
-    def at_once(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
+    def respond_from_memory(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
         """Answer a GET: status, header lines with the Content-Length, body; None asks for the usual call."""
         ...
 
 
-class Doorstep(HttpToolsProtocol):
+class FastPathProtocol(HttpToolsProtocol):
     """One connection; `config.app` is asked for what it has at hand."""
 
     _between = True
@@ -60,7 +60,7 @@ class Doorstep(HttpToolsProtocol):
         if not reader.read(data):
             self._reader = None
             return False
-        answer = cast("AtOnce", self.config.app).at_once(reader.target, reader.fields)
+        answer = cast("FastPathApplication", self.config.app).respond_from_memory(reader.target, reader.fields)
         if answer is None:
             return False
         status, lines, body = answer

@@ -25,20 +25,20 @@ _LOADERS = {
 }
 
 
-class WrongLibvips(Exception):  # noqa: N818 - named for what it tells
+class UnsupportedLibvips(Exception):
     """The libvips that was loaded is too old; the message says what to do."""
 
 
 def start(formats: Sequence[Format] = ALWAYS_READ, *, letters: bool = True) -> str:
     """Check the version, set libvips up and block every loader but those of `formats`; give the version, "8.18.7".
 
-    `letters` tells that fonts can be opened whenever a drawing has text. WrongLibvips, or NotInstalled where a format's
-    own library is not there.
+    `letters` tells that fonts can be opened whenever a drawing has text. UnsupportedLibvips, or NotInstalled where a
+    format's own library is not there.
     """
     version = tuple(pyvips.version(part) for part in range(3))
     told = ".".join(map(str, version))
     if version < OLDEST:
-        raise WrongLibvips(
+        raise UnsupportedLibvips(
             f"libvips {told} is loaded; Darkroom needs {'.'.join(map(str, OLDEST))} or newer. pyvips was probably "
             "compiled against the system's libvips: install it again with "
             "PKG_CONFIG_LIBDIR=/nonexistent pip install --force-reinstall --no-cache-dir 'pyvips[binary]'"

@@ -37,7 +37,7 @@ class _Writing:
 
 
 def encode(image: pyvips.Image, how: Encoding, original: pyvips.Image) -> bytes:
-    """Encode to the plan's format and numbers; OverLimit where no quality fits into a byte budget.
+    """Encode to the plan's format and numbers; LimitExceeded where no quality fits into a byte budget.
 
     `original` is the loaded picture, whose metadata are carried as far as they may leave.
     """

@@ -16,7 +16,7 @@ _STEP, _NEIGHBOURS = 1.1, 3
 _model: list[Any] = []
 
 
-class NoDetector(Exception):  # noqa: N818 - named for what it tells
+class NoDetector(Exception):
     """Faces are asked for, and there is no detector; the message says what to install."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyvips
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.workers.fonts import BUNDLED, FOLDER, font_files
 
 _FONT = "DejaVu Sans 96px"
@@ -37,7 +37,7 @@ def draw_text(text: str) -> pyvips.Image:
     try:
         ink = pyvips.Image.text(marked, font=_FONT, fontfile=str(BUNDLED), rgba=True)
     except pyvips.Error as error:
-        raise OverLimit("The text has no letter that can be drawn.") from error
+        raise LimitExceeded("The text has no letter that can be drawn.") from error
     room = _SHADOW_ROOM
     ink = ink.embed(room, room, ink.width + 2 * room, ink.height + 2 * room)
     shade = ink.extract_band(3).gaussblur(_SHADOW_SIGMA).linear(2 * _SHADOW_DARKNESS, 0)

@@ -14,24 +14,24 @@ from proxy.pixels.source import open_image
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class RenderedOverlay:
     """An overlay's picture, sRGB with alpha, in memory, as it is laid on every frame."""
 
     image: pyvips.Image
     overlay: Overlay
 
 
-def make_stamps(plan: Plan, watermark_fd: int | None) -> list[Stamp]:
+def render_overlays(plan: Plan, watermark_fd: int | None) -> list[RenderedOverlay]:
     """Make the plan's overlays."""
-    return [Stamp(_make(one, watermark_fd), one) for one in plan.overlays]
+    return [RenderedOverlay(_make(one, watermark_fd), one) for one in plan.overlays]
 
 
-def lay(image: pyvips.Image, stamps: list[Stamp]) -> pyvips.Image:
-    """Lay stamps over a picture (libvips `composite2`); it keeps its bands, but grey becomes colour."""
-    for stamp in stamps:
+def lay(image: pyvips.Image, overlays: list[RenderedOverlay]) -> pyvips.Image:
+    """Lay overlays over a picture (libvips `composite2`); it keeps its bands, but grey becomes colour."""
+    for overlay in overlays:
         image = image.colourspace("srgb")
         clear = image.hasalpha()
-        laid = image.composite2(*_placed(image, stamp)).cast("uchar")
+        laid = image.composite2(*_placed(image, overlay)).cast("uchar")
         image = laid if clear else laid.extract_band(0, n=3)
     return image
 
@@ -64,9 +64,9 @@ def _resized(image: pyvips.Image, across: float, down: float) -> pyvips.Image:
     return rounded(image, "uchar").copy(interpretation="srgb")
 
 
-def _placed(image: pyvips.Image, stamp: Stamp) -> tuple[pyvips.Image, str]:
-    """Give the stamp in its place on a clear sheet as large as the picture, and the mode to lay it by."""
-    margin, where, ink = stamp.overlay.margin, stamp.overlay.where, stamp.image
+def _placed(image: pyvips.Image, overlay: RenderedOverlay) -> tuple[pyvips.Image, str]:
+    """Give the overlay in its place on a clear sheet as large as the picture, and the mode to lay it by."""
+    margin, where, ink = overlay.overlay.margin, overlay.overlay.where, overlay.image
     if where == "tile":
         cell = ink.embed(margin, margin, ink.width + 2 * margin, ink.height + 2 * margin)
         across, down = -(-image.width // cell.width), -(-image.height // cell.height)

@@ -14,7 +14,7 @@ from proxy.pixels.source import open_image, refusal, sniff_fd
 def probe(fd: int, page: int = 0) -> Facts:
     """Tell what the header says; of `page`, where pages differ.
 
-    NotAPicture for an unknown kind, Damaged when the header does not parse.
+    UnsupportedFormat for an unknown kind, CorruptImage when the header does not parse.
     """
     source = sniff_fd(fd)
     if source in extras.EXTRAS:

@@ -13,7 +13,7 @@ from math import floor, log
 
 import pyvips
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.planning.plan import Encoding
 
 _HIGHEST = 96
@@ -37,7 +37,7 @@ Write = Callable[[pyvips.Image, int], bytes]
 
 
 def fit_budget(image: pyvips.Image, write: Write, budget_bytes: int) -> bytes:
-    """Give the picture at the highest quality whose body fits; OverLimit tells the smallest there is.
+    """Give the picture at the highest quality whose body fits; LimitExceeded tells the smallest there is.
 
     A large picture's quality is first looked for on its middle, with that share of the budget; then a few bodies are
     written to come closer, so it may end a step or two below the highest.
@@ -58,7 +58,7 @@ def fit_budget(image: pyvips.Image, write: Write, budget_bytes: int) -> bytes:
         _approach(fits, bodies, quality, budget_bytes, 4 if pixels <= _LARGE_PIXELS else 2)
     fitting = [quality for quality, body in bodies.items() if len(body) <= budget_bytes]
     if not fitting and not fits(1):
-        raise OverLimit(
+        raise LimitExceeded(
             f"The picture has {len(bodies[1])} bytes at the lowest quality; the budget is {budget_bytes}: "
             "say a smaller w."
         )

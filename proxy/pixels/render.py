@@ -23,7 +23,7 @@ from proxy.pixels.faces import place
 from proxy.pixels.frame import border, corners
 from proxy.pixels.light import noted
 from proxy.pixels.metadata import rights_of
-from proxy.pixels.overlay import Stamp, lay, make_stamps
+from proxy.pixels.overlay import RenderedOverlay, lay, render_overlays
 from proxy.pixels.probe import probe
 from proxy.pixels.rounding import rounded
 from proxy.pixels.source import open_image, refusal
@@ -33,11 +33,11 @@ Step = Callable[[pyvips.Image, Plan], pyvips.Image]
 
 
 def render(fd: int, plan: Plan, watermark_fd: int | None = None) -> Derivative:
-    """Develop one derivative from the original behind `fd`; Damaged when its pixels end early or do not decode."""
+    """Develop one derivative from the original behind `fd`; CorruptImage when its pixels end early or do not decode."""
     try:
         film = _load(fd, plan)
-        stamps = make_stamps(plan, watermark_fd)
-        picture = film.join(_develop(film.frames(), plan, stamps))
+        overlays = render_overlays(plan, watermark_fd)
+        picture = film.join(_develop(film.frames(), plan, overlays))
         body = encode(picture, plan.encoding, film.image)
         if plan.untouched:
             body = _smaller(body, fd, film.image, plan)
@@ -98,14 +98,14 @@ def _draw(fd: int, plan: Plan, size: Size) -> pyvips.Image:
     return open_image(fd, plan.source, plan.first_frame, scale=size.width / nominal)
 
 
-def _develop(frames: list[pyvips.Image], plan: Plan, stamps: list[Stamp]) -> list[pyvips.Image]:
+def _develop(frames: list[pyvips.Image], plan: Plan, overlays: list[RenderedOverlay]) -> list[pyvips.Image]:
     """Take all frames through the steps; the first one decides on a place that is in the pixels, for all of them."""
     done = []
     for frame in frames:
         turned = _through(BEFORE_CUT, frame, plan)
         if plan.cut is not None and plan.interest is not None:
             plan = replace(plan, cut=_find_place(turned, plan.cut.size, plan.interest), interest=None)
-        made = lay(_through(FROM_CUT, turned, plan), stamps)
+        made = lay(_through(FROM_CUT, turned, plan), overlays)
         # Frames are decoded in order from one forward-only source: finish each before the next one starts.
         done.append(made.copy_memory() if plan.frames > 1 else made)
     return done
@@ -137,7 +137,7 @@ def resize(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     """Resize to the exact size (libvips `resize`, Lanczos3); alpha is premultiplied, so no hidden colour leaks."""
     if (image.width, image.height) == (plan.scaled.width, plan.scaled.height):
         return image
-    if plan.linear:
+    if plan.linear_light:
         return _resize_linear(image, plan)
     alpha, kind = image.hasalpha(), image.format
     image = image.premultiply() if alpha else image
@@ -147,7 +147,7 @@ def resize(image: pyvips.Image, plan: Plan) -> pyvips.Image:
 
 def _resize_linear(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     """Resize in linear light (libvips `scRGB`), after colours became sRGB, or Display P3, whose curve is the same."""
-    image = to_display(image, wide=plan.wide).colourspace("scrgb")
+    image = to_display(image, wide=plan.wide_gamut).colourspace("scrgb")
     alpha = image.hasalpha()
     image = image.premultiply() if alpha else image
     image = image.resize(plan.scaled.width / image.width, vscale=plan.scaled.height / image.height)
@@ -156,7 +156,7 @@ def _resize_linear(image: pyvips.Image, plan: Plan) -> pyvips.Image:
 
 def crisp(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     """Sharpen a little what was made smaller (libvips `sharpen`)."""
-    if not plan.crisp:
+    if not plan.sharpen_downscaled:
         return image
     alpha = image.extract_band(image.bands - 1) if image.hasalpha() else None
     sharp = (image if alpha is None else image.extract_band(0, n=image.bands - 1)).sharpen(sigma=0.6, m1=0, m2=1.5)
@@ -165,7 +165,7 @@ def crisp(image: pyvips.Image, plan: Plan) -> pyvips.Image:
 
 def colour(image: pyvips.Image, plan: Plan) -> pyvips.Image:
     """Bring the few pixels that are left to what is shown, 8 bits."""
-    return to_display(image, wide=plan.wide)
+    return to_display(image, wide=plan.wide_gamut)
 
 
 def turn(image: pyvips.Image, plan: Plan) -> pyvips.Image:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyvips
 
-from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
+from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded, UnsupportedFormat
 from proxy.core.media import isobmff as boxes
 from proxy.core.media import png_chunks as chunks
 from proxy.core.media.byte_reader import Read
@@ -50,11 +50,11 @@ def allow(formats: Sequence[Format], *, letters: bool = True) -> None:
 
 
 def sniff_fd(fd: int) -> Format:
-    """Tell the format from the first bytes; NotAPicture when it is none that is allowed."""
+    """Tell the format from the first bytes; UnsupportedFormat when it is none that is allowed."""
     found = sniff(os.pread(fd, SNIFF_BYTES, 0))
     if found is None or found not in _allowed.formats:
         names = ", ".join(one.name for one in _allowed.formats)
-        raise NotAPicture(f"The original is none of the picture formats allowed here: {names}.")
+        raise UnsupportedFormat(f"The original is none of the picture formats allowed here: {names}.")
     return found
 
 
@@ -66,7 +66,9 @@ def open_image(fd: int, source: Format, page: int = 0, **options: Any) -> pyvips
     if source in extras.EXTRAS:
         return extras.load(fd, source, page, options.get("scale", 1.0))
     if source is SVG and not _allowed.letters and _TEXT.search(os.pread(fd, os.fstat(fd).st_size, 0)):
-        raise NotAPicture("The SVG has text, for which no fonts are at hand: convert it to paths, and upload that.")
+        raise UnsupportedFormat(
+            "The SVG has text, for which no fonts are at hand: convert it to paths, and upload that."
+        )
     if source in _NUMBERED:
         options["page"] = page
     os.lseek(fd, 0, os.SEEK_SET)
@@ -98,12 +100,12 @@ def _shown(image: pyvips.Image) -> pyvips.Image:
     return image.extract_band(0, n=most) if image.bands > most else image
 
 
-def refusal(error: pyvips.Error) -> Refusal:
+def refusal(error: pyvips.Error) -> DarkroomError:
     """Translate a libvips error into ours, its beginning made fit for the public."""
     detail = " ".join(str(error.detail or error).split())
     if "out of memory" in detail or "unable to allocate" in detail:
-        return OverLimit("The original needs more memory than a worker may use.")
+        return LimitExceeded("The original needs more memory than a worker may use.")
     public = "".join(
         letter for letter in detail if letter.isascii() and letter.isprintable() and letter not in "<>&\"'\\"
     )
-    return Damaged(f"The original does not decode: {public[:120]}")
+    return CorruptImage(f"The original does not decode: {public[:120]}")

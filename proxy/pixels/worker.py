@@ -18,14 +18,11 @@ from typing import Any
 
 import pyvips
 
-from proxy.core.errors import Refusal
+from proxy.core.errors import DarkroomError
 from proxy.core.media.formats import SVG, readable
 from proxy.core.planning.plan import Plan, Trim
 from proxy.pixels import boot, extras, faces, lettering, probe, render, trim
-from proxy.workers import fonts as typefaces
-from proxy.workers import framing as wire
-from proxy.workers import messages as words
-from proxy.workers import sandbox
+from proxy.workers import fonts, framing, messages, sandbox
 
 _NICENESS = 5
 """The server's own loop comes first: a hit never waits for a decoder. On an idle core it costs nothing."""
@@ -36,9 +33,9 @@ _OUT_OF_MEMORY_SCORE = "500"
 def main() -> None:
     """Run one worker, from its arguments to the end of its socket."""
     fd, parent_pid, memory_bytes, cpu_s = map(int, sys.argv[1:5])
-    formats, fonts, how_many, with_faces = sys.argv[5:9]
-    folder = Path(fonts) if fonts else None
-    sandbox.attach(parent_pid)
+    formats, font_folder, how_many, with_faces = sys.argv[5:9]
+    folder = Path(font_folder) if font_folder else None
+    sandbox.die_with_parent(parent_pid)
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):  # no /proc: the server then dies as likely as we
         Path("/proc/self/oom_score_adj").write_text(_OUT_OF_MEMORY_SCORE, encoding="ascii")
@@ -47,31 +44,31 @@ def main() -> None:
             libvips = boot.start(readable(formats), letters=sandbox.available().landlock is not None)
             if with_faces:
                 faces.enlist()
-            typefaces.check_copies(folder, int(how_many))
-        except (boot.WrongLibvips, extras.NotInstalled, faces.NoDetector, typefaces.WrongFonts) as wrong:
+            fonts.check_copies(folder, int(how_many))
+        except (boot.UnsupportedLibvips, extras.NotInstalled, faces.NoDetector, fonts.InvalidFonts) as wrong:
             raise SystemExit(str(wrong)) from None
         lettering.open_fonts(folder)
         # Cairo opens a font again for every size that a drawing asks for.
-        opened = typefaces.font_files(folder) if SVG in readable(formats) else []
-        walls = sandbox.close(sandbox.Ceilings(memory_bytes, cpu_s), opened)
-        # Behind the walls: a wall that pixels cannot do without shows here, before any request.
+        opened = fonts.font_files(folder) if SVG in readable(formats) else []
+        sandbox_features = sandbox.lock_down(sandbox.Ceilings(memory_bytes, cpu_s), opened)
+        # Behind the sandbox_features: a wall that pixels cannot do without shows here, before any request.
         boot.warm_up()
-        wire.say(ours, words.hello(libvips, walls))
+        framing.send(ours, messages.hello(libvips, sandbox_features))
         serve(ours)
 
 
 def serve(ours: socket.socket) -> None:
     """Answer requests, one after the other, until the pool hangs up."""
-    while (request := wire.await_request(ours)) is not None:
+    while (request := framing.receive_request(ours)) is not None:
         header, fds = request
         try:
             told, body = _answer(header, fds)
-        except Refusal as refused:
-            told, body = words.refusal(refused), b""
+        except DarkroomError as refused:
+            told, body = messages.refusal(refused), b""
         finally:
             for fd in fds:
                 os.close(fd)
-        wire.say(ours, told, body)
+        framing.send(ours, told, body)
 
 
 def _answer(header: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], bytes]:

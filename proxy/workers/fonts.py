@@ -22,12 +22,12 @@ MOST_FONTS, MOST_BYTES = 300, 512 * 2**20
 _ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
 
 
-class WrongFonts(Exception):  # noqa: N818 - a sentence for the operator
+class InvalidFonts(Exception):
     """The folder of fonts is not what it has to be."""
 
 
 @dataclass(frozen=True, slots=True)
-class Typefaces:
+class FontSet:
     """Where workers find fonts beside the bundled ones, how many, and eight hex digits that name these."""
 
     folder: str = ""
@@ -41,17 +41,20 @@ def font_files(folder: Path | None) -> list[Path]:
 
 
 def check_copies(folder: Path | None, count: int) -> None:
-    """Raise WrongFonts where copies are gone: a worker that starts without them would draw boxes under a good name."""
+    """Raise InvalidFonts where copies are gone.
+
+    A worker that starts without them would draw boxes under a good name.
+    """
     found = len(_own_files(folder)) if folder else 0
     if found != count:
-        raise WrongFonts(f"Of {count} fonts that the server copied to {folder} when it started {found} are left.")
+        raise InvalidFonts(f"Of {count} fonts that the server copied to {folder} when it started {found} are left.")
 
 
 @contextmanager
-def gathered(folder: Path | None) -> Iterator[Typefaces]:
-    """Copy the operator's fonts to a place of their own until the end; WrongFonts says what is wrong with them."""
+def copied_fonts(folder: Path | None) -> Iterator[FontSet]:
+    """Copy the operator's fonts to a place of their own until the end; InvalidFonts says what is wrong with them."""
     if folder is None:
-        yield Typefaces()
+        yield FontSet()
         return
     with TemporaryDirectory(prefix="darkroom-fonts-") as place:
         try:
@@ -62,16 +65,16 @@ def gathered(folder: Path | None) -> Iterator[Typefaces]:
                 with copy.open("rb") as content:
                     seen.update(file_digest(content, "sha256").digest())
         except OSError as error:
-            raise WrongFonts(f"DARKROOM_FONTS: {error.filename} cannot be read: {error.strerror}.") from error
-        yield Typefaces(place, len(files), seen.hexdigest()[:8])
+            raise InvalidFonts(f"DARKROOM_FONTS: {error.filename} cannot be read: {error.strerror}.") from error
+        yield FontSet(place, len(files), seen.hexdigest()[:8])
 
 
 def _checked(folder: Path) -> list[Path]:
     files = _own_files(folder)
     if not files:
-        raise WrongFonts(f"DARKROOM_FONTS: {folder} has no font ({', '.join(sorted(_ENDINGS))}).")
+        raise InvalidFonts(f"DARKROOM_FONTS: {folder} has no font ({', '.join(sorted(_ENDINGS))}).")
     if len(files) > MOST_FONTS or sum(file.stat().st_size for file in files) > MOST_BYTES:
-        raise WrongFonts(
+        raise InvalidFonts(
             f"DARKROOM_FONTS: {folder} has {len(files)} fonts; at most {MOST_FONTS} and {MOST_BYTES // 2**20} MiB."
         )
     return files

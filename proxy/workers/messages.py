@@ -18,14 +18,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
+from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded, UnsupportedFormat
 from proxy.core.geometry import Box
 from proxy.core.media.derivative import Derivative
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import BLURHASH, FORMATS, SNIFF_BYTES, THUMBHASH, Format, sniff
 from proxy.core.planning.plan import Plan, Trim
 from proxy.workers.framing import Message, WorkerDied, pack
-from proxy.workers.sandbox import Walls
+from proxy.workers.sandbox import SandboxFeatures
 
 _BODY_SLACK_BYTES = 131_072
 """What a container, a profile and kept metadata may add to the pixels."""
@@ -34,7 +34,9 @@ _PIXEL_BYTES = 8
 _DETAIL_LENGTH = 200
 _LARGEST_NUMBER = 2**31 - 1
 _LONGEST_S = 3_600.0
-_REFUSALS: dict[str, type[Refusal]] = {kind.code: kind for kind in (NotAPicture, Damaged, OverLimit)}
+_REFUSALS: dict[str, type[DarkroomError]] = {
+    kind.code: kind for kind in (UnsupportedFormat, CorruptImage, LimitExceeded)
+}
 """All that a worker may refuse with."""
 
 
@@ -43,7 +45,7 @@ class Hello:
     """What a worker is."""
 
     libvips: str
-    walls: Walls
+    sandbox_features: SandboxFeatures
 
 
 # --- what we ask
@@ -72,12 +74,14 @@ def most_bytes(plan: Plan) -> int:
 # --- what a worker says
 
 
-def hello(libvips: str, walls: Walls) -> dict[str, Any]:
+def hello(libvips: str, sandbox_features: SandboxFeatures) -> dict[str, Any]:
     """Give the header of a worker's first words; no Landlock is ABI 0."""
-    return {"hello": {"libvips": libvips, "landlock": walls.landlock or 0, "seccomp": walls.seccomp}}
+    return {
+        "hello": {"libvips": libvips, "landlock": sandbox_features.landlock or 0, "seccomp": sandbox_features.seccomp}
+    }
 
 
-def refusal(refused: Refusal) -> dict[str, Any]:
+def refusal(refused: DarkroomError) -> dict[str, Any]:
     """Give the header that tells a refusal, its sentence cut to printable characters."""
     detail = "".join(one if one.isprintable() else " " for one in refused.detail)
     return {"refused": refused.code, "detail": detail[:_DETAIL_LENGTH]}
@@ -89,7 +93,7 @@ def refusal(refused: Refusal) -> dict[str, Any]:
 def read_hello(message: Message) -> Hello:
     """Read a worker's first words, said before it saw any stranger's byte."""
     told = _only(message, "hello", {"libvips": str, "landlock": int, "seccomp": bool})
-    return Hello(told["libvips"], Walls(told["landlock"] or None, told["seccomp"]))
+    return Hello(told["libvips"], SandboxFeatures(told["landlock"] or None, told["seccomp"]))
 
 
 def read_facts(message: Message) -> Facts:

@@ -19,8 +19,7 @@ from proxy.core.geometry import Box
 from proxy.core.media.derivative import Derivative
 from proxy.core.media.facts import Facts
 from proxy.core.planning.plan import Plan, Trim
-from proxy.workers import framing as wire
-from proxy.workers import messages as words
+from proxy.workers import framing, messages
 from proxy.workers.sandbox import Ceilings
 
 _LOG = logging.getLogger("darkroom.pixels")
@@ -33,32 +32,32 @@ _ENVIRONMENT = {
     # trim or mmap threshold changes the resident memory after a job (57 MB) or its peak.
     "MALLOC_ARENA_MAX": "2",
     "VIPS_CONCURRENCY": "1",
-    # There is no disc behind the walls: libvips must never choose a temporary file.
+    # A sandboxed worker has no disc: libvips must never choose a temporary file.
     "VIPS_DISC_THRESHOLD": "1000g",
 }
 """All a worker inherits; no secret of the server's is in it."""
 
 _PIPE_BYTES = 65_536
 """What a pipe holds (pipe(7)). It never blocks the worker: what is too much is lost."""
-_COMPLAINT_BYTES = 4_096
+_STDERR_BYTES = 4_096
 _FIRST_REAP_S, _LAST_REAP_S = 0.002, 0.5
 
 
-class NoWorker(Exception):  # noqa: N818 - a sentence for the operator
+class WorkerStartError(Exception):
     """A worker does not start; its own last words say why."""
 
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """One worker: its process, our end of its socket, and the pipe that holds its last complaints."""
+    """One worker: its process, our end of its socket, and the pipe that holds its last stderr."""
 
     popen: subprocess.Popen[bytes]
-    theirs: socket.socket
-    complaints: int
+    socket: socket.socket
+    stderr: int
     jobs: int = 0
     ended: str | None = None
     """Why it was killed or given up; None while it serves."""
-    owes: bool = False
+    reply_pending: bool = False
     """An answer is outstanding."""
     _timer: asyncio.TimerHandle | None = None
 
@@ -71,56 +70,58 @@ class Process:
         except (OSError, IndexError):
             return 0
 
-    async def greet(self, deadline_s: float) -> words.Hello:
-        """Wait for its first words; NoWorker when there are none, or others."""
-        self.expire(deadline_s, "start")
+    async def handshake(self, deadline_s: float) -> messages.Hello:
+        """Wait for its first words; WorkerStartError when there are none, or others."""
+        self.arm_deadline(deadline_s, "start")
         try:
-            return words.read_hello(await self._listen())
-        except wire.WorkerDied as died:
-            why = self.last_words() or (f"It is not ready after {deadline_s:g} s." if self.ended else str(died))
-            raise NoWorker(f"A pixel worker does not start: {why}") from died
+            return messages.read_hello(await self._receive())
+        except framing.WorkerDied as died:
+            why = self.stderr_tail() or (f"It is not ready after {deadline_s:g} s." if self.ended else str(died))
+            raise WorkerStartError(f"A pixel worker does not start: {why}") from died
         finally:
-            self.relax()
+            self.disarm()
 
-    def expire(self, after_s: float, why: str) -> None:
+    def arm_deadline(self, after_s: float, why: str) -> None:
         """Have it killed after a while, unless it is relaxed before; the last call counts."""
-        self.relax()
+        self.disarm()
         self._timer = asyncio.get_running_loop().call_later(after_s, self.kill, why)
 
-    def relax(self) -> None:
-        """Take the last `expire` back."""
+    def disarm(self) -> None:
+        """Take the last `arm_deadline` back."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     async def probe(self, fd: int, page: int = 0) -> Facts:
         """Let it read a header; refuses as the port's `probe`, WorkerDied when it dies of it."""
-        return words.read_facts(await self._ask(words.ask_probe(page), [fd]))
+        return messages.read_facts(await self._request(messages.ask_probe(page), [fd]))
 
     async def trim(self, fd: int, trim: Trim) -> Box:
         """Let it look for the border; give what is left without it. Refuses and dies like `probe`."""
-        return words.read_box(await self._ask(words.ask_trim(trim), [fd]), trim)
+        return messages.read_box(await self._request(messages.ask_trim(trim), [fd]), trim)
 
     async def render(self, fd: int, plan: Plan, watermark_fd: int | None = None) -> tuple[Derivative, float]:
         """Let it render; give the derivative and its own seconds. Refuses and dies like `probe`."""
         fds = [fd] if watermark_fd is None else [fd, watermark_fd]
-        return words.read_picture(await self._ask(words.ask_render(plan), fds, words.most_bytes(plan)), plan)
+        return messages.read_picture(
+            await self._request(messages.ask_render(plan), fds, messages.most_bytes(plan)), plan
+        )
 
-    async def _ask(self, request: bytes, fds: list[int], most_body_bytes: int = 0) -> wire.Message:
-        self.last_words()
-        self.owes = True
-        wire.ask(self.theirs, request, fds)
-        message = await self._listen(most_body_bytes)
-        self.owes = False
+    async def _request(self, request: bytes, fds: list[int], most_body_bytes: int = 0) -> framing.Message:
+        self.stderr_tail()
+        self.reply_pending = True
+        framing.send_request(self.socket, request, fds)
+        message = await self._receive(most_body_bytes)
+        self.reply_pending = False
         return message
 
-    async def _listen(self, most_body_bytes: int = 0) -> wire.Message:
-        return await wire.listen(asyncio.get_running_loop(), self.theirs, most_body_bytes)
+    async def _receive(self, most_body_bytes: int = 0) -> framing.Message:
+        return await framing.receive(asyncio.get_running_loop(), self.socket, most_body_bytes)
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """Take the end of what it wrote to stderr since it was last asked, as one line fit for a log."""
         try:
-            text = os.read(self.complaints, _PIPE_BYTES)[-_COMPLAINT_BYTES:].decode("utf-8", "replace")
+            text = os.read(self.stderr, _PIPE_BYTES)[-_STDERR_BYTES:].decode("utf-8", "replace")
         except OSError:
             return ""
         line = " | ".join(text.strip().splitlines())
@@ -132,7 +133,7 @@ class Process:
             self.ended = why
             self.popen.kill()
             # A process in uninterruptible sleep dies later: who listens need not wait for that.
-            self.theirs.shutdown(socket.SHUT_RDWR)
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     async def reap(self) -> None:
         """Wait until the killed process is gone, then close what was ours of it."""
@@ -140,14 +141,14 @@ class Process:
         while self.popen.poll() is None:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LAST_REAP_S)
-        if words := self.last_words():
+        if words := self.stderr_tail():
             _LOG.warning("A pixel worker's last words: %s", words)
-        self.theirs.close()
-        os.close(self.complaints)
+        self.socket.close()
+        os.close(self.stderr)
 
 
 def start(command: tuple[str, ...], ceilings: Ceilings, more: tuple[str, ...] = ()) -> Process:
-    """Start a worker, without waiting for what it says; NoWorker when the system has no more of something.
+    """Start a worker, without waiting for what it says; WorkerStartError when the system has no more of something.
 
     Takes about a millisecond: exec by vfork(2), whatever our own size. Called from the loop's own thread, for
     PR_SET_PDEATHSIG kills the worker when the *thread* that started it ends.
@@ -155,30 +156,30 @@ def start(command: tuple[str, ...], ceilings: Ceilings, more: tuple[str, ...] = 
     try:
         return _exec(command, ceilings, more)
     except OSError as error:
-        raise NoWorker(f"A pixel worker does not start: {error.strerror}.") from error
+        raise WorkerStartError(f"A pixel worker does not start: {error.strerror}.") from error
 
 
 def _exec(command: tuple[str, ...], ceilings: Ceilings, more: tuple[str, ...]) -> Process:
     with ExitStack() as undo:
-        theirs, ours = socket.socketpair()
-        undo.callback(theirs.close)
-        with ours:
-            theirs.settimeout(0)
-            complaints, stderr = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            undo.callback(os.close, complaints)
-            arguments = (ours.fileno(), os.getpid(), ceilings.memory_bytes, ceilings.cpu_s)
+        server_end, worker_end = socket.socketpair()
+        undo.callback(server_end.close)
+        with worker_end:
+            server_end.settimeout(0)
+            stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            undo.callback(os.close, stderr_read)
+            arguments = (worker_end.fileno(), os.getpid(), ceilings.memory_bytes, ceilings.cpu_s)
             try:
                 popen = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                     [*command, *map(str, arguments), *more],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    stderr=stderr,
-                    pass_fds=(ours.fileno(),),
+                    stderr=stderr_write,
+                    pass_fds=(worker_end.fileno(),),
                     env=_ENVIRONMENT,
                     cwd="/",
                     start_new_session=True,  # a terminal's Ctrl-C is the server's to handle
                 )
             finally:
-                os.close(stderr)
+                os.close(stderr_write)
         undo.pop_all()
-        return Process(popen, theirs, complaints)
+        return Process(popen, server_end, stderr_read)

@@ -1,7 +1,7 @@
 """The sandbox: a process gives up, for good, all it does not need to turn bytes into bytes.
 
 Decoders of pictures are where remote code runs (libwebp, libheif), so whoever decodes is taken to be the
-attacker's. Four walls, each enough to stop most of what the others would:
+attacker's. Four layers, each enough to stop most of what the others would:
 
 * *rlimits* bound address space, CPU, descriptors and files (setrlimit(2));
 * *no_new_privs, no capabilities, not dumpable* (prctl(2), capabilities(7)): nothing to gain, nobody to
@@ -15,7 +15,7 @@ attacker's. Four walls, each enough to stop most of what the others would:
 Pure ctypes: this is what Darkroom exists for, and every binding drags in a libseccomp of the system, which
 a wheel cannot bring.
 
-Landlock, capabilities and niceness belong to a thread, so `close` wants to be called while there is only
+Landlock, capabilities and niceness belong to a thread, so `lock_down` wants to be called while there is only
 one: after libvips is loaded, before its first picture starts a thread. Measured: libvips opens no file
 after that; closing takes about a millisecond.
 """
@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxy.workers import seccomp as calls
+from proxy.workers import seccomp
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -62,8 +62,8 @@ class Ceilings:
 
 
 @dataclass(frozen=True, slots=True)
-class Walls:
-    """Which of the walls stand, or would."""
+class SandboxFeatures:
+    """Which layers of the sandbox are active, or would be."""
 
     landlock: int | None
     """The kernel's Landlock ABI, 1 and up; None is no wall."""
@@ -71,18 +71,18 @@ class Walls:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Name the walls that do not stand."""
+        """Name the layers that are not active."""
         named = (("Landlock", self.landlock), ("seccomp", self.seccomp))
         return tuple(name for name, stands in named if not stands)
 
 
-def available() -> Walls:
+def available() -> SandboxFeatures:
     """Tell what this kernel offers, closing nothing."""
-    table = calls.TABLES.get(platform.machine())
-    return Walls(landlock=_landlock_abi(), seccomp=table is not None and _offers_seccomp(table))
+    table = seccomp.TABLES.get(platform.machine())
+    return SandboxFeatures(landlock=_landlock_abi(), seccomp=table is not None and _offers_seccomp(table))
 
 
-def attach(parent_pid: int) -> None:
+def die_with_parent(parent_pid: int) -> None:
     """Die with the parent: SIGKILL when the thread that started us ends; SystemExit when it already has.
 
     The order matters: a parent that dies before the prctl sends no signal, but is no longer our parent
@@ -93,8 +93,8 @@ def attach(parent_pid: int) -> None:
         raise SystemExit("The parent process is gone.")
 
 
-def close(ceilings: Ceilings, readable: Iterable[Path] = ()) -> Walls:
-    """Close the calling process for good and tell which walls stand.
+def lock_down(ceilings: Ceilings, readable: Iterable[Path] = ()) -> SandboxFeatures:
+    """Close the calling process for good and tell which layers are active.
 
     The files in `readable` can still be opened for reading, where there is Landlock to keep it at these. OSError when
     the kernel refuses what it offers, or one of them is not there.
@@ -104,9 +104,9 @@ def close(ceilings: Ceilings, readable: Iterable[Path] = ()) -> Walls:
     offered = available()
     files = list(readable) if offered.landlock is not None else []
     if offered.landlock is not None:
-        _close_landlock(offered.landlock, files)
+        _restrict_files(offered.landlock, files)
     if offered.seccomp:
-        _close_seccomp(calls.TABLES[platform.machine()], opens=bool(files))
+        _restrict_syscalls(seccomp.TABLES[platform.machine()], opens=bool(files))
     return offered
 
 
@@ -146,7 +146,7 @@ class _Beneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("fd", ctypes.c_int32))
 
 
-def _close_landlock(abi: int, readable: list[Path]) -> None:
+def _restrict_files(abi: int, readable: list[Path]) -> None:
     """Handle every right, grant few files. An older kernel takes our longer structure if the rest is zero."""
     rights = _FILE_RIGHTS[max(known for known in _FILE_RIGHTS if known <= abi)]
     tcp = _TCP_RIGHTS if abi >= _TCP_ABI else 0
@@ -174,8 +174,8 @@ def _grant_reading(ruleset: int, file: Path) -> None:
         os.close(fd)
 
 
-def _offers_seccomp(table: calls.Table) -> bool:
-    action = ctypes.c_uint32(calls.ERRNO)
+def _offers_seccomp(table: seccomp.Table) -> bool:
+    action = ctypes.c_uint32(seccomp.ERRNO)
     return _syscall(table.seccomp, _SECCOMP_ACTION_AVAILABLE, 0, ctypes.byref(action)) == 0
 
 
@@ -185,10 +185,10 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def _close_seccomp(table: calls.Table, *, opens: bool) -> None:
+def _restrict_syscalls(table: seccomp.Table, *, opens: bool) -> None:
     """Install the filter in every thread, or in none."""
-    code = calls.assemble(table, os.getpid(), opens=opens)
-    program = _Program(len(code) // calls.INSTRUCTION_BYTES, code)
+    code = seccomp.assemble(table, os.getpid(), opens=opens)
+    program = _Program(len(code) // seccomp.INSTRUCTION_BYTES, code)
     if _syscall(table.seccomp, _SECCOMP_SET_FILTER, _SECCOMP_TSYNC, ctypes.byref(program)):
         raise _error("seccomp")
 

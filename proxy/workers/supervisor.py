@@ -1,4 +1,4 @@
-"""The crew: all worker processes, who of them is free, and how the ones that end are replaced."""
+"""The supervisor: all worker processes, who of them is free, and how the ones that end are replaced."""
 
 import asyncio
 import logging
@@ -6,14 +6,14 @@ import os
 from collections import Counter
 
 from proxy.core.errors import Unavailable
-from proxy.core.identifiers import Generation
+from proxy.core.identifiers import RendererVersion
 from proxy.settings import Settings
 from proxy.workers import process
-from proxy.workers.fonts import Typefaces
-from proxy.workers.framing import quiet
+from proxy.workers.fonts import FontSet
+from proxy.workers.framing import is_silent
 from proxy.workers.messages import Hello
-from proxy.workers.process import NoWorker, Process
-from proxy.workers.sandbox import Ceilings, Walls
+from proxy.workers.process import Process, WorkerStartError
+from proxy.workers.sandbox import Ceilings, SandboxFeatures
 
 _LOG = logging.getLogger("darkroom.pixels")
 
@@ -25,12 +25,12 @@ _CLOSE_DEADLINE_S = 5.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 10.0
 
 
-class Crew:
+class Supervisor:
     """`size` workers and one spare. Who takes a worker has it for himself until he puts it back."""
 
-    def __init__(self, settings: Settings, command: tuple[str, ...], fonts: Typefaces) -> None:
+    def __init__(self, settings: Settings, command: tuple[str, ...], fonts: FontSet) -> None:
         self.size = settings.workers or len(os.sched_getaffinity(0))
-        self.up: set[Process] = set()
+        self.alive: set[Process] = set()
         self.idle: list[Process] = []
         self.restarts: Counter[str] = Counter()
         self.closing = False
@@ -44,12 +44,12 @@ class Crew:
         self._arrival = asyncio.Event()
         self._departure = asyncio.Event()
         self._failures = 0
-        """Workers that died or didn't start, since a visit has last succeeded."""
+        """Workers that died or didn't start, since a job has last succeeded."""
         self._starting: set[asyncio.Task[None]] = set()
         self._reaping: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> tuple[Generation, Walls]:
-        """Start all and tell what they are; NoWorker when one doesn't start or lacks a required wall."""
+    async def open(self) -> tuple[RendererVersion, SandboxFeatures]:
+        """Start all and tell what they are; WorkerStartError when one doesn't start or lacks a required wall."""
         starts = (self._started() for _ in range(self.size + 1))
         started = await asyncio.gather(*starts, return_exceptions=True)
         greeted = [one for one in started if not isinstance(one, BaseException)]
@@ -59,16 +59,16 @@ class Crew:
             if isinstance(one, BaseException):
                 raise one
         hello = greeted[0][1]
-        self._judge(hello.walls)
+        self._check_sandbox(hello.sandbox_features)
         parts = (str(PIXEL_CODE), hello.libvips, self._fonts.fingerprint)
-        return Generation("-".join(filter(None, parts))), hello.walls
+        return RendererVersion("-".join(filter(None, parts))), hello.sandbox_features
 
-    def _judge(self, walls: Walls) -> None:
-        if not walls.missing:
+    def _check_sandbox(self, sandbox_features: SandboxFeatures) -> None:
+        if not sandbox_features.missing:
             return
-        told = f"This kernel does not offer {' and '.join(walls.missing)} to the pixel workers."
+        told = f"This kernel does not offer {' and '.join(sandbox_features.missing)} to the pixel workers."
         if self._settings.sandbox == "require":
-            raise NoWorker(f"{told} Change the kernel, or set DARKROOM_SANDBOX=prefer.")
+            raise WorkerStartError(f"{told} Change the kernel, or set DARKROOM_SANDBOX=prefer.")
         _LOG.warning(told)
 
     async def close(self) -> None:
@@ -80,11 +80,11 @@ class Crew:
         idle, self.idle = self.idle, []
         for worker in idle:
             self._replace(worker, "closing")
-        for worker in self.up:
+        for worker in self.alive:
             worker.kill("closing")
         try:
             async with asyncio.timeout(_CLOSE_DEADLINE_S):
-                while self.up:
+                while self.alive:
                     self._departure.clear()
                     await self._departure.wait()
                 while ends := self._starting | self._reaping:
@@ -92,33 +92,33 @@ class Crew:
         except TimeoutError:
             _LOG.error("Pixel workers were killed and do not end.")
 
-    async def take(self) -> Process:
+    async def acquire(self) -> Process:
         """Give a free worker, waiting while several are replaced; Unavailable when that takes too long."""
-        if worker := self._find_idle():
+        if worker := self._pop_idle():
             return worker
         try:
             async with asyncio.timeout(self._settings.render_deadline_s):
                 while not self.closing:
                     self._arrival.clear()
                     await self._arrival.wait()
-                    if worker := self._find_idle():
+                    if worker := self._pop_idle():
                         return worker
         except TimeoutError:
             raise Unavailable("No pixel worker is ready.") from None
         raise Unavailable(CLOSED)
 
-    def _find_idle(self) -> Process | None:
+    def _pop_idle(self) -> Process | None:
         """Give the worker that was used last: its memory is warm, and the spare's stays small."""
         while self.idle:
             worker = self.idle.pop()
-            if quiet(worker.theirs):
+            if is_silent(worker.socket):
                 return worker
             self._replace(worker, "died")
         return None
 
-    def put_back(self, worker: Process) -> None:
-        """Take a worker back, or replace it: it has ended, owes an answer, or has served long enough."""
-        if worker.owes:
+    def release(self, worker: Process) -> None:
+        """Take a worker back, or replace it: it has ended, reply_pending an answer, or has served long enough."""
+        if worker.reply_pending:
             worker.kill("died")
         if why := worker.ended or self._overdue(worker):
             self._replace(worker, why)
@@ -128,22 +128,22 @@ class Crew:
 
     def _overdue(self, worker: Process) -> str | None:
         """Say why a worker has served long enough, once another is there to take its place."""
-        if len(self.up) <= self.size:
+        if len(self.alive) <= self.size:
             return None
         if worker.jobs >= self._settings.worker_jobs:
             return "jobs"
         return "rss" if worker.rss_bytes > self._settings.worker_rss_bytes else None
 
     def _admit(self, worker: Process) -> None:
-        self.up.add(worker)
+        self.alive.add(worker)
         self.idle.append(worker)
         self._arrival.set()
 
     def _replace(self, worker: Process, why: str) -> None:
         """End a worker that nobody uses any more, and start another behind."""
-        self.up.discard(worker)
+        self.alive.discard(worker)
         self._departure.set()
-        self._bury(worker, why)
+        self._reap(worker, why)
         if self.closing:
             return
         self.restarts[worker.ended or why] += 1
@@ -156,7 +156,7 @@ class Crew:
             await asyncio.sleep(self._pause_s())
             try:
                 worker, _ = await self._started()
-            except NoWorker as failed:
+            except WorkerStartError as failed:
                 self._failures += 1
                 _LOG.error("%s", failed)
             else:
@@ -171,12 +171,12 @@ class Crew:
     async def _started(self) -> tuple[Process, Hello]:
         worker = process.start(self._command, self._ceilings, self._more)
         try:
-            return worker, await worker.greet(_START_DEADLINE_S)
+            return worker, await worker.handshake(_START_DEADLINE_S)
         except BaseException:
-            self._bury(worker, "start")
+            self._reap(worker, "start")
             raise
 
-    def _bury(self, worker: Process, why: str) -> None:
+    def _reap(self, worker: Process, why: str) -> None:
         worker.kill(why)
         _keep(self._reaping, asyncio.create_task(worker.reap()))
 

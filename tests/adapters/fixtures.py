@@ -10,7 +10,7 @@ from proxy.adapters.files import FileDerivatives, FileOriginals
 from proxy.adapters.memory import MemoryDerivatives
 from proxy.adapters.redis import RedisDerivatives
 from proxy.adapters.s3 import S3Derivatives, S3Originals
-from proxy.caching.tiers import Tiers
+from proxy.caching.tiers import TieredCache
 from tests.adapters.samples import LIMIT_BYTES
 from tests.servers.fixtures import S3
 
@@ -63,8 +63,8 @@ def s3_derivatives(s3_client: "S3Client", s3: S3) -> S3Derivatives:
 @pytest.fixture
 async def tiers_derivatives(
     memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, s3_derivatives: S3Derivatives
-) -> AsyncIterator[Tiers]:
+) -> AsyncIterator[TieredCache]:
     """Give derivatives in memory, Redis and a bucket."""
-    tiers = Tiers([memory_derivatives, redis_derivatives, s3_derivatives])
+    tiers = TieredCache([memory_derivatives, redis_derivatives, s3_derivatives])
     yield tiers
     await tiers.close()

@@ -39,7 +39,7 @@ def content_of(original: OpenOriginal) -> bytes:
 
 def key(name: str, tenant: TenantName = ACME) -> DerivativeKey:
     """Give a derivative's key, its last part made from `name`."""
-    return derivative_key(f"{tenant}/{named(SMALL)}/{sha256(name.encode()).hexdigest()}")
+    return derivative_key(f"5-8.18.7/{tenant}/0/{named(SMALL)[:2]}/{named(SMALL)}/{sha256(name.encode()).hexdigest()}")
 
 
 PICTURE = Derivative(b"RIFF\0\0\0\0WEBP pixels", WEBP, 320, 180)

@@ -1,6 +1,6 @@
 """The circuit breaker, on a clock that the test turns."""
 
-from proxy.adapters.circuit_breaker import Breaker
+from proxy.adapters.circuit_breaker import CircuitBreaker
 
 
 class Clock:
@@ -13,15 +13,15 @@ class Clock:
         return self.now_s
 
 
-def opened(clock: Clock) -> Breaker:
-    breaker = Breaker(clock, limit=3, pause_s=1.0)
+def opened(clock: Clock) -> CircuitBreaker:
+    breaker = CircuitBreaker(clock, limit=3, pause_s=1.0)
     for _ in range(3):
         breaker.failed()
     return breaker
 
 
 def test_calls_flow_until_so_many_failures_in_a_row() -> None:
-    breaker = Breaker(Clock(), limit=3)
+    breaker = CircuitBreaker(Clock(), limit=3)
     breaker.failed()
     breaker.failed()
     assert breaker.admit()
@@ -30,7 +30,7 @@ def test_calls_flow_until_so_many_failures_in_a_row() -> None:
 
 
 def test_a_success_between_failures_starts_the_count_again() -> None:
-    breaker = Breaker(Clock(), limit=3)
+    breaker = CircuitBreaker(Clock(), limit=3)
     for _ in range(5):
         breaker.failed()
         breaker.failed()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.adapters.atomic_folder import Folder
+from proxy.adapters.atomic_folder import AtomicFolder
 from proxy.adapters.files import FileDerivatives, FileOriginals
-from proxy.core.errors import Busy, Damaged, NotFound, OverLimit, Unavailable
+from proxy.core.errors import CorruptImage, LimitExceeded, NotFound, ServerBusy, Unavailable
 from proxy.ports import OpenOriginal
 from tests.adapters.samples import (
     ACME,
@@ -67,7 +67,7 @@ else:
     put = FileDerivatives(Path(root), LIMIT_BYTES).put(key("one"), LARGE_PICTURE)
 import proxy.adapters.atomic_folder
 if call == "link":
-    proxy.adapters.atomic_folder.Folder.publish.__defaults__ = (die,)
+    proxy.adapters.atomic_folder.AtomicFolder.publish.__defaults__ = (die,)
 asyncio.run(put)
 """
 
@@ -171,7 +171,7 @@ async def test_an_original_whose_bytes_are_others_is_damaged(
 ) -> None:
     await put(file_originals, SMALL)
     original_file(tmp_path, SMALL).write_bytes(wrong)
-    with pytest.raises(Damaged):
+    with pytest.raises(CorruptImage):
         await file_originals.open(ACME, named(SMALL))
 
 
@@ -185,7 +185,7 @@ async def test_putting_an_original_again_mends_a_damaged_one(file_originals: Fil
 async def test_bytes_are_not_kept_under_a_name_that_is_not_theirs(
     file_originals: FileOriginals, tmp_path: Path
 ) -> None:
-    with opened(LARGE) as source, pytest.raises(Damaged):
+    with opened(LARGE) as source, pytest.raises(CorruptImage):
         await file_originals.put(ACME, named(SMALL), source)
     assert files_in(tmp_path) == []
 
@@ -195,7 +195,7 @@ async def test_a_stored_original_over_the_limit_is_refused_with_the_number(
 ) -> None:
     await put(file_originals, LARGE)
     strict = FileOriginals(tmp_path, 1000)
-    with pytest.raises(OverLimit, match="1000"):
+    with pytest.raises(LimitExceeded, match="1000"):
         await strict.open(ACME, named(LARGE))
     strict.close()
 
@@ -225,7 +225,7 @@ async def test_a_remembered_original_that_is_changed_is_read_again(
     (await file_originals.open(ACME, named(SMALL))).close()
     await asyncio.sleep(0.05)
     original_file(tmp_path, SMALL).write_bytes(b"x" + SMALL[1:])
-    with pytest.raises(Damaged):
+    with pytest.raises(CorruptImage):
         await file_originals.open(ACME, named(SMALL))
 
 
@@ -257,10 +257,10 @@ async def test_a_disk_that_hangs_is_refused_once_its_queue_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("proxy.adapters.atomic_folder._CALLS", 3)
-    folder = Folder(tmp_path)
+    folder = AtomicFolder(tmp_path)
     reader, writer = os.pipe()
     hanging = [folder.submit(lambda: os.read(reader, 1)) for _ in range(3)]
-    with pytest.raises(Busy):
+    with pytest.raises(ServerBusy):
         folder.submit(lambda: None)
     os.write(writer, b"123")
     await asyncio.gather(*map(asyncio.wrap_future, hanging))

@@ -13,17 +13,17 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from proxy.adapters.http import HttpSources, open_http
-from proxy.core.errors import OverLimit, SourceFailed, SourceLate, SourceMissing, SourceNotAllowed
-from proxy.core.tenant import Source
+from proxy.core.errors import LimitExceeded, SourceFailed, SourceNotAllowed, SourceNotFound, SourceTimeout
 from proxy.core.url.public_addresses import is_public
-from proxy.core.url.resolved_reference import Stamp
+from proxy.core.url.resolved_reference import Validators
+from proxy.core.url.source import Source
 from proxy.core.url.source_reference import parse_reference
-from proxy.delivery.staging import Intake
+from proxy.delivery.staging import StagedFile
 from tests.adapters.samples import LARGE, LIMIT_BYTES, content_of
 from tests.servers.source import ForeignServer, Heard, answer, foreign_server
 
 BODY = b"\xff\xd8\xff\xe0 a picture"
-NEVER = Stamp()
+NEVER = Validators()
 
 
 class Names(AbstractResolver):
@@ -64,15 +64,15 @@ async def opened(
 
 
 async def fetch(
-    sources: HttpSources, url: str, *prefixes: str | Source, known: Stamp = NEVER, limit_bytes: int = LIMIT_BYTES
-) -> tuple[Stamp | None, bytes]:
-    """Fetch a URL; by default its own host is the one source. The stamp and the bytes."""
+    sources: HttpSources, url: str, *prefixes: str | Source, known: Validators = NEVER, limit_bytes: int = LIMIT_BYTES
+) -> tuple[Validators | None, bytes]:
+    """Fetch a URL; by default its own host is the one source. The validators and the bytes."""
     reference = parse_reference(url)
     allowed = prefixes or (f"{reference.scheme}://{reference.authority}",)
     tenants = [one if isinstance(one, Source) else Source(one) for one in allowed]
-    with Intake(limit_bytes) as intake:
-        stamp = await sources.fetch(reference, tenants, known, intake)
-        return stamp, content_of(intake.open())
+    with StagedFile(limit_bytes) as intake:
+        validators = await sources.fetch(reference, tenants, known, intake)
+        return validators, content_of(intake.open())
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def foreign() -> Iterator[ForeignServer]:
 async def test_a_picture_is_fetched_whole_with_its_version(foreign: ForeignServer) -> None:
     foreign.answers["/a?b=%20"] = answer(LARGE, etag='"1"', last_modified="Sat, 21 Nov 2026 06:00:00 GMT")
     async with opened() as sources:
-        stamp, body = await fetch(sources, f"{foreign.url}/a?b=%20")
+        validators, body = await fetch(sources, f"{foreign.url}/a?b=%20")
     assert body == LARGE
-    assert stamp == Stamp('"1"', "Sat, 21 Nov 2026 06:00:00 GMT")
+    assert validators == Validators('"1"', "Sat, 21 Nov 2026 06:00:00 GMT")
 
 
 async def test_the_path_is_sent_as_it_is_written(foreign: ForeignServer) -> None:
@@ -138,12 +138,12 @@ async def test_a_source_has_its_own_fields_and_no_other_source_has_them(foreign:
 @pytest.mark.parametrize(
     ("known", "name", "value"),
     [
-        (Stamp('W/"1"', "Sat"), "if-none-match", 'W/"1"'),
-        (Stamp("", "Sat, 21 Nov 2026 06:00:00 GMT"), "if-modified-since", "Sat, 21 Nov 2026 06:00:00 GMT"),
+        (Validators('W/"1"', "Sat"), "if-none-match", 'W/"1"'),
+        (Validators("", "Sat, 21 Nov 2026 06:00:00 GMT"), "if-modified-since", "Sat, 21 Nov 2026 06:00:00 GMT"),
     ],
 )
 async def test_what_is_known_is_asked_for_if_it_has_changed(
-    foreign: ForeignServer, known: Stamp, name: str, value: str
+    foreign: ForeignServer, known: Validators, name: str, value: str
 ) -> None:
     foreign.answers["/a"] = answer(status="304 Not Modified")
     async with opened() as sources:
@@ -167,7 +167,7 @@ async def test_only_a_plain_200_is_taken(foreign: ForeignServer, status: int) ->
 async def test_what_is_gone_is_missing(foreign: ForeignServer, status: int) -> None:
     foreign.answers["/a"] = answer(BODY, f"{status} Gone")
     async with opened() as sources:
-        with pytest.raises(SourceMissing, match=str(status)):
+        with pytest.raises(SourceNotFound, match=str(status)):
             await fetch(sources, f"{foreign.url}/a")
 
 
@@ -244,7 +244,7 @@ async def test_a_body_that_never_ends_is_cut_at_the_limit(foreign: ForeignServer
 
     foreign.answers["/a"] = pour
     async with opened() as sources:
-        with pytest.raises(OverLimit, match=str(2**20)):
+        with pytest.raises(LimitExceeded, match=str(2**20)):
             await fetch(sources, f"{foreign.url}/a", limit_bytes=2**20)
 
 
@@ -254,7 +254,7 @@ async def test_a_length_over_the_limit_is_refused_before_the_body(foreign: Forei
 
     foreign.answers["/a"] = announce
     async with opened() as sources:
-        with pytest.raises(OverLimit, match="1048577"):
+        with pytest.raises(LimitExceeded, match="1048577"):
             await fetch(sources, f"{foreign.url}/a", limit_bytes=2**20)
 
 
@@ -265,7 +265,7 @@ async def test_a_source_that_is_silent_is_late(foreign: ForeignServer, monkeypat
     monkeypatch.setattr("proxy.adapters.http._TIMEOUT", aiohttp.ClientTimeout(sock_read=0.1))
     foreign.answers["/a"] = be_silent
     async with opened() as sources:
-        with pytest.raises(SourceLate):
+        with pytest.raises(SourceTimeout):
             await fetch(sources, f"{foreign.url}/a")
 
 

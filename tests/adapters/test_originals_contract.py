@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.core.errors import NotFound, OverLimit
+from proxy.core.errors import LimitExceeded, NotFound
 from proxy.core.identifiers import Digest, TenantName
 from proxy.ports import Originals
 from tests.adapters.samples import ACME, LARGE, LIMIT_BYTES, OTHER, SMALL, content_of, named, opened
@@ -95,7 +95,7 @@ async def test_tenants_do_not_see_each_others_originals(originals: Originals) ->
 
 
 async def test_an_original_over_the_limit_is_refused_with_the_number(originals: Originals) -> None:
-    with pytest.raises(OverLimit, match=str(LIMIT_BYTES)):
+    with pytest.raises(LimitExceeded, match=str(LIMIT_BYTES)):
         await put(originals, bytes(LIMIT_BYTES + 1))
     with pytest.raises(NotFound):
         await originals.open(ACME, named(bytes(LIMIT_BYTES + 1)))

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.adapters.bucket import open_s3
 from proxy.adapters.s3 import S3Derivatives, S3Originals
-from proxy.core.errors import Damaged, NotFound, OverLimit, Unavailable
+from proxy.core.errors import CorruptImage, LimitExceeded, NotFound, Unavailable
 from tests.adapters.samples import (
     ACME,
     LARGE,
@@ -89,7 +89,7 @@ async def test_an_original_whose_bytes_are_others_is_damaged(
     s3_originals: S3Originals, s3: S3, s3_client: "S3Client", wrong: bytes
 ) -> None:
     await s3_client.put_object(Bucket=s3.bucket, Key=original_key(SMALL), Body=wrong)
-    with pytest.raises(Damaged):
+    with pytest.raises(CorruptImage):
         await s3_originals.open(ACME, named(SMALL))
 
 
@@ -97,7 +97,7 @@ async def test_a_stored_original_over_the_limit_is_refused_with_the_number(
     s3_originals: S3Originals, s3: S3, s3_client: "S3Client"
 ) -> None:
     await put(s3_originals, LARGE)
-    with pytest.raises(OverLimit, match="1000"):
+    with pytest.raises(LimitExceeded, match="1000"):
         await S3Originals(s3_client, s3.bucket, "darkroom", 1000).open(ACME, named(LARGE))
 
 

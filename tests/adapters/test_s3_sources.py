@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from proxy.adapters.s3_sources import S3Sources
-from proxy.core.errors import OverLimit, SourceFailed, SourceMissing, SourceNotAllowed
-from proxy.core.tenant import Source
-from proxy.core.url.resolved_reference import Stamp
+from proxy.core.errors import LimitExceeded, SourceFailed, SourceNotAllowed, SourceNotFound
+from proxy.core.url.resolved_reference import Validators
+from proxy.core.url.source import Source
 from proxy.core.url.source_reference import parse_reference
-from proxy.delivery.staging import Intake
+from proxy.delivery.staging import StagedFile
 from tests.adapters.samples import LARGE, LIMIT_BYTES, SMALL, content_of
 from tests.servers.cutter import Cutter
 from tests.servers.fixtures import S3
@@ -19,7 +19,7 @@ from tests.servers.fixtures import S3
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
-NEVER = Stamp()
+NEVER = Validators()
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def source(s3: S3, folder: str = "", **instead: str) -> Source:
 
 
 async def fetch(
-    sources: S3Sources, allowed: Source, address: str, known: Stamp = NEVER, limit_bytes: int = LIMIT_BYTES
-) -> tuple[Stamp | None, bytes]:
-    with Intake(limit_bytes) as intake:
-        stamp = await sources.fetch(parse_reference(address), (allowed,), known, intake)
-        return stamp, content_of(intake.open())
+    sources: S3Sources, allowed: Source, address: str, known: Validators = NEVER, limit_bytes: int = LIMIT_BYTES
+) -> tuple[Validators | None, bytes]:
+    with StagedFile(limit_bytes) as intake:
+        validators = await sources.fetch(parse_reference(address), (allowed,), known, intake)
+        return validators, content_of(intake.open())
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "2026/ein Bild, größer?+#%41&.jpg", "a//b", "%2F"])
@@ -52,32 +52,32 @@ async def test_an_object_is_fetched_by_its_key_as_it_is(
     sources: S3Sources, s3: S3, s3_client: "S3Client", name: str
 ) -> None:
     await s3_client.put_object(Bucket=s3.bucket, Key=name, Body=LARGE)
-    stamp, body = await fetch(sources, source(s3), f"s3://{s3.bucket}/{name}")
+    validators, body = await fetch(sources, source(s3), f"s3://{s3.bucket}/{name}")
     assert body == LARGE
-    assert stamp is not None
-    assert stamp.etag
+    assert validators is not None
+    assert validators.etag
 
 
 async def test_what_has_not_changed_is_not_fetched_again(sources: S3Sources, s3: S3, s3_client: "S3Client") -> None:
     address = f"s3://{s3.bucket}/a"
     await s3_client.put_object(Bucket=s3.bucket, Key="a", Body=SMALL)
-    stamp, _ = await fetch(sources, source(s3), address)
-    assert stamp is not None
-    assert await fetch(sources, source(s3), address, known=stamp) == (None, b"")
+    validators, _ = await fetch(sources, source(s3), address)
+    assert validators is not None
+    assert await fetch(sources, source(s3), address, known=validators) == (None, b"")
     await s3_client.put_object(Bucket=s3.bucket, Key="a", Body=LARGE)
-    changed, body = await fetch(sources, source(s3), address, known=stamp)
+    changed, body = await fetch(sources, source(s3), address, known=validators)
     assert body == LARGE
-    assert changed not in {None, stamp}
+    assert changed not in {None, validators}
 
 
 async def test_what_is_not_there_is_missing(sources: S3Sources, s3: S3) -> None:
-    with pytest.raises(SourceMissing):
+    with pytest.raises(SourceNotFound):
         await fetch(sources, source(s3), f"s3://{s3.bucket}/a")
 
 
 async def test_an_object_over_the_limit_is_refused(sources: S3Sources, s3: S3, s3_client: "S3Client") -> None:
     await s3_client.put_object(Bucket=s3.bucket, Key="a", Body=LARGE)
-    with pytest.raises(OverLimit, match=str(len(LARGE))):
+    with pytest.raises(LimitExceeded, match=str(len(LARGE))):
         await fetch(sources, source(s3), f"s3://{s3.bucket}/a", limit_bytes=2**20)
 
 

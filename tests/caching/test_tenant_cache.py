@@ -13,7 +13,7 @@ from proxy.core.url.signing import SigningKey
 ACME = TenantName("acme")
 
 
-class Records:
+class RenderRecords:
     """Tenants in a dictionary, which can be out."""
 
     def __init__(self) -> None:
@@ -41,8 +41,8 @@ class Clock:
 
 
 @pytest.fixture
-def records() -> Records:
-    return Records()
+def records() -> RenderRecords:
+    return RenderRecords()
 
 
 @pytest.fixture
@@ -51,18 +51,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def cache(records: Records, clock: Clock) -> TenantCache:
+def cache(records: RenderRecords, clock: Clock) -> TenantCache:
     return TenantCache(records, ttl_s=5.0, size=3, clock=clock)
 
 
-async def test_a_tenant_is_read_once_while_it_is_fresh(cache: TenantCache, records: Records) -> None:
+async def test_a_tenant_is_read_once_while_it_is_fresh(cache: TenantCache, records: RenderRecords) -> None:
     found = await asyncio.gather(*(cache.find(ACME) for _ in range(20)))
     assert {one and one.name for one in found} == {ACME}
     await cache.find(ACME)
     assert records.asked == 1
 
 
-async def test_a_change_is_seen_after_the_lifetime(cache: TenantCache, records: Records, clock: Clock) -> None:
+async def test_a_change_is_seen_after_the_lifetime(cache: TenantCache, records: RenderRecords, clock: Clock) -> None:
     await cache.find(ACME)
     records.rows[ACME] = Tenant(ACME, (SigningKey.derive("two"),))
     clock.now = 4.9
@@ -71,7 +71,7 @@ async def test_a_change_is_seen_after_the_lifetime(cache: TenantCache, records: 
     assert await cache.find(ACME) == records.rows[ACME]
 
 
-async def test_a_known_tenant_outlives_the_records(cache: TenantCache, records: Records, clock: Clock) -> None:
+async def test_a_known_tenant_outlives_the_records(cache: TenantCache, records: RenderRecords, clock: Clock) -> None:
     before = await cache.find(ACME)
     records.out, clock.now = True, 1_000_000.0
     assert await cache.find(ACME) == before
@@ -80,16 +80,20 @@ async def test_a_known_tenant_outlives_the_records(cache: TenantCache, records: 
     assert records.asked == asked, "while the records are out they are asked once a lifetime, not once a request"
 
 
-async def test_an_unknown_tenant_cannot_be_told_while_the_records_are_out(cache: TenantCache, records: Records) -> None:
+async def test_an_unknown_tenant_cannot_be_told_while_the_records_are_out(
+    cache: TenantCache, records: RenderRecords
+) -> None:
     records.out = True
     with pytest.raises(Unavailable):
         await cache.find(TenantName("new"))
 
 
-async def test_names_that_do_not_exist_are_remembered_within_the_bound(cache: TenantCache, records: Records) -> None:
+async def test_names_that_do_not_exist_are_remembered_within_the_bound(
+    cache: TenantCache, records: RenderRecords
+) -> None:
     for _ in range(2):
         assert await cache.find(TenantName("ghost")) is None
     assert records.asked == 1
     for number in range(10):
         await cache.find(TenantName(f"ghost{number}"))
-    assert len(cache._known._held) == 3
+    assert len(cache._known) == 3

@@ -1,4 +1,4 @@
-"""Tiers made of tiers: one that is out is passed over, and a hit climbs."""
+"""TieredCache made of tiers: one that is out is passed over, and a hit climbs."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from proxy.adapters.files import FileDerivatives
 from proxy.adapters.memory import MemoryDerivatives
 from proxy.adapters.redis import RedisDerivatives
-from proxy.caching.tiers import Tiers
+from proxy.caching.tiers import TieredCache
 from proxy.core.errors import Unavailable
 from tests.adapters.samples import LIMIT_BYTES, PICTURE, key
 from tests.servers.redis import OwnRedis
@@ -39,7 +39,7 @@ async def test_a_put_reaches_every_tier(
     memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
 ) -> None:
     tiers: list[Derivatives] = [memory_derivatives, redis_derivatives, file_derivatives]
-    await Tiers(tiers).put(key("one"), PICTURE)
+    await TieredCache(tiers).put(key("one"), PICTURE)
     for tier in tiers:
         assert await tier.get(key("one")) == PICTURE
 
@@ -47,7 +47,7 @@ async def test_a_put_reaches_every_tier(
 async def test_a_hit_tells_its_tier_and_climbs_into_the_faster_ones(
     memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
 ) -> None:
-    tiers = Tiers([memory_derivatives, redis_derivatives, file_derivatives])
+    tiers = TieredCache([memory_derivatives, redis_derivatives, file_derivatives])
     await file_derivatives.put(key("one"), PICTURE)
     assert await tiers.find(key("one")) == ("files", PICTURE)
     assert tiers.peek(key("one")) == ("memory", PICTURE)
@@ -58,7 +58,7 @@ async def test_a_hit_tells_its_tier_and_climbs_into_the_faster_ones(
 async def test_a_hit_in_the_middle_climbs_and_does_not_sink(
     memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
 ) -> None:
-    tiers = Tiers([memory_derivatives, redis_derivatives, file_derivatives])
+    tiers = TieredCache([memory_derivatives, redis_derivatives, file_derivatives])
     await redis_derivatives.put(key("one"), PICTURE)
     assert await tiers.find(key("one")) == ("redis", PICTURE)
     assert memory_derivatives.peek(key("one")) == PICTURE
@@ -70,11 +70,11 @@ async def test_a_tier_that_is_out_is_passed_over_and_counted(
 ) -> None:
     redis = RedisDerivatives(own_redis.url, LIMIT_BYTES, ttl_s=60)
     skipped: list[str] = []
-    tiers = Tiers([memory_derivatives, redis, file_derivatives], skipped=skipped.append)
+    tiers = TieredCache([memory_derivatives, redis, file_derivatives], skipped=skipped.append)
     own_redis.kill()
     await tiers.put(key("one"), PICTURE)
     assert await file_derivatives.get(key("one")) == PICTURE
-    cold = Tiers([redis, file_derivatives], skipped=skipped.append)
+    cold = TieredCache([redis, file_derivatives], skipped=skipped.append)
     assert await cold.find(key("one")) == ("files", PICTURE)
     assert set(skipped) == {"redis"}
     await cold.close()
@@ -86,7 +86,7 @@ async def test_a_tier_that_goes_out_is_logged_once_and_so_is_its_return(
 ) -> None:
     caplog.set_level("INFO", "darkroom.tiers")
     redis = RedisDerivatives(own_redis.url, LIMIT_BYTES, ttl_s=60)
-    tiers = Tiers([redis])
+    tiers = TieredCache([redis])
     own_redis.kill()
     for _ in range(5):
         assert await tiers.get(key("one")) is None
@@ -100,7 +100,7 @@ async def test_a_tier_that_goes_out_is_logged_once_and_so_is_its_return(
 async def test_a_put_is_refused_when_no_durable_tier_takes_it(
     memory_derivatives: MemoryDerivatives, broken_files: FileDerivatives
 ) -> None:
-    tiers = Tiers([memory_derivatives, broken_files])
+    tiers = TieredCache([memory_derivatives, broken_files])
     with pytest.raises(Unavailable):
         await tiers.put(key("one"), PICTURE)
     assert await tiers.find(key("one")) == ("memory", PICTURE)
@@ -109,13 +109,13 @@ async def test_a_put_is_refused_when_no_durable_tier_takes_it(
 async def test_a_put_is_taken_when_one_of_two_durable_tiers_takes_it(
     broken_files: FileDerivatives, redis_derivatives: RedisDerivatives
 ) -> None:
-    tiers = Tiers([broken_files, redis_derivatives], durable=2)
+    tiers = TieredCache([broken_files, redis_derivatives], durable=2)
     await tiers.put(key("one"), PICTURE)
     assert await tiers.get(key("one")) == PICTURE
 
 
 async def test_a_get_is_a_miss_when_every_tier_is_out(broken_files: FileDerivatives) -> None:
-    assert await Tiers([broken_files]).get(key("one")) is None
+    assert await TieredCache([broken_files]).get(key("one")) is None
 
 
 async def test_a_ping_reports_each_tier_and_fails_for_the_durable_alone(
@@ -123,21 +123,21 @@ async def test_a_ping_reports_each_tier_and_fails_for_the_durable_alone(
 ) -> None:
     redis = RedisDerivatives(own_redis.url, LIMIT_BYTES, ttl_s=60)
     own_redis.kill()
-    tiers = Tiers([memory_derivatives, redis, file_derivatives])
+    tiers = TieredCache([memory_derivatives, redis, file_derivatives])
     report = await tiers.report()
     assert {name for name, failure in report.items() if failure} == {"redis"}
     assert set(report) == {"memory", "redis", "files"}
     await tiers.ping()
     with pytest.raises(Unavailable):
-        await Tiers([file_derivatives, redis]).ping()
+        await TieredCache([file_derivatives, redis]).ping()
     await redis.close()
 
 
 async def test_tiers_are_made_of_tiers(
     memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, file_derivatives: FileDerivatives
 ) -> None:
-    inner = Tiers([memory_derivatives, file_derivatives])
-    outer = Tiers([redis_derivatives, inner])
+    inner = TieredCache([memory_derivatives, file_derivatives])
+    outer = TieredCache([redis_derivatives, inner])
     await inner.put(key("one"), PICTURE)
     assert await outer.find(key("one")) == ("tiers", PICTURE)
     await got(redis_derivatives)

@@ -5,13 +5,13 @@ import asyncio
 import pytest
 from sqlmodel import func, select
 
-from catalog.core.errors import KeyRefused, TenantExists, TenantMissing
+from catalog.core.errors import KeyConflict, TenantExists, TenantNotFound
 from catalog.keys.service import MOST_KEYS, NewKey, create_key, list_keys, retire_key
 from catalog.records.database import Database
 from catalog.records.tables import Secret, Tenant
 from catalog.tenants.rules import change_rules, how_to_raise, limits_of
-from catalog.tenants.service import begin_edition, create_tenant, find_tenant, list_tenants
-from catalog.tenants.tenant_repository import SqlTenants, find_signer
+from catalog.tenants.service import begin_cache_epoch, create_tenant, find_tenant, list_tenants
+from catalog.tenants.tenant_repository import SqlTenantRepository, find_signer
 from proxy.core.identifiers import TenantName
 from proxy.core.planning.limits import HARD_CAPS, Limits
 from proxy.core.url.signing import SigningKey, verify
@@ -23,7 +23,7 @@ SECRET = "correct-horse-battery-staple"
 
 async def test_a_tenant_begins_with_a_key_that_seals_as_the_contract_says(database: Database) -> None:
     await create_tenant(database, ACME, SECRET)
-    known = await SqlTenants(database, Limits(source_bytes=5)).find(ACME)
+    known = await SqlTenantRepository(database, Limits(source_bytes=5)).find(ACME)
     assert known is not None
     assert known.limits.source_bytes == 5
     path = "/t/acme/7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed/w320-h180-webp"
@@ -65,14 +65,14 @@ async def test_tenants_are_listed_by_name_with_what_they_have(database: Database
 async def test_an_edition_is_counted_up_by_each_who_begins_one(database: Database) -> None:
     for name in ("zoo", "acme"):
         await create_tenant(database, TenantName(name))
-    assert (await find_signer(database, ACME)).edition == 0
-    await asyncio.gather(*(begin_edition(database, ACME) for _ in range(4)))
-    assert (await find_signer(database, ACME)).edition == 4
-    assert (await find_signer(database, TenantName("zoo"))).edition == 0
+    assert (await find_signer(database, ACME)).cache_epoch == 0
+    await asyncio.gather(*(begin_cache_epoch(database, ACME) for _ in range(4)))
+    assert (await find_signer(database, ACME)).cache_epoch == 4
+    assert (await find_signer(database, TenantName("zoo"))).cache_epoch == 0
 
 
 async def test_an_unknown_tenant_is_missing_everywhere(database: Database) -> None:
-    assert await SqlTenants(database).find(ACME) is None
+    assert await SqlTenantRepository(database).find(ACME) is None
     for asked in (
         find_tenant(database, ACME),
         find_signer(database, ACME),
@@ -80,7 +80,7 @@ async def test_an_unknown_tenant_is_missing_everywhere(database: Database) -> No
         list_keys(database, ACME),
         retire_key(database, ACME, 1),
     ):
-        with pytest.raises(TenantMissing, match="darkroom tenant create acme"):
+        with pytest.raises(TenantNotFound, match="darkroom tenant create acme"):
             await asked
 
 
@@ -110,7 +110,7 @@ async def test_keys_are_listed_newest_first_without_their_secrets(database: Data
 
 async def test_the_last_key_stays(database: Database) -> None:
     only = await create_tenant(database, ACME)
-    with pytest.raises(KeyRefused, match="last one"):
+    with pytest.raises(KeyConflict, match="last one"):
         await retire_key(database, ACME, only.id)
     assert len((await find_signer(database, ACME)).keys) == 1
 
@@ -118,7 +118,7 @@ async def test_the_last_key_stays(database: Database) -> None:
 async def test_two_who_retire_the_last_two_keys_leave_one(database: Database) -> None:
     keys = [(await create_tenant(database, ACME)).id, (await create_key(database, ACME)).id]
     answers = await asyncio.gather(*(retire_key(database, ACME, key) for key in keys), return_exceptions=True)
-    assert sorted(type(one).__name__ for one in answers) == ["KeyRefused", "NoneType"]
+    assert sorted(type(one).__name__ for one in answers) == ["KeyConflict", "NoneType"]
 
 
 async def test_a_key_is_retired_once_and_by_its_own_tenant(database: Database) -> None:
@@ -128,20 +128,20 @@ async def test_a_key_is_retired_once_and_by_its_own_tenant(database: Database) -
     await create_key(database, TenantName("other"))
     await retire_key(database, ACME, first.id)
     for key in (first.id, other.id, 999_999):
-        with pytest.raises(KeyRefused, match=f"no key {key}"):
+        with pytest.raises(KeyConflict, match=f"no key {key}"):
             await retire_key(database, ACME, key)
 
 
 async def test_keys_that_verify_are_bounded_also_for_many_who_add_at_once(database: Database) -> None:
     await create_tenant(database, ACME)
     answers = await asyncio.gather(*(create_key(database, ACME) for _ in range(MOST_KEYS + 2)), return_exceptions=True)
-    assert sum(isinstance(one, KeyRefused) for one in answers) == 3
+    assert sum(isinstance(one, KeyConflict) for one in answers) == 3
     assert len((await find_signer(database, ACME)).keys) == MOST_KEYS
 
 
 @pytest.mark.parametrize("poor", ["", "fifteen-letters", "x" * 257, "sixteen letters\n", "nul\0nul\0nul\0nul\0"])
 async def test_a_poor_secret_is_refused_and_nothing_written(database: Database, poor: str) -> None:
-    with pytest.raises(KeyRefused, match="16 to 256 printable"):
+    with pytest.raises(KeyConflict, match="16 to 256 printable"):
         await create_tenant(database, ACME, poor)
     assert await list_tenants(database) == []
 
@@ -151,7 +151,7 @@ async def test_a_secret_is_not_used_twice_by_one_tenant(database: Database) -> N
     first = await create_tenant(database, ACME, SECRET)
     await create_key(database, ACME)
     await retire_key(database, ACME, first.id)
-    with pytest.raises(KeyRefused, match="before"):
+    with pytest.raises(KeyConflict, match="before"):
         await create_key(database, ACME, SECRET)
     assert (await create_tenant(database, TenantName("other"), SECRET)).secret == SECRET
 
@@ -203,4 +203,4 @@ def test_default_settings_are_the_default_limits() -> None:
 
 
 async def test_ping_returns_when_the_database_answers(database: Database) -> None:
-    await SqlTenants(database).ping()
+    await SqlTenantRepository(database).ping()

@@ -9,7 +9,7 @@ import pytest
 from catalog.core.focus_geometry import Subject
 from catalog.images.focus import find_subject, set_focus
 from catalog.records.database import Database
-from catalog.records.render_records import SqlRecords
+from catalog.records.render_records import SqlRenderRecords
 from catalog.tenants.service import create_tenant
 from proxy.core.geometry import Size
 from proxy.core.media.facts import Facts
@@ -87,7 +87,7 @@ async def test_a_subject_is_told_of_the_upright_original(database: Database) -> 
     """Its record holds the sides as stored, and this one lies on its side."""
     await create_tenant(database, ACME)
     one = rendered()
-    await SqlRecords(database).record([one])
+    await SqlRenderRecords(database).record([one])
     assert await find_subject(database, ACME, one.original) is None
     await set_focus(database, ACME, one.original, "0.3_0.6")
     point = Focus(Fraction("0.3"), Fraction("0.6"))

@@ -78,7 +78,7 @@ async def test_a_tenant_from_before_editions_is_in_its_first(settings: Settings)
             await session.execute(text(told))
         assert await migrate(database) == Migrated("0002", HEAD)
         async with database.reading() as session:
-            assert (await session.scalars(select(Tenant))).one().edition == 0
+            assert (await session.scalars(select(Tenant))).one().cache_epoch == 0
         assert await migrate(database, "0002") == Migrated(HEAD, "0002")
 
 

@@ -4,22 +4,23 @@ import asyncio
 
 import pytest
 
-from catalog.core.errors import PresetMissing, PresetRefused, RulesRefused, TenantMissing, WatermarkRefused
+from catalog.core.errors import PresetConflict, PresetNotFound, RulesConflict, TenantNotFound, WatermarkConflict
 from catalog.presets import service as presets
 from catalog.presets.service import DEFAULTS, MOST_PRESETS, delete_preset, list_presets, list_versions, put_preset
 from catalog.records.database import Database
 from catalog.tenants.rules import change_rules, limits_of_tenant
 from catalog.tenants.service import create_tenant, find_tenant
-from catalog.tenants.tenant_repository import SqlTenants
+from catalog.tenants.tenant_repository import SqlTenantRepository
 from catalog.uploads.service import Uploaded
 from catalog.watermarks import service as watermarks
 from catalog.watermarks.service import delete_watermark, list_watermarks, put_watermark
-from proxy.core.errors import RecipeFault
+from proxy.core.errors import RecipeError
 from proxy.core.geometry import Size
 from proxy.core.identifiers import Digest, TenantName
 from proxy.core.planning.limits import HARD_CAPS, Limits
+from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe import grammar
-from proxy.core.tenant import Manner, Tenant
+from proxy.core.tenant import Tenant
 
 ACME, OTHER = TenantName("acme"), TenantName("other")
 LOGO = Uploaded(Digest("a" * 64), 900, "image/png", 200, 100)
@@ -35,7 +36,7 @@ async def acme(database: Database) -> Database:
 
 async def known(database: Database) -> Tenant:
     """Give the tenant as delivery sees it."""
-    found = await SqlTenants(database).find(ACME)
+    found = await SqlTenantRepository(database).find(ACME)
     assert found is not None
     return found
 
@@ -67,7 +68,7 @@ async def test_a_deleted_preset_stays_in_its_history_and_may_come_back(acme: Dat
     await delete_preset(acme, ACME, "card")
     assert "card" not in (await known(acme)).presets
     assert "card" not in {one.name for one in await list_presets(acme, ACME)}
-    with pytest.raises(PresetMissing):
+    with pytest.raises(PresetNotFound):
         await delete_preset(acme, ACME, "card")
     assert (await put_preset(acme, ACME, "card", "w1-auto")).version == 3
 
@@ -75,15 +76,15 @@ async def test_a_deleted_preset_stays_in_its_history_and_may_come_back(acme: Dat
 @pytest.mark.parametrize(
     ("name", "recipe", "refusal"),
     [
-        ("Card", "w400", PresetRefused),
-        ("a" * 33, "w400", PresetRefused),
-        ("9a", "w400", PresetRefused),
-        ("card", "w0400", RecipeFault),
-        ("card", "w400-h300-cover", RecipeFault),
-        ("card", "blink", RecipeFault),
-        ("card", "gn", RecipeFault),
-        ("card", "~icon-w40", PresetRefused),
-        ("card", "w400-wm_logo", PresetRefused),
+        ("Card", "w400", PresetConflict),
+        ("a" * 33, "w400", PresetConflict),
+        ("9a", "w400", PresetConflict),
+        ("card", "w0400", RecipeError),
+        ("card", "w400-h300-cover", RecipeError),
+        ("card", "blink", RecipeError),
+        ("card", "gn", RecipeError),
+        ("card", "~icon-w40", PresetConflict),
+        ("card", "w400-wm_logo", PresetConflict),
     ],
 )
 async def test_a_preset_that_cannot_be_is_refused(
@@ -97,7 +98,7 @@ async def test_a_preset_that_cannot_be_is_refused(
 async def test_presets_are_bounded(acme: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MOST_PRESETS >= 100
     monkeypatch.setattr(presets, "MOST_PRESETS", len(DEFAULTS))
-    with pytest.raises(PresetRefused, match="delete one"):
+    with pytest.raises(PresetConflict, match="delete one"):
         await put_preset(acme, ACME, "another", "w1-auto")
     await put_preset(acme, ACME, "card", "w1-auto")
 
@@ -118,9 +119,9 @@ async def test_whose_tenant_is_missing_is_told(acme: Database) -> None:
         change_rules(acme, nobody, linear=True),
         limits_of_tenant(acme, nobody, Limits()),
     ):
-        with pytest.raises(TenantMissing):
+        with pytest.raises(TenantNotFound):
             await asked
-    with pytest.raises(PresetMissing):
+    with pytest.raises(PresetNotFound):
         await list_versions(acme, ACME, "nothing")
 
 
@@ -139,24 +140,24 @@ async def test_a_watermark_is_known_and_may_change_its_picture(acme: Database) -
 async def test_a_watermark_that_a_preset_names_stays(acme: Database) -> None:
     await put_watermark(acme, ACME, "logo", LOGO)
     await put_preset(acme, ACME, "stamped", "w400-wm_logo-auto")
-    with pytest.raises(WatermarkRefused, match="stamped"):
+    with pytest.raises(WatermarkConflict, match="stamped"):
         await delete_watermark(acme, ACME, "logo")
     await delete_preset(acme, ACME, "stamped")
     await delete_watermark(acme, ACME, "logo")
     assert (await known(acme)).watermarks == {}
-    with pytest.raises(WatermarkRefused, match="no such"):
+    with pytest.raises(WatermarkConflict, match="no such"):
         await delete_watermark(acme, ACME, "logo")
 
 
 async def test_watermarks_are_bounded(acme: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(WatermarkRefused, match="a-z"):
+    with pytest.raises(WatermarkConflict, match="a-z"):
         await put_watermark(acme, ACME, "my_logo", LOGO)
-    with pytest.raises(WatermarkRefused, match="pixels"):
+    with pytest.raises(WatermarkConflict, match="pixels"):
         await put_watermark(acme, ACME, "logo", Uploaded(Digest("a" * 64), 9, "image/png", 4_000, 1_001))
     monkeypatch.setattr(watermarks, "MOST_WATERMARKS", 1)
     await put_watermark(acme, ACME, "logo", LOGO)
     await put_watermark(acme, ACME, "logo", LOGO)
-    with pytest.raises(WatermarkRefused, match="delete one"):
+    with pytest.raises(WatermarkConflict, match="delete one"):
         await put_watermark(acme, ACME, "second", LOGO)
 
 
@@ -164,7 +165,7 @@ async def test_rules_and_limits_are_a_tenant_s_own(acme: Database) -> None:
     await change_rules(acme, ACME, linear=True, hints=True, limits={"output_side": 2_048, "source_bytes": 1_000})
     await change_rules(acme, ACME, crisp=True, hints=False, limits={"source_bytes": None})
     tenant = await known(acme)
-    assert tenant.manner == Manner(linear=True, crisp=True)
+    assert tenant.rendering == RenderingOptions(linear_light=True, sharpen_downscaled=True)
     assert tenant.hints is False
     assert tenant.limits == Limits(output_side=2_048)
     assert await limits_of_tenant(acme, ACME, Limits(source_pixels=9)) == Limits(source_pixels=9, output_side=2_048)
@@ -177,6 +178,6 @@ async def test_rules_and_limits_are_a_tenant_s_own(acme: Database) -> None:
     "limits", [{"height": 5}, {"output_side": 0}, {"output_side": HARD_CAPS.output_side + 1}, {"__class__": 1}]
 )
 async def test_a_limit_beyond_the_hard_caps_is_refused(acme: Database, limits: dict[str, int]) -> None:
-    with pytest.raises(RulesRefused):
+    with pytest.raises(RulesConflict):
         await change_rules(acme, ACME, limits=limits)
     assert (await known(acme)).limits == Limits()

@@ -8,23 +8,23 @@ import pytest
 from sqlmodel import select
 
 from catalog.records.database import Database
-from catalog.records.render_records import SqlRecords
+from catalog.records.render_records import SqlRenderRecords
 from catalog.records.tables import Derivative, Original
 from catalog.tenants.service import create_tenant
-from proxy.core.identifiers import DerivativeKey, Digest, TenantName
+from proxy.core.identifiers import DerivativeKey, Digest, TenantName, split_derivative_key
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import JPEG
-from proxy.ports import Rendered
+from proxy.ports import RenderRecord
 
 ACME = TenantName("acme")
 FACTS = Facts(JPEG, 400, 300, orientation=6, frames=1, alpha=False, icc=True)
 
 
-def rendered(text: str = "one", tenant: TenantName = ACME, recipe: str = "w320-webp") -> Rendered:
+def rendered(text: str = "one", tenant: TenantName = ACME, recipe: str = "w320-webp") -> RenderRecord:
     """Give a render of the original named by `text`."""
     original = Digest(sha256(text.encode()).hexdigest())
-    key = DerivativeKey(f"{tenant}/{original}/{sha256(recipe.encode()).hexdigest()}")
-    return Rendered(tenant, original, key, recipe, FACTS, "webp", 320, 240, 12_345, 0.0425)
+    key = DerivativeKey(f"5-8.18.7/{tenant}/0/{original[:2]}/{original}/{sha256(recipe.encode()).hexdigest()}")
+    return RenderRecord(tenant, original, key, recipe, FACTS, "webp", 320, 240, 12_345, 0.0425)
 
 
 async def _derivatives(database: Database) -> list[Derivative]:
@@ -33,13 +33,13 @@ async def _derivatives(database: Database) -> list[Derivative]:
 
 
 @pytest.fixture
-async def records(database: Database) -> SqlRecords:
+async def records(database: Database) -> SqlRenderRecords:
     """Give the ledger of an installation with one tenant."""
     await create_tenant(database, ACME)
-    return SqlRecords(database)
+    return SqlRenderRecords(database)
 
 
-async def test_a_render_is_written_with_the_facts_of_its_original(records: SqlRecords) -> None:
+async def test_a_render_is_written_with_the_facts_of_its_original(records: SqlRenderRecords) -> None:
     one = rendered()
     await records.record([one])
     async with records.database.reading() as session:
@@ -60,7 +60,7 @@ async def test_a_render_is_written_with_the_facts_of_its_original(records: SqlRe
     }
     [derivative] = await _derivatives(records.database)
     assert derivative.model_dump(exclude={"created_at"}) == {
-        "key": one.key,
+        "key": f"acme/{one.original}/{split_derivative_key(one.key).variant}",
         "tenant": "acme",
         "original": one.original,
         "recipe": "w320-webp",
@@ -72,7 +72,7 @@ async def test_a_render_is_written_with_the_facts_of_its_original(records: SqlRe
     }
 
 
-async def test_the_same_render_again_is_the_first_one(records: SqlRecords) -> None:
+async def test_the_same_render_again_is_the_first_one(records: SqlRenderRecords) -> None:
     """Twice in a batch, and again in a later one."""
     await records.record([rendered(), rendered()])
     [first] = await _derivatives(records.database)
@@ -80,32 +80,32 @@ async def test_the_same_render_again_is_the_first_one(records: SqlRecords) -> No
     assert await _derivatives(records.database) == [first]
 
 
-async def test_renders_of_unknown_tenants_do_not_cost_the_others_their_rows(records: SqlRecords) -> None:
+async def test_renders_of_unknown_tenants_do_not_cost_the_others_their_rows(records: SqlRenderRecords) -> None:
     await records.record([rendered(tenant=TenantName("gone")), rendered()])
     assert [one.tenant for one in await _derivatives(records.database)] == ["acme"]
 
 
-async def test_a_batch_of_unknown_tenants_alone_and_an_empty_one_write_nothing(records: SqlRecords) -> None:
+async def test_a_batch_of_unknown_tenants_alone_and_an_empty_one_write_nothing(records: SqlRenderRecords) -> None:
     await records.record([rendered(tenant=TenantName("gone"))])
     await records.record([])
     assert await _derivatives(records.database) == []
 
 
-async def test_a_batch_is_whole_or_not_at_all(records: SqlRecords) -> None:
+async def test_a_batch_is_whole_or_not_at_all(records: SqlRenderRecords) -> None:
     """A value no database takes, in the last row, leaves none of the others."""
     with pytest.raises(Exception, match=r"(?i)null"):
         await records.record([rendered("a"), rendered("b"), replace(rendered("c"), recipe=None)])  # type: ignore[arg-type]
     assert await _derivatives(records.database) == []
 
 
-async def test_a_large_batch_is_one_transaction(records: SqlRecords) -> None:
+async def test_a_large_batch_is_one_transaction(records: SqlRenderRecords) -> None:
     """More rows than either database takes parameters for in one statement."""
     batch = [rendered(recipe=f"w{width}-webp") for width in range(1, 5_001)]
     await records.record(batch)
     assert len(await _derivatives(records.database)) == 5_000
 
 
-async def test_processes_that_write_the_same_batches_in_other_orders_do_not_deadlock(records: SqlRecords) -> None:
+async def test_processes_that_write_the_same_batches_in_other_orders_do_not_deadlock(records: SqlRenderRecords) -> None:
     batch = [rendered(f"{number % 20}", recipe=f"w{number}-webp") for number in range(1, 101)]
     turned = (batch[start:] + batch[:start] for start in range(0, 100, 10))
     async with asyncio.timeout(60):

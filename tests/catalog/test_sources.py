@@ -4,16 +4,16 @@ import json
 
 import pytest
 
-from catalog.core.errors import RulesRefused, SourceRefused, TenantMissing
+from catalog.core.errors import RulesConflict, SourceConflict, TenantNotFound
 from catalog.records.database import Database
 from catalog.sources import service as sources
 from catalog.sources.service import delete_source, list_sources, put_source
 from catalog.tenants.rules import change_rules
 from catalog.tenants.service import create_tenant
-from catalog.tenants.tenant_repository import SqlTenants
-from proxy.core.errors import Malformed
+from catalog.tenants.tenant_repository import SqlTenantRepository
+from proxy.core.errors import MalformedRequest
 from proxy.core.identifiers import TenantName
-from proxy.core.tenant import Source
+from proxy.core.url.source import Source
 from tests.catalog.test_command import Shell, acme, darkroom
 
 __all__ = ["acme", "darkroom"]
@@ -32,7 +32,7 @@ async def tenant(database: Database) -> Database:
 async def test_a_source_is_known_to_delivery_with_what_opens_it(tenant: Database) -> None:
     await put_source(tenant, ACME, HTTPS + "/", {"authorization": "Bearer x"})
     await put_source(tenant, ACME, "s3://photos", {"access_key_id": "AK", "secret_access_key": "SK"})
-    known = await SqlTenants(tenant).find(ACME)
+    known = await SqlTenantRepository(tenant).find(ACME)
     assert known is not None
     assert known.sources == (
         Source(HTTPS, (("authorization", "Bearer x"),)),
@@ -48,22 +48,22 @@ async def test_what_opens_a_source_is_listed_by_name_alone_and_replaced_as_a_who
     assert [(one.prefix, one.credentials) for one in await list_sources(tenant, ACME)] == [(HTTPS, ())]
     await delete_source(tenant, ACME, HTTPS)
     assert await list_sources(tenant, ACME) == []
-    with pytest.raises(SourceRefused, match="no such"):
+    with pytest.raises(SourceConflict, match="no such"):
         await delete_source(tenant, ACME, HTTPS)
 
 
 @pytest.mark.parametrize(
     ("prefix", "credentials", "refusal"),
     [
-        ("ftp://host/x", {}, Malformed),
-        ("https://user@host/", {}, Malformed),
-        ("https://HOST/", {}, Malformed),
-        ("s3://photos", {"authorization": "x"}, SourceRefused),
-        ("s3://photos", {"access_key_id": "AK"}, SourceRefused),
-        (HTTPS, {"bad name": "x"}, SourceRefused),
-        (HTTPS, {"authorization": "a\r\nb: c"}, SourceRefused),
-        (HTTPS, {"authorization": ""}, SourceRefused),
-        (HTTPS, {f"x-{at}": "1" for at in range(11)}, SourceRefused),
+        ("ftp://host/x", {}, MalformedRequest),
+        ("https://user@host/", {}, MalformedRequest),
+        ("https://HOST/", {}, MalformedRequest),
+        ("s3://photos", {"authorization": "x"}, SourceConflict),
+        ("s3://photos", {"access_key_id": "AK"}, SourceConflict),
+        (HTTPS, {"bad name": "x"}, SourceConflict),
+        (HTTPS, {"authorization": "a\r\nb: c"}, SourceConflict),
+        (HTTPS, {"authorization": ""}, SourceConflict),
+        (HTTPS, {f"x-{at}": "1" for at in range(11)}, SourceConflict),
     ],
 )
 async def test_what_cannot_be_a_source_is_refused(
@@ -78,18 +78,18 @@ async def test_sources_are_bounded_and_a_tenant_s_own(tenant: Database, monkeypa
     monkeypatch.setattr(sources, "MOST_SOURCES", 1)
     await put_source(tenant, ACME, HTTPS)
     await put_source(tenant, ACME, HTTPS)
-    with pytest.raises(SourceRefused, match="delete one"):
+    with pytest.raises(SourceConflict, match="delete one"):
         await put_source(tenant, ACME, "https://other.example.com")
-    with pytest.raises(TenantMissing):
+    with pytest.raises(TenantNotFound):
         await put_source(tenant, TenantName("nobody"), HTTPS)
 
 
 async def test_how_long_a_reference_is_trusted_is_the_tenant_s(tenant: Database) -> None:
     await change_rules(tenant, ACME, reference_ttl_s=60)
-    known = await SqlTenants(tenant).find(ACME)
+    known = await SqlTenantRepository(tenant).find(ACME)
     assert known is not None
     assert known.reference_ttl_s == 60
-    with pytest.raises(RulesRefused):
+    with pytest.raises(RulesConflict):
         await change_rules(tenant, ACME, reference_ttl_s=0)
 
 

@@ -10,19 +10,19 @@ import pytest
 import pyvips
 from sqlmodel import select
 
-from catalog.core.errors import TenantMissing
+from catalog.core.errors import TenantNotFound
 from catalog.records.database import Database
-from catalog.records.render_records import SqlRecords
+from catalog.records.render_records import SqlRenderRecords
 from catalog.records.tables import FILE_NAME_LENGTH, Original
 from catalog.tenants.service import create_tenant
-from catalog.uploads.service import CHUNK_BYTES, Library, bounded, read_file
+from catalog.uploads.service import CHUNK_BYTES, UploadService, bounded, read_file
 from proxy.backends import open_backends
-from proxy.core.errors import NotAPicture, NotFound, OverLimit, Refusal
+from proxy.core.errors import DarkroomError, LimitExceeded, NotFound, UnsupportedFormat
 from proxy.core.identifiers import DerivativeKey, Digest, TenantName
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import JPEG
 from proxy.core.planning.limits import Limits
-from proxy.ports import Rendered
+from proxy.ports import RenderRecord
 from proxy.settings import Settings
 from proxy.workers.pool import Pool, open_pool
 
@@ -58,19 +58,19 @@ async def pixels() -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def library(settings: Settings, database: Database, pixels: Pool) -> AsyncIterator[Library]:
+async def library(settings: Settings, database: Database, pixels: Pool) -> AsyncIterator[UploadService]:
     """Give the library of an installation with one tenant, originals on disk."""
     await create_tenant(database, ACME)
     async with open_backends(settings) as backends:
-        yield Library(database, backends.originals, pixels, Limits(source_bytes=2 * CHUNK_BYTES))
+        yield UploadService(database, backends.originals, pixels, Limits(source_bytes=2 * CHUNK_BYTES))
 
 
-async def _records(library: Library) -> list[Original]:
+async def _records(library: UploadService) -> list[Original]:
     async with library.database.reading() as session:
         return list(await session.scalars(select(Original)))
 
 
-async def test_an_original_is_kept_and_recorded(library: Library) -> None:
+async def test_an_original_is_kept_and_recorded(library: UploadService) -> None:
     body = picture()
     digest = Digest(sha256(body).hexdigest())
     kept = await library.upload(ACME, chunks(body), "photo.jpg")
@@ -82,37 +82,39 @@ async def test_an_original_is_kept_and_recorded(library: Library) -> None:
     assert (record.width, record.height, record.orientation) == (40, 30, 1)
 
 
-async def test_sides_are_told_upright_and_recorded_as_stored(library: Library) -> None:
+async def test_sides_are_told_upright_and_recorded_as_stored(library: UploadService) -> None:
     kept = await library.upload(ACME, chunks(picture(orientation=6)))
     assert (kept.width, kept.height) == (30, 40)
     [record] = await _records(library)
     assert (record.width, record.height, record.orientation) == (40, 30, 6)
 
 
-async def test_the_same_bytes_twice_are_one_original_and_the_first_name_stays(library: Library) -> None:
+async def test_the_same_bytes_twice_are_one_original_and_the_first_name_stays(library: UploadService) -> None:
     first = await library.upload(ACME, chunks(picture()), "first.jpg")
     assert await library.upload(ACME, chunks(picture(), 100), "second.jpg") == first
     assert [one.file_name for one in await _records(library)] == ["first.jpg"]
 
 
-async def test_the_same_bytes_at_once_are_one_original(library: Library) -> None:
+async def test_the_same_bytes_at_once_are_one_original(library: UploadService) -> None:
     uploads = await asyncio.gather(*(library.upload(ACME, chunks(picture(), 50)) for _ in range(6)))
     assert len(set(uploads)) == 1
     assert len(await _records(library)) == 1
 
 
-async def test_an_upload_completes_the_record_that_a_render_has_left(library: Library) -> None:
+async def test_an_upload_completes_the_record_that_a_render_has_left(library: UploadService) -> None:
     body = picture()
     digest = Digest(sha256(body).hexdigest())
-    key = DerivativeKey(f"acme/{digest}/{'0' * 64}")
+    key = DerivativeKey(f"5-8.18.7/acme/0/{digest[:2]}/{digest}/{'0' * 64}")
     facts = Facts(JPEG, 40, 30)
-    await SqlRecords(library.database).record([Rendered(ACME, digest, key, "webp", facts, "webp", 40, 30, 9, 0.1)])
+    await SqlRenderRecords(library.database).record(
+        [RenderRecord(ACME, digest, key, "webp", facts, "webp", 40, 30, 9, 0.1)]
+    )
     assert [one.size_bytes for one in await _records(library)] == [None]
     await library.upload(ACME, chunks(body), "photo.jpg")
     assert [(one.size_bytes, one.file_name) for one in await _records(library)] == [(len(body), "photo.jpg")]
 
 
-async def test_tenants_have_their_own_originals(library: Library) -> None:
+async def test_tenants_have_their_own_originals(library: UploadService) -> None:
     other = TenantName("other")
     await create_tenant(library.database, other)
     kept = await library.upload(ACME, chunks(picture()))
@@ -122,7 +124,7 @@ async def test_tenants_have_their_own_originals(library: Library) -> None:
     assert {one.tenant for one in await _records(library)} == {"acme", "other"}
 
 
-async def _refused(library: Library, body: bytes, kind: type[Refusal], tenant: TenantName = ACME) -> str:
+async def _refused(library: UploadService, body: bytes, kind: type[DarkroomError], tenant: TenantName = ACME) -> str:
     """Hold that a body is refused, and that neither its bytes nor a record are left."""
     with pytest.raises(kind) as refusal:
         await library.upload(tenant, chunks(body, CHUNK_BYTES))
@@ -133,15 +135,15 @@ async def _refused(library: Library, body: bytes, kind: type[Refusal], tenant: T
 
 
 @pytest.mark.parametrize("body", [b"", b"hello, world", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7"])
-async def test_what_is_no_picture_is_refused(library: Library, body: bytes) -> None:
-    assert "jpeg" in await _refused(library, body, NotAPicture)
+async def test_what_is_no_picture_is_refused(library: UploadService, body: bytes) -> None:
+    assert "jpeg" in await _refused(library, body, UnsupportedFormat)
 
 
-async def test_what_only_begins_like_a_picture_is_refused(library: Library) -> None:
-    await _refused(library, b"\xff\xd8\xff\xe0" + b"nonsense" * 100, NotAPicture)
+async def test_what_only_begins_like_a_picture_is_refused(library: UploadService) -> None:
+    await _refused(library, b"\xff\xd8\xff\xe0" + b"nonsense" * 100, UnsupportedFormat)
 
 
-async def test_too_many_bytes_are_refused_before_they_are_all_read(library: Library) -> None:
+async def test_too_many_bytes_are_refused_before_they_are_all_read(library: UploadService) -> None:
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -151,32 +153,34 @@ async def test_too_many_bytes_are_refused_before_they_are_all_read(library: Libr
             yield bytes(CHUNK_BYTES)
 
     async with asyncio.timeout(30):
-        with pytest.raises(OverLimit, match=str(2 * CHUNK_BYTES)):
+        with pytest.raises(LimitExceeded, match=str(2 * CHUNK_BYTES)):
             await library.upload(ACME, endless())
     assert read == 3
 
 
-async def test_exactly_the_limit_is_taken(library: Library) -> None:
+async def test_exactly_the_limit_is_taken(library: UploadService) -> None:
     """A JPEG may be followed by anything: it is the same picture."""
     body = picture()
     kept = await library.upload(ACME, chunks(body + bytes(2 * CHUNK_BYTES - len(body)), CHUNK_BYTES))
     assert kept.size_bytes == 2 * CHUNK_BYTES
 
 
-async def test_pixels_and_frames_over_the_limit_are_refused_by_number(library: Library) -> None:
-    narrow = Library(library.database, library.originals, library.pixels, Limits(source_pixels=1_000, source_frames=2))
-    assert "1200" in await _refused(narrow, picture(), OverLimit)
-    assert "3" in await _refused(narrow, animation(3), OverLimit)
+async def test_pixels_and_frames_over_the_limit_are_refused_by_number(library: UploadService) -> None:
+    narrow = UploadService(
+        library.database, library.originals, library.pixels, Limits(source_pixels=1_000, source_frames=2)
+    )
+    assert "1200" in await _refused(narrow, picture(), LimitExceeded)
+    assert "3" in await _refused(narrow, animation(3), LimitExceeded)
 
 
-async def test_a_tenant_that_is_missing_is_told_before_anything_is_read(library: Library) -> None:
+async def test_a_tenant_that_is_missing_is_told_before_anything_is_read(library: UploadService) -> None:
     read = []
 
     async def watched() -> AsyncIterator[bytes]:
         read.append("something")
         yield picture()
 
-    with pytest.raises(TenantMissing):
+    with pytest.raises(TenantNotFound):
         await library.upload(TenantName("nobody"), watched())
     assert read == []
 
@@ -185,7 +189,7 @@ def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def test_a_client_that_leaves_leaves_nothing(library: Library) -> None:
+async def test_a_client_that_leaves_leaves_nothing(library: UploadService) -> None:
     """No record, no original, no descriptor."""
     before = _descriptors()
 

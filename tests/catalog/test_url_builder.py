@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import pytest
 
-from catalog.core.errors import FocusRefused
+from catalog.core.errors import FocusConflict
 from catalog.core.focus_geometry import Subject
 from catalog.images.focus import read_focus
 from catalog.images.url_builder import LATEST_EXPIRY, mint_url, read_expiry, read_path
-from proxy.core.errors import Malformed, RecipeFault, TargetTooLong
+from proxy.core.errors import MalformedRequest, RecipeError, TargetTooLong
 from proxy.core.geometry import Size
 from proxy.core.identifiers import TenantName
 from proxy.core.recipe.grammar import expand, parse
@@ -57,7 +57,7 @@ def test_urls_carry_the_seals_of_the_contract(base_url: str, expires: int | None
     ],
 )
 def test_a_path_of_another_shape_is_refused(path: str) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRequest):
         read_path(path)
 
 
@@ -103,12 +103,12 @@ def test_a_minted_focal_point_outlives_what_its_preset_was() -> None:
 
 @pytest.mark.parametrize("text", ["0.3", "0.3_0.6-gray", "2_2", "0.30_0.6", "a_b", "0.3_0.6_0.1", ""])
 def test_what_is_no_focal_point_is_refused(text: str) -> None:
-    with pytest.raises(FocusRefused):
+    with pytest.raises(FocusConflict):
         read_focus(text)
 
 
 def test_a_misspelled_recipe_is_refused_with_the_right_spelling() -> None:
-    with pytest.raises(RecipeFault) as fault:
+    with pytest.raises(RecipeError) as fault:
         read_path(f"/t/acme/{DIGEST}/h180-w0320-webp")
     assert fault.value.right == "w320-h180-webp"
 
@@ -117,7 +117,7 @@ def test_a_url_is_not_minted_that_would_be_refused_as_too_long() -> None:
     """The seal and the expiry count."""
     longest = 2_048 - len(f"/t/acme/~/w320-webps={'0' * 43}")
     assert read_path(f"/t/acme/~{'a' * min(longest, 1_400)}/w320-webp")
-    with pytest.raises((Malformed, TargetTooLong)):
+    with pytest.raises((MalformedRequest, TargetTooLong)):
         read_path(f"/t/acme/~{'a' * (longest + 1)}/w320-webp")
 
 

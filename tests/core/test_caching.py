@@ -1,15 +1,15 @@
-"""Keys, ETags and conditional requests are functions of the URL, the client's class and the generation."""
+"""Keys, ETags and conditional requests are functions of the URL, the client's class and the renderer_version."""
 
 from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
-from proxy.core.caching import Shape, cache_control, derivative_key, etag, matches, refusal_cache_control
-from proxy.core.identifiers import Generation, TenantName
+from proxy.core.caching import VariantKey, cache_control, derivative_key, error_cache_control, etag, matches
+from proxy.core.identifiers import Digest, RendererVersion, TenantName
 
-G, H = Generation("1-8.18.7"), "a" * 64
-SHAPE = Shape(G, "w320-webp")
+G, H = RendererVersion("1-8.18.7"), "a" * 64
+SHAPE = VariantKey(G, "w320-webp")
 TAG = etag(H, SHAPE)
 
 
@@ -21,14 +21,14 @@ def test_an_etag_is_strong_and_quoted() -> None:
 
 def test_every_part_that_shapes_the_bytes_shapes_the_names() -> None:
     others = [
-        etag(H, replace(SHAPE, generation=Generation("1-8.18.8"))),
+        etag(H, replace(SHAPE, renderer_version=RendererVersion("1-8.18.8"))),
         etag("b" * 64, SHAPE),
         etag(H, replace(SHAPE, recipe="w321-webp")),
         etag(H, replace(SHAPE, client="avif")),
-        etag(H, replace(SHAPE, manner="l")),
+        etag(H, replace(SHAPE, rendering="l")),
         etag(H, replace(SHAPE, watermark="b" * 64)),
-        etag(H, replace(SHAPE, edition=1)),
-        etag(H, replace(SHAPE, edition=2)),
+        etag(H, replace(SHAPE, cache_epoch=1)),
+        etag(H, replace(SHAPE, cache_epoch=2)),
     ]
     assert len({TAG, *others}) == 9
 
@@ -36,13 +36,13 @@ def test_every_part_that_shapes_the_bytes_shapes_the_names() -> None:
 def test_what_a_tenant_leaves_as_it_was_leaves_the_names_as_they_were() -> None:
     """A new column must not make every picture anew."""
     first = f"{G}\n{H}\nw320-webp\n"
-    third = f"{first}\nedition 2"
+    third = f"{first}\nepoch 2"
     assert SHAPE.fingerprint(H) == sha256(first.encode()).hexdigest()
-    assert replace(SHAPE, edition=2).fingerprint(H) == sha256(third.encode()).hexdigest()
+    assert replace(SHAPE, cache_epoch=2).fingerprint(H) == sha256(third.encode()).hexdigest()
 
 
 def test_two_tenants_share_an_etag_and_no_key() -> None:
-    one, two = (derivative_key(TenantName(name), H, Shape(G, "auto", "webp")) for name in ("acme", "bolt"))
+    one, two = (derivative_key(TenantName(name), Digest(H), VariantKey(G, "auto", "webp")) for name in ("acme", "bolt"))
     assert one != two
     assert one.split("/")[2] == two.split("/")[2]
 
@@ -85,5 +85,5 @@ def test_a_picture_is_kept_for_a_year_or_until_its_link_ends(left: int | None, t
 
 
 def test_a_refusal_without_lifetime_is_not_stored() -> None:
-    assert refusal_cache_control(None) == "no-store"
-    assert refusal_cache_control(30) == "public, max-age=30"
+    assert error_cache_control(None) == "no-store"
+    assert error_cache_control(30) == "public, max-age=30"

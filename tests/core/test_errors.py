@@ -5,24 +5,24 @@ import json
 import pytest
 
 from proxy.core import errors
-from proxy.core.errors import RecipeFault, Refusal
+from proxy.core.errors import DarkroomError, RecipeError
 from proxy.core.recipe.grammar import parse
 from proxy.http.problem import MAX_BYTES, problem_answer, problem_body
 
 
-def every(kind: type[Refusal]) -> list[type[Refusal]]:
+def every(kind: type[DarkroomError]) -> list[type[DarkroomError]]:
     return [one for child in kind.__subclasses__() for one in (child, *every(child))]
 
 
 def test_codes_are_unique_and_the_module_draws_the_whole_tree() -> None:
-    kinds = [kind for kind in every(Refusal) if kind.__module__ == errors.__name__]
+    kinds = [kind for kind in every(DarkroomError) if kind.__module__ == errors.__name__]
     assert len({kind.code for kind in kinds}) == len(kinds)
     for kind in kinds:
         assert f" {kind.__name__} {kind.status}" in (errors.__doc__ or "")
 
 
 def test_a_problem_document_tells_what_rfc_9457_asks() -> None:
-    told = json.loads(problem_body(errors.OverLimit("The original has 9 pixels; the limit is 8."), "abc"))
+    told = json.loads(problem_body(errors.LimitExceeded("The original has 9 pixels; the limit is 8."), "abc"))
     assert told == {
         "type": "urn:darkroom:error:over-limit",
         "title": "Over a limit",
@@ -37,7 +37,7 @@ def test_a_problem_document_tells_what_rfc_9457_asks() -> None:
     "text", ["w" * 1000, "-".join(["crop0.1111_0.1111_0.1111_0.1111"] * 30), "x" * 1024, "webp-" + "w1-" * 300]
 )
 def test_a_problem_document_stays_within_a_kibibyte(text: str) -> None:
-    with pytest.raises(RecipeFault) as refused:
+    with pytest.raises(RecipeError) as refused:
         parse(text)
     body = problem_body(refused.value, "0123456789abcdef")
     assert len(body) <= MAX_BYTES
@@ -50,6 +50,6 @@ def test_a_method_refusal_tells_the_methods() -> None:
 
 
 def test_only_what_may_pass_soon_says_when_to_come_back() -> None:
-    assert dict(problem_answer(errors.Busy("x"), "x")[1])[b"retry-after"] == b"1"
-    assert dict(problem_answer(errors.Busy("x"), "x")[1])[b"cache-control"] == b"no-store"
+    assert dict(problem_answer(errors.ServerBusy("x"), "x")[1])[b"retry-after"] == b"1"
+    assert dict(problem_answer(errors.ServerBusy("x"), "x")[1])[b"cache-control"] == b"no-store"
     assert b"retry-after" not in dict(problem_answer(errors.Forbidden(), "x")[1])

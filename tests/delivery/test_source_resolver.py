@@ -1,4 +1,4 @@
-"""References: asked once, believed for a while, asked whether they changed, stood in for while their source is out."""
+"""References are asked for once, trusted for a while, revalidated, and served stale while their source is out."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -7,27 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from proxy.adapters.files import FileMeanings, FileOriginals
+from proxy.adapters.files import FileOriginals, FileResolvedReferences
 from proxy.core.errors import (
-    Busy,
-    Malformed,
-    NotAPicture,
+    DarkroomError,
+    LimitExceeded,
+    MalformedRequest,
     NotFound,
-    OverLimit,
-    Refusal,
+    ServerBusy,
     SourceFailed,
-    SourceLate,
-    SourceMissing,
     SourceNotAllowed,
+    SourceNotFound,
+    SourceTimeout,
     Unavailable,
+    UnsupportedFormat,
 )
 from proxy.core.identifiers import TenantName
 from proxy.core.planning.limits import Limits
-from proxy.core.tenant import Source, Tenant
-from proxy.core.url.resolved_reference import Meaning, Stamp
+from proxy.core.tenant import Tenant
+from proxy.core.url.resolved_reference import ResolvedReference, Validators
+from proxy.core.url.source import Source
 from proxy.core.url.source_reference import Reference, read_reference, write_reference
-from proxy.delivery.admission import Gate
-from proxy.delivery.source_resolver import STALE_S, Outside, References
+from proxy.delivery.admission import AdmissionQueue
+from proxy.delivery.source_resolver import STALE_S, Outside, SourceResolver
 from proxy.ports import Sink
 from tests.adapters.samples import LIMIT_BYTES, OTHER_PICTURE, content_of, named
 from tests.patience import until
@@ -43,25 +44,27 @@ class Far:
     """A source under the test's hand: what it has, whether it lets go, how often it was asked and with what."""
 
     body: bytes = ONE
-    refusal: Refusal | None = None
-    asked: list[Stamp] = field(default_factory=list)
+    refusal: DarkroomError | None = None
+    asked: list[Validators] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     def __post_init__(self) -> None:
         self.open.set()
 
-    async def fetch(self, reference: Reference, sources: Sequence[Source], known: Stamp, sink: Sink) -> Stamp | None:
+    async def fetch(
+        self, reference: Reference, sources: Sequence[Source], known: Validators, sink: Sink
+    ) -> Validators | None:
         self.asked.append(known)
         self.arrived.release()
         await self.open.wait()
         if self.refusal is not None:
             raise self.refusal
-        stamp = Stamp(f'"{named(self.body)[:8]}"')
-        if known == stamp:
+        validators = Validators(f'"{named(self.body)[:8]}"')
+        if known == validators:
             return None
         sink.write(self.body)
-        return stamp
+        return validators
 
 
 def tenant(name: str = "acme", ttl_s: int = TTL_S, prefix: str = "https://host", source_bytes: int = 1_000) -> Tenant:
@@ -74,25 +77,25 @@ ACME = tenant()
 
 @dataclass
 class World:
-    """A folder with originals and meanings, a source, and a clock that the test moves."""
+    """A folder with originals and resolved_references, a source, and a clock that the test moves."""
 
     originals: FileOriginals
-    meanings: FileMeanings
+    resolved_references: FileResolvedReferences
     far: Far = field(default_factory=Far)
     now_s: float = 1_795_240_000.0
 
-    def references(self, *, gate: Gate | None = None, deadline_s: float = 10.0) -> References:
+    def references(self, *, gate: AdmissionQueue | None = None, deadline_s: float = 10.0) -> SourceResolver:
         """Begin a process."""
-        outside = Outside({"https": self.far}, self.originals, self.meanings)
-        return References(outside, gate or Gate(4, 4), deadline_s, lambda: self.now_s)
+        outside = Outside({"https": self.far}, self.originals, self.resolved_references)
+        return SourceResolver(outside, gate or AdmissionQueue(4, 4), deadline_s, lambda: self.now_s)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(FileOriginals(tmp_path, LIMIT_BYTES), FileMeanings(tmp_path))
+    world = World(FileOriginals(tmp_path, LIMIT_BYTES), FileResolvedReferences(tmp_path))
     yield world
     world.originals.close()
-    world.meanings.close()
+    world.resolved_references.close()
 
 
 async def test_what_a_source_gives_is_an_original_of_its_tenant(world: World) -> None:
@@ -127,8 +130,8 @@ async def test_after_its_time_it_is_asked_whether_it_has_changed(world: World) -
     world.now_s += TTL_S
     world.far.body = TWO
     assert await references.resolve(ACME, CAT) == named(TWO)
-    known = Stamp(f'"{named(ONE)[:8]}"')
-    assert world.far.asked == [Stamp(), known, known]
+    known = Validators(f'"{named(ONE)[:8]}"')
+    assert world.far.asked == [Validators(), known, known]
 
 
 async def test_an_unchanged_source_is_believed_for_as_long_again(world: World) -> None:
@@ -147,7 +150,7 @@ async def test_another_process_and_a_restart_know_what_one_has_found(world: Worl
     assert len(world.far.asked) == 1
     world.now_s += TTL_S
     await world.references().resolve(ACME, CAT)
-    assert world.far.asked[1] != Stamp()
+    assert world.far.asked[1] != Validators()
 
 
 async def test_what_another_process_asked_since_is_believed(world: World) -> None:
@@ -164,14 +167,14 @@ async def test_a_tenants_reference_is_its_own(world: World) -> None:
     await references.resolve(ACME, CAT)
     await references.resolve(tenant("other"), CAT)
     await references.resolve(ACME, DOG)
-    assert world.far.asked == [Stamp()] * 3
+    assert world.far.asked == [Validators()] * 3
 
 
-OUT = [SourceFailed("out"), SourceLate("slow"), Unavailable("elsewhere"), Busy("many")]
+OUT = [SourceFailed("out"), SourceTimeout("slow"), Unavailable("elsewhere"), ServerBusy("many")]
 
 
 @pytest.mark.parametrize("refusal", OUT, ids=lambda refusal: type(refusal).__name__)
-async def test_a_source_that_is_out_is_stood_in_for(world: World, refusal: Refusal) -> None:
+async def test_a_source_that_is_out_is_stood_in_for(world: World, refusal: DarkroomError) -> None:
     references = world.references()
     await references.resolve(ACME, CAT)
     world.far.refusal = refusal
@@ -185,7 +188,7 @@ async def test_a_source_that_is_out_is_stood_in_for(world: World, refusal: Refus
 
 
 @pytest.mark.parametrize("refusal", OUT, ids=lambda refusal: type(refusal).__name__)
-async def test_not_for_longer_than_a_week(world: World, refusal: Refusal) -> None:
+async def test_not_for_longer_than_a_week(world: World, refusal: DarkroomError) -> None:
     references = world.references()
     await references.resolve(ACME, CAT)
     world.far.refusal = refusal
@@ -194,8 +197,8 @@ async def test_not_for_longer_than_a_week(world: World, refusal: Refusal) -> Non
         await references.resolve(ACME, CAT)
 
 
-@pytest.mark.parametrize("refusal", [SourceMissing("gone"), SourceNotAllowed("moved"), OverLimit("grown")])
-async def test_a_source_that_says_no_is_not_stood_in_for(world: World, refusal: Refusal) -> None:
+@pytest.mark.parametrize("refusal", [SourceNotFound("gone"), SourceNotAllowed("moved"), LimitExceeded("grown")])
+async def test_a_source_that_says_no_is_not_stood_in_for(world: World, refusal: DarkroomError) -> None:
     references = world.references()
     await references.resolve(ACME, CAT)
     world.far.refusal = refusal
@@ -204,8 +207,8 @@ async def test_a_source_that_says_no_is_not_stood_in_for(world: World, refusal: 
         await references.resolve(ACME, CAT)
 
 
-@pytest.mark.parametrize("refusal", [SourceFailed("out"), SourceLate("slow"), SourceMissing("gone")])
-async def test_a_source_that_refused_is_not_asked_again_at_once(world: World, refusal: Refusal) -> None:
+@pytest.mark.parametrize("refusal", [SourceFailed("out"), SourceTimeout("slow"), SourceNotFound("gone")])
+async def test_a_source_that_refused_is_not_asked_again_at_once(world: World, refusal: DarkroomError) -> None:
     references = world.references()
     world.far.refusal = refusal
     for _ in range(5):
@@ -220,26 +223,26 @@ async def test_a_source_that_refused_is_not_asked_again_at_once(world: World, re
 @pytest.mark.parametrize("body", [b"", b"<html>Please log in</html>", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
 async def test_what_is_of_no_kind_that_is_taken_is_not_kept(world: World, body: bytes) -> None:
     world.far.body = body
-    with pytest.raises(NotAPicture):
+    with pytest.raises(UnsupportedFormat):
         await world.references().resolve(ACME, CAT)
     with pytest.raises(NotFound):
         await world.originals.open(ACME.name, named(world.far.body))
-    assert await world.meanings.recall(ACME.name, read_reference(CAT)) is None
+    assert await world.resolved_references.get(ACME.name, read_reference(CAT)) is None
 
 
 async def test_what_is_over_the_tenants_limit_is_refused(world: World) -> None:
-    with pytest.raises(OverLimit, match="5 bytes"):
+    with pytest.raises(LimitExceeded, match="5 bytes"):
         await world.references().resolve(tenant(source_bytes=5), CAT)
 
 
 async def test_a_source_has_a_deadline(world: World) -> None:
     world.far.open.clear()
-    with pytest.raises(SourceLate, match=r"0\.05 seconds"):
+    with pytest.raises(SourceTimeout, match=r"0\.05 seconds"):
         await world.references(deadline_s=0.05).resolve(ACME, CAT)
 
 
 async def test_as_many_sources_are_asked_as_there_are_places_and_the_rest_is_refused_at_once(world: World) -> None:
-    gate = Gate(2, 1)
+    gate = AdmissionQueue(2, 1)
     references = world.references(gate=gate)
     world.far.open.clear()
     waiting = [
@@ -248,7 +251,7 @@ async def test_as_many_sources_are_asked_as_there_are_places_and_the_rest_is_ref
     for _ in range(2):
         await world.far.arrived.acquire()
     await until(lambda: gate.waiting == 1)
-    with pytest.raises(Busy):
+    with pytest.raises(ServerBusy):
         await references.resolve(ACME, CAT)
     assert len(world.far.asked) == 2
     world.far.open.set()
@@ -264,7 +267,7 @@ async def test_what_was_known_is_of_no_use_once_the_tenant_has_no_such_source(wo
 
 
 async def test_an_unreadable_reference_is_malformed(world: World) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRequest):
         await world.references().resolve(ACME, CAT + "=")
 
 
@@ -273,32 +276,32 @@ async def test_an_original_that_was_lost_is_fetched_whole_again(world: World) ->
     digest = await references.resolve(ACME, CAT)
     await references.lost(ACME, CAT, digest)
     assert await references.resolve(ACME, CAT) == named(ONE)
-    assert world.far.asked == [Stamp(), Stamp()]
+    assert world.far.asked == [Validators(), Validators()]
 
 
 class NoMeanings:
-    """A place for meanings that is out."""
+    """A place for resolved_references that is out."""
 
-    async def recall(self, tenant: TenantName, reference: Reference) -> Meaning | None:
+    async def get(self, tenant: TenantName, reference: Reference) -> ResolvedReference | None:
         raise Unavailable("out")
 
-    async def keep(self, tenant: TenantName, reference: Reference, meaning: Meaning) -> None:
+    async def put(self, tenant: TenantName, reference: Reference, meaning: ResolvedReference) -> None:
         raise Unavailable("out")
 
 
 async def test_without_a_place_for_meanings_each_process_remembers_its_own(world: World) -> None:
     outside = Outside({"https": world.far}, world.originals, NoMeanings())
-    references = References(outside, Gate(1, 1), 10.0, lambda: world.now_s)
+    references = SourceResolver(outside, AdmissionQueue(1, 1), 10.0, lambda: world.now_s)
     for _ in range(2):
         assert await references.resolve(ACME, CAT) == named(ONE)
         assert len(world.far.asked) == 1
     world.now_s += TTL_S
     assert await references.resolve(ACME, CAT) == named(ONE)
-    assert world.far.asked[1] != Stamp()
+    assert world.far.asked[1] != Validators()
 
 
 async def test_who_leaves_ends_the_asking(world: World) -> None:
-    references = world.references(gate=Gate(1, 4))
+    references = world.references(gate=AdmissionQueue(1, 4))
     world.far.open.clear()
     leaving = asyncio.create_task(references.resolve(ACME, CAT))
     await world.far.arrived.acquire()

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from proxy.http.problem import Headers
-from proxy.http.protocol import LARGEST_BYTES, Doorstep
+from proxy.http.protocol import LARGEST_BYTES, FastPathProtocol
 
 _WAIT_S = 20.0
 _GET = b"GET /held HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -25,7 +25,7 @@ class App:
     short: list[bytes] = field(default_factory=list)
     long: list[str] = field(default_factory=list)
 
-    def at_once(self, target: bytes, _: Headers) -> tuple[int, bytes, bytes] | None:
+    def respond_from_memory(self, target: bytes, _: Headers) -> tuple[int, bytes, bytes] | None:
         self.short.append(target)
         return (200, b"content-length: 5\r\n", _HELD) if target == b"/held" else None
 
@@ -48,7 +48,7 @@ def app() -> App:
 @pytest.fixture
 async def say(app: App) -> AsyncIterator[Say]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, http=Doorstep, ws="none", lifespan="off", log_config=None)
+        config = uvicorn.Config(app, http=FastPathProtocol, ws="none", lifespan="off", log_config=None)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listening]))
         port = listening.getsockname()[1]

@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 from PIL import Image, ImageSequence
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.planning.limits import Limits
-from proxy.core.planning.planner import Terms, planned
+from proxy.core.planning.planner import PlanContext, planned
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
@@ -53,7 +53,7 @@ def written(frames: list[Shown], kind: str, **how: object) -> bytes:
 
 def made(body: bytes, recipe: str, limits: Limits | None = None) -> bytes:
     with opened(body) as fd:
-        return render(fd, planned(parse(recipe), probe(fd), Terms(limits or Limits()))).body
+        return render(fd, planned(parse(recipe), probe(fd), PlanContext(limits or Limits()))).body
 
 
 def read(body: bytes) -> tuple[list[Shown], list[int], int | None]:
@@ -158,10 +158,10 @@ def test_a_place_that_pixels_decide_is_one_for_all_frames(gravity: str) -> None:
 
 def test_too_many_frames_or_pixels_are_refused_by_the_header() -> None:
     body = written(growing(), "GIF", loop=0)
-    with pytest.raises(OverLimit, match="5 frames; the limit is 4"):
+    with pytest.raises(LimitExceeded, match="5 frames; the limit is 4"):
         made(body, "webp", Limits(source_frames=4))
-    with pytest.raises(OverLimit, match=f"{5 * SIDE * SIDE} pixels in 5 frames"):
+    with pytest.raises(LimitExceeded, match=f"{5 * SIDE * SIDE} pixels in 5 frames"):
         made(body, "webp", Limits(animation_pixels=4 * SIDE * SIDE))
-    with pytest.raises(OverLimit, match=f"{5 * SIDE * SIDE} pixels; the limit"):
+    with pytest.raises(LimitExceeded, match=f"{5 * SIDE * SIDE} pixels; the limit"):
         made(body, "webp", Limits(output_pixels=4 * SIDE * SIDE))
     assert made(body, "still-png", Limits(output_pixels=4 * SIDE * SIDE))

@@ -8,9 +8,9 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from proxy.core.planning.planner import Terms, planned
+from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.grammar import parse
-from proxy.core.tenant import Manner
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
 from tests.pictures import decoded, near, opened, solid
@@ -23,16 +23,16 @@ _D50_TO_SRGB = (
     (0.0719453, -0.2289914, 1.4052427),
 )
 """Adobe RGB (1998) 4.3.5, and IEC 61966-2-1, both adapted to D50 by Bradford's method."""
-WIDE = Manner(wide=True)
+WIDE = RenderingOptions(wide_gamut=True)
 _EXACT: dict[str, dict[str, Any]] = {".jpg": {"Q": 98, "subsample_mode": "off"}, ".webp": {"lossless": True}}
 PATCHES = [(200, 100, 50), (30, 160, 60), (128, 128, 128), (250, 250, 250), (12, 30, 90), (255, 0, 0), (0, 255, 0)]
 _P3_TO_SRGB = ((1.2249402, -0.2249402, 0.0), (-0.0420570, 1.0420570, 0.0), (-0.0196376, -0.0786361, 1.0982736))
 """SMPTE EG 432-1 and IEC 61966-2-1 primaries, both D65, both with sRGB's curve."""
 
 
-def made(body: bytes, recipe: str, manner: Manner | None = None, client: str = "base") -> bytes:
+def made(body: bytes, recipe: str, rendering: RenderingOptions | None = None, client: str = "base") -> bytes:
     with opened(body) as fd:
-        terms = Terms(manner=manner or Manner(), client=client)  # type: ignore[arg-type]
+        terms = PlanContext(rendering=rendering or RenderingOptions(), client=client)  # type: ignore[arg-type]
         return render(fd, planned(parse(recipe), probe(fd), terms)).body
 
 
@@ -87,7 +87,11 @@ def test_a_profile_that_speaks_of_srgb_is_applied_all_the_same(told: bytes) -> N
 def test_wide_colours_stay_where_the_tenant_wants_them(output: str, linear: bool) -> None:
     """A red that sRGB has not comes out with the profile that says what it is."""
     body = tagged(solid(64, 64, (250, 40, 20)), profile("p3"))
-    wide = made(body, f"w32-q90-{output}" if output != "png" else "w32-png", Manner(wide=True, linear=linear))
+    wide = made(
+        body,
+        f"w32-q90-{output}" if output != "png" else "w32-png",
+        RenderingOptions(wide_gamut=True, linear_light=linear),
+    )
     icc = pyvips.Image.new_from_buffer(wide, "").get("icc-profile-data")
     assert "P3" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(icc)))
     assert near(decoded(wide), 16, 16, (250, 40, 20), 5)
@@ -109,16 +113,16 @@ def test_wide_colours_are_for_clients_that_heed_profiles() -> None:
 def test_what_is_srgb_has_no_profile(icc: str | None) -> None:
     picture = solid(64, 64, (200, 100, 50))
     body = tagged(picture, profile(icc)) if icc else bytes(picture.pngsave_buffer())
-    for manner in (WIDE, Manner()):
-        answer = pyvips.Image.new_from_buffer(made(body, "w32-png", manner), "")
+    for rendering in (WIDE, RenderingOptions()):
+        answer = pyvips.Image.new_from_buffer(made(body, "w32-png", rendering), "")
         assert not answer.get_typeof("icc-profile-data")
         assert near(answer, 16, 16, (200, 100, 50), 1)
 
 
 def test_a_profile_that_does_not_fit_is_left_out_of_account() -> None:
     body = tagged(solid(32, 32, (200, 100, 50)), profile("cmyk"))
-    for manner in (WIDE, Manner()):
-        assert near(decoded(made(body, "png", manner)), 8, 8, (200, 100, 50), 1)
+    for rendering in (WIDE, RenderingOptions()):
+        assert near(decoded(made(body, "png", rendering)), 8, 8, (200, 100, 50), 1)
 
 
 @pytest.mark.parametrize("ink", [(0, 0, 0, 0), (0, 200, 200, 0), (200, 0, 0, 0), (0, 0, 0, 255), (30, 90, 10, 60)])
@@ -223,8 +227,8 @@ def test_a_gain_map_does_no_harm() -> None:
 def test_hidden_colours_do_not_leak(recipe: str) -> None:
     """Half is opaque blue, half is clear and green underneath: no green shows at the edge, however it is scaled."""
     left, right = solid(32, 32, (0, 0, 255, 255)), solid(32, 32, (0, 255, 0, 0))
-    manner = Manner(linear=recipe == "w16-linear")
+    rendering = RenderingOptions(linear_light=recipe == "w16-linear")
     recipe = recipe.replace("linear", "png")
-    picture = decoded(made(left.join(right, "horizontal").pngsave_buffer(), recipe, manner))
+    picture = decoded(made(left.join(right, "horizontal").pngsave_buffer(), recipe, rendering))
     seen = picture.flatten(background=0)
     assert seen.extract_band(1).max() <= 3

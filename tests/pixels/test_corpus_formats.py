@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 from PIL.ExifTags import TAGS
 
-from proxy.core.errors import NotAPicture, OverLimit, Poisonous
+from proxy.core.errors import LimitExceeded, UnsupportedFormat, WorkerCrashed
 from proxy.core.geometry import Box
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import TEXTS, writable
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import Equipment, Terms, plan_render
+from proxy.core.planning.planner import Capabilities, PlanContext, plan_render
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.options import FORMAT_WORDS
 from proxy.ports import OpenOriginal
@@ -45,18 +45,18 @@ MADE_UP = {"JXL": {"icc_profile"}}
 
 
 def planning(recipe: str, facts: Facts, trimmed: Box | None) -> Plan | Page | Trim:
-    terms = Terms(equipment=Equipment(writable(FORMATS)))
+    terms = PlanContext(capabilities=Capabilities(writable(FORMATS)))
     return plan_render(parse(recipe), facts, terms, trimmed)
 
 
-async def develop(pool: Pool, path: Path, recipe: str) -> bytes | str:
+async def render(pool: Pool, path: Path, recipe: str) -> bytes | str:
     """Give the derivative's body, or the code it is refused with."""
     fd = os.open(path, os.O_RDONLY)
     with OpenOriginal(fd, os.fstat(fd).st_size) as original:
         try:
-            made = await pool.develop(original, None, partial(planning, recipe))
-        except (NotAPicture, OverLimit) as refusal:
-            assert not isinstance(refusal, Poisonous), f"{path.name} {recipe}"
+            made = await pool.render(original, None, partial(planning, recipe))
+        except (UnsupportedFormat, LimitExceeded) as refusal:
+            assert not isinstance(refusal, WorkerCrashed), f"{path.name} {recipe}"
             return refusal.code
     return made.derivative.body
 
@@ -80,8 +80,8 @@ async def test_every_picture_in_every_format_twice(tmp_path: Path) -> None:
     async with open_pool(Settings(home=tmp_path, formats=FORMATS)) as pool:
 
         async def check(path: Path, output: str) -> None:
-            first = await develop(pool, path, f"w40-{output}")
-            assert first == await develop(pool, path, f"w40-{output}"), f"{path.name} {output}"
+            first = await render(pool, path, f"w40-{output}")
+            assert first == await render(pool, path, f"w40-{output}"), f"{path.name} {output}"
             seen[output if isinstance(first, bytes) else first] += 1
             if isinstance(first, bytes) and output not in texts:
                 assert told(first) == set(), f"{path.name} {output}"

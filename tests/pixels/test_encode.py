@@ -11,11 +11,11 @@ import pytest
 import pyvips
 from PIL.TiffImagePlugin import IFDRational
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.media.derivative import Derivative
-from proxy.core.planning.planner import Terms, planned
+from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.grammar import parse
-from proxy.core.tenant import Manner
 from proxy.pixels.probe import probe
 from proxy.pixels.quality import look_at, score
 from proxy.pixels.render import render
@@ -81,7 +81,7 @@ def test_a_large_picture_s_budget_is_used_but_for_a_step_or_two() -> None:
 
 
 def test_a_budget_that_nothing_fits_is_refused_with_the_smallest_there_is() -> None:
-    with pytest.raises(OverLimit, match=r"The picture has \d+ bytes at the lowest quality; the budget is 1024"):
+    with pytest.raises(LimitExceeded, match=r"The picture has \d+ bytes at the lowest quality; the budget is 1024"):
         made(NOISY.resize(4).pngsave_buffer(), "max1k-jpeg")
 
 
@@ -182,7 +182,7 @@ def test_a_thumbhash_tells_transparency() -> None:
 
 @pytest.mark.parametrize(("suffix", "options"), [("jpeg", {"Q": 40}), ("webp", {"Q": 40}), ("gif", {"effort": 10})])
 def test_nothing_grows_for_nothing(suffix: str, options: dict[str, int]) -> None:
-    """Asked for as it is, it is not larger than it was, and its pixels are its own."""
+    """NegotiationHeaders for as it is, it is not larger than it was, and its pixels are its own."""
     body = GRAINY.cast("uchar").write_to_buffer(f".{'jpg' if suffix == 'jpeg' else suffix}", **options)
     for recipe in (suffix, f"dl-{suffix}"):
         answer = made(body, recipe).body
@@ -198,7 +198,7 @@ def test_a_png_fits_into_a_budget_by_a_palette_where_it_has_to() -> None:
     fitted = made(body, "w200-max20k").body
     assert len(fitted) <= 20 * 1024 < len(whole)
     assert PIL.Image.open(io.BytesIO(fitted)).mode == "P"
-    with pytest.raises(OverLimit, match="the budget is 1024"):
+    with pytest.raises(LimitExceeded, match="the budget is 1024"):
         made(body, "w400-max1k-png")
 
 
@@ -353,7 +353,7 @@ def test_a_profile_that_is_not_written_is_not_told_of() -> None:
     srgb = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
     picture.save(written, "JPEG", exif=told.tobytes(), icc_profile=srgb)
     with opened(written.getvalue()) as fd:
-        plan = planned(parse("w20-jpeg"), probe(fd), Terms(manner=Manner(wide=True)))
+        plan = planned(parse("w20-jpeg"), probe(fd), PlanContext(rendering=RenderingOptions(wide_gamut=True)))
         answer = PIL.Image.open(io.BytesIO(render(fd, plan).body))
     assert "icc_profile" not in answer.info
     assert answer.getexif().get_ifd(PIL.ExifTags.IFD.Exif)[PIL.ExifTags.Base.ColorSpace] == 1

@@ -14,12 +14,12 @@ import pytest
 import pyvips
 from PIL import Image, ImageOps
 
-from proxy.core.errors import Damaged, OverLimit, Refusal
+from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded
 from proxy.core.geometry import Box
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import ALWAYS_READ, HEIC, JXL, PDF, readable, writable
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import Equipment, Terms, plan_render, planned
+from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, planned
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot, extras
 from proxy.pixels.probe import probe
@@ -27,11 +27,11 @@ from proxy.pixels.render import render
 from proxy.ports import OpenOriginal
 from proxy.settings import Settings
 from proxy.workers.pool import open_pool
-from proxy.workers.process import NoWorker
+from proxy.workers.process import WorkerStartError
 from tests.pictures import BLUE, RED, decoded, near, opened
 
 FORMATS = "heic,jxl,pdf"
-EQUIPPED = Terms(equipment=Equipment(writable(FORMATS)))
+EQUIPPED = PlanContext(capabilities=Capabilities(writable(FORMATS)))
 GREEN, WHITE = (30, 160, 60), (255, 255, 255)
 COPYRIGHT = 0x8298
 JXL_P3 = (
@@ -213,8 +213,8 @@ def test_jpeg_xl_is_written_where_the_setting_says_so() -> None:
         assert is_quadrants(made(written.body, "png"), 30)
         exact = render(fd, planned(parse("lossless-jxl"), facts, EQUIPPED))
         assert is_quadrants(made(exact.body, "png"), 0)
-        with pytest.raises(OverLimit, match="does not write jxl"):
-            planned(parse("w32-jxl"), facts, Terms())
+        with pytest.raises(LimitExceeded, match="does not write jxl"):
+            planned(parse("w32-jxl"), facts, PlanContext())
 
 
 def test_quality_means_something_in_jpeg_xl() -> None:
@@ -261,11 +261,11 @@ def test_each_page_of_a_pdf_has_its_own_size() -> None:
     with opened(body) as fd:
         facts = probe(fd)
         assert (facts.width, facts.height, facts.frames) == (100, 50, 2)
-        second = plan_render(parse("page2-png"), probe(fd, 1), Terms())
+        second = plan_render(parse("page2-png"), probe(fd, 1), PlanContext())
         assert isinstance(second, Plan)
         picture = decoded(render(fd, second).body)
         assert (picture.width, picture.height) == (60, 90)
-        with pytest.raises(OverLimit, match="Page 3"):
+        with pytest.raises(LimitExceeded, match="Page 3"):
             planned(parse("page3-png"), facts)
 
 
@@ -277,19 +277,19 @@ def test_a_part_of_a_pdf() -> None:
 def test_what_ends_early_or_is_changed_is_refused_or_a_picture(write: object) -> None:
     body = write(quadrants(width=200, height=150))  # type: ignore[operator]
     for end in range(16, len(body) - 1, max(1, len(body) // 12)):
-        with pytest.raises(Refusal):
+        with pytest.raises(DarkroomError):
             made(body[:end], "w20-png")
     for at in range(40, len(body), max(1, len(body) // 25)):
         changed = body[:at] + bytes([body[at] ^ 0x5A]) + body[at + 1 :]
         try:
             made(changed, "w20-png")
-        except Refusal:
+        except DarkroomError:
             continue
 
 
 def test_a_pdf_without_pages_or_sense_is_refused() -> None:
     for body in (b"%PDF-1.7\n", b"%PDF-1.7\n" + bytes(1000), pdf((100, 50))[:200]):
-        with pytest.raises(Damaged):
+        with pytest.raises(CorruptImage):
             made(body, "w20-png")
 
 
@@ -300,7 +300,7 @@ def test_a_jpeg_xl_bomb_is_refused_by_its_header() -> None:
     with opened(body) as fd:
         facts = probe(fd)
         assert facts.width == facts.height == 2**30
-        with pytest.raises(OverLimit):
+        with pytest.raises(LimitExceeded):
             planned(parse("w20-png"), facts)
 
 
@@ -317,11 +317,11 @@ async def test_workers_do_all_this_behind_their_walls(tmp_path: Path) -> None:
             file.write_bytes(body)
             with OpenOriginal(os.open(file, os.O_RDONLY), len(body)) as original:
                 for recipe in ("w32-png", "w32-jxl", "w32-h32-gsmart-webp"):
-                    developed = await pool.develop(original, None, partial(planning, recipe))
+                    developed = await pool.render(original, None, partial(planning, recipe))
                     assert developed.facts.format is source
                     assert developed.derivative.width == 32
                 if source is PDF:
-                    second = await pool.develop(original, None, partial(planning, "page2-png"))
+                    second = await pool.render(original, None, partial(planning, "page2-png"))
                     assert (second.derivative.width, second.facts.width) == (30, 64)
         assert not pool.restarts
 
@@ -334,6 +334,6 @@ async def test_a_library_that_is_missing_is_told(tmp_path: Path, monkeypatch: py
 
 async def test_a_worker_that_lacks_a_library_says_so_before_it_serves(tmp_path: Path) -> None:
     command = ("/usr/bin/env", "python3", "-I", "-c", "raise SystemExit('no such library')")
-    with pytest.raises(NoWorker, match="no such library"):
+    with pytest.raises(WorkerStartError, match="no such library"):
         async with open_pool(Settings(home=tmp_path, workers=1), command):
             pass

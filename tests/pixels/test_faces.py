@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.geometry import Box, Size
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import PNG
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import Equipment, Terms, plan_render, planned
+from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, planned
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import faces
 from proxy.pixels.probe import probe
@@ -35,7 +35,7 @@ FACE = (
     b'<ellipse cx="100" cy="170" rx="28" ry="8" fill="#8a4a44"/></svg>'
 )
 """Two hundred by 240; the middle of the face is at (100, 120)."""
-SEES = Terms(equipment=Equipment(faces=True))
+SEES = PlanContext(capabilities=Capabilities(faces=True))
 GREY = (112, 112, 112)
 
 
@@ -104,7 +104,7 @@ def test_a_rendered_crop_has_the_face(recipe: str, alpha: bool) -> None:
 
 
 def test_without_a_detector_it_is_refused() -> None:
-    with pytest.raises(OverLimit, match="gsmart"):
+    with pytest.raises(LimitExceeded, match="gsmart"):
         planned(parse("w10-h10-gface"), Facts(PNG, 100, 50))
 
 
@@ -124,6 +124,6 @@ async def test_a_worker_finds_it_behind_its_walls(tmp_path: Path) -> None:
     file.write_bytes(body)
     async with open_pool(Settings(home=tmp_path, workers=1, faces=True)) as pool:
         with OpenOriginal(os.open(file, os.O_RDONLY), len(body)) as original:
-            made = await pool.develop(original, None, planning)
+            made = await pool.render(original, None, planning)
         assert not pool.restarts
     assert pyvips.Image.new_from_buffer(made.derivative.body, "")(75, 23)[0] < 70

@@ -9,10 +9,10 @@ import pytest
 import pyvips
 from PIL import Image
 
-from proxy.core.errors import NotAPicture, OverLimit, Refusal
+from proxy.core.errors import DarkroomError, LimitExceeded, UnsupportedFormat
 from proxy.core.media.formats import ALWAYS_READ, SVG, TIFF, readable
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import Terms, plan_render, planned
+from proxy.core.planning.planner import PlanContext, plan_render, planned
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot, lettering
 from proxy.pixels.probe import probe
@@ -94,7 +94,7 @@ def test_an_svg_reaches_nothing_beyond_itself(content: str, tmp_path: Path) -> N
     body = SVG_RED.replace(b"</svg>", content.format(secret=secret).encode() + b"</svg>")
     try:
         picture = made(body, "png")
-    except Refusal:
+    except DarkroomError:
         return
     assert not near(picture, 20, 10, BLUE, 60)
     assert near(picture, 20, 10, (*RED, 255), 2) or "fill: url" in content
@@ -120,7 +120,7 @@ async def test_letters_are_drawn_behind_the_walls_at_whatever_size_and_as_before
     assert outside(16, 20)[3] == 0  # and what is between the two
     async with open_pool(Settings(home=tmp_path, workers=1, formats="svg")) as pool:
         with OpenOriginal(os.open(file, os.O_RDONLY), file.stat().st_size) as original:
-            answer = await pool.develop(original, None, lambda facts, _: planned(parse("w137-png"), facts))
+            answer = await pool.render(original, None, lambda facts, _: planned(parse("w137-png"), facts))
     assert (decoded(answer.derivative.body) - outside).abs().max() == 0
 
 
@@ -145,7 +145,7 @@ def test_without_letters_text_is_refused_before_boxes_are_drawn(word: str) -> No
     """So a worker does where no Landlock lets it open fonts alone."""
     boot.start(readable("svg"), letters=False)
     assert near(made(SVG_RED, "png"), 20, 10, (*RED, 255), 2)
-    with pytest.raises(NotAPicture, match="paths"):
+    with pytest.raises(UnsupportedFormat, match="paths"):
         made(SVG_RED.replace(b"</svg>", word.encode() + b"</svg>"), "png")
 
 
@@ -168,7 +168,7 @@ def test_an_entity_of_a_file_is_not_read(tmp_path: Path) -> None:
     declared = f'<!DOCTYPE svg [<!ENTITY x SYSTEM "file://{secret}">]>'.encode()
     try:
         picture = made(declared + SVG_RED.replace(b"</svg>", b"&x;</svg>"), "png")
-    except Refusal:
+    except DarkroomError:
         return
     assert near(picture, 20, 10, (*RED, 255), 2)
 
@@ -178,7 +178,7 @@ def test_entities_do_not_explode() -> None:
         b'<!ENTITY %c "%s">' % (98 + at, b"&%c;" % (97 + at) * 10) for at in range(9)
     )
     body = bomb + b"]>" + SVG_RED.replace(b"</svg>", b"<text>&j;</text></svg>")
-    with pytest.raises(Refusal):
+    with pytest.raises(DarkroomError):
         made(body, "png")
 
 
@@ -195,7 +195,7 @@ def test_a_page_of_a_tiff_is_chosen() -> None:
     body = pages(RED, BLUE)
     assert near(made(body, "png"), 15, 10, RED, 1)
     assert near(made(body, "page2-png"), 15, 10, BLUE, 1)
-    with pytest.raises(OverLimit, match="Page 3"):
+    with pytest.raises(LimitExceeded, match="Page 3"):
         made(body, "page3-png")
 
 
@@ -205,7 +205,7 @@ def test_each_page_of_a_tiff_has_its_own_size(tmp_path: Path) -> None:
     Image.new("RGB", (30, 20), RED).save(file, save_all=True, append_images=[Image.new("RGB", (50, 70), BLUE)])
     with opened(file.read_bytes()) as fd:
         assert (probe(fd).width, probe(fd).frames) == (30, 2)
-        plan = plan_render(parse("page2-png"), probe(fd, 1), Terms())
+        plan = plan_render(parse("page2-png"), probe(fd, 1), PlanContext())
         assert isinstance(plan, Plan)
         picture = decoded(render(fd, plan).body)
     assert (picture.width, picture.height) == (50, 70)
@@ -220,10 +220,10 @@ def test_a_trim_looks_at_the_page_that_is_asked_for() -> None:
 
     with opened(film.tiffsave_buffer()) as fd:
         asked, facts = parse("page2-trim10-png"), probe(fd, 1)
-        assert plan_render(asked, probe(fd), Terms()) == Page(1)
-        question = plan_render(asked, facts, Terms())
+        assert plan_render(asked, probe(fd), PlanContext()) == Page(1)
+        question = plan_render(asked, facts, PlanContext())
         assert isinstance(question, Trim)
-        plan = plan_render(asked, facts, Terms(), find_picture(fd, question))
+        plan = plan_render(asked, facts, PlanContext(), find_picture(fd, question))
         assert isinstance(plan, Plan)
         picture = decoded(render(fd, plan).body)
     assert (picture.width, picture.height) == (10, 6)
@@ -254,7 +254,7 @@ async def test_a_worker_reads_them_behind_its_walls(tmp_path: Path) -> None:
             file = tmp_path / source.name
             file.write_bytes(body)
             with OpenOriginal(os.open(file, os.O_RDONLY), len(body)) as original:
-                made = await pool.develop(original, None, lambda facts, _: planned(parse("w20-png"), facts))
+                made = await pool.render(original, None, lambda facts, _: planned(parse("w20-png"), facts))
                 assert made.facts.format is source
                 assert near(decoded(made.derivative.body), 10, 5, RED, 2)
 
@@ -263,5 +263,5 @@ async def test_a_worker_refuses_them_where_no_setting_lets_them_in(tmp_path: Pat
     file = tmp_path / "picture.svg"
     file.write_bytes(SVG_RED)
     async with open_pool(Settings(home=tmp_path, workers=1)) as pool:
-        with OpenOriginal(os.open(file, os.O_RDONLY), len(SVG_RED)) as original, pytest.raises(NotAPicture):
+        with OpenOriginal(os.open(file, os.O_RDONLY), len(SVG_RED)) as original, pytest.raises(UnsupportedFormat):
             await pool.probe(original)

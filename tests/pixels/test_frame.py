@@ -3,9 +3,9 @@
 import pytest
 import pyvips
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.geometry import Size
-from proxy.core.planning.planner import Terms, planned
+from proxy.core.planning.planner import PlanContext, planned
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.lettering import draw_text, open_fonts
 from proxy.pixels.probe import probe
@@ -25,7 +25,7 @@ def shown(recipe: str, picture: bytes | None = None, stamp: bytes | None = None)
         if stamp is not None:
             facts = probe(stamp_fd)
             size = Size(facts.upright.width, facts.upright.height)
-        plan = planned(parse(recipe), probe(fd), Terms(watermark=size))
+        plan = planned(parse(recipe), probe(fd), PlanContext(watermark=size))
         made = render(fd, plan, stamp_fd if stamp else None)
         assert Size(made.width, made.height) == plan.size
         return decoded(made.body)
@@ -111,7 +111,7 @@ def test_a_watermark_stands_upright() -> None:
 
 def test_a_watermark_is_on_every_frame_of_an_animation() -> None:
     with opened(counting(4)) as fd, opened(STAMP) as stamp_fd:
-        plan = planned(parse("wm_logo_se_50-webp"), probe(fd), Terms(watermark=Size(40, 20)))
+        plan = planned(parse("wm_logo_se_50-webp"), probe(fd), PlanContext(watermark=Size(40, 20)))
         body = render(fd, plan, stamp_fd).body
     film = pyvips.Image.new_from_buffer(body, "", n=-1)
     for frame in range(4):
@@ -167,5 +167,5 @@ def test_grey_with_alpha_takes_every_effect(recipe: str) -> None:
 
 
 def test_a_text_that_has_no_letter_is_over_what_can_be_drawn() -> None:
-    with pytest.raises(OverLimit, match="no letter"):
+    with pytest.raises(LimitExceeded, match="no letter"):
         shown("texte2808b-png", solid(20, 20, (90, 90, 90)).pngsave_buffer())

@@ -58,6 +58,6 @@ async def test_emoji_are_drawn_behind_the_walls(tmp_path: Path) -> None:
     async with open_pool(Settings(home=tmp_path, workers=1)) as pool:
         for text in ("🚀🎉", NO_LETTER * 2):
             with OpenOriginal(os.open(file, os.O_RDONLY), file.stat().st_size) as original:
-                made = await pool.develop(original, None, saying(text))
+                made = await pool.render(original, None, saying(text))
             drawn.append(decoded(made.derivative.body))
     assert (drawn[0] - drawn[1]).abs().avg() > 5

@@ -14,9 +14,9 @@ from proxy.core.geometry import Box
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import ALWAYS_READ, readable
 from proxy.core.planning.plan import Plan
-from proxy.core.planning.planner import Terms, planned
+from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.grammar import parse
-from proxy.core.tenant import Manner
 from proxy.pixels import boot
 from proxy.pixels.probe import probe
 from proxy.ports import OpenOriginal
@@ -67,8 +67,8 @@ def shown(light: float) -> int:
     return round(255 * (12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055))
 
 
-def pixel(body: bytes, recipe: str = "w16-png", manner: Manner | None = None) -> tuple[int, ...]:
-    return tuple(round(part) for part in decoded(made(body, recipe, manner))(8, 8))
+def pixel(body: bytes, recipe: str = "w16-png", rendering: RenderingOptions | None = None) -> tuple[int, ...]:
+    return tuple(round(part) for part in decoded(made(body, recipe, rendering))(8, 8))
 
 
 @pytest.mark.parametrize("nits", [0, 0.1, 5, 20.3, 101.5, 150, 162])
@@ -103,16 +103,20 @@ def test_hlg_is_light_on_a_screen_of_1000_nits(bands: int) -> None:
 
 
 @pytest.mark.parametrize("paint", PATCHES)
-@pytest.mark.parametrize("manner", [Manner(), Manner(linear=True)])
-def test_display_p3_by_numbers_becomes_srgb_by_the_formula(paint: tuple[int, int, int], manner: Manner) -> None:
+@pytest.mark.parametrize("rendering", [RenderingOptions(), RenderingOptions(linear_light=True)])
+def test_display_p3_by_numbers_becomes_srgb_by_the_formula(
+    paint: tuple[int, int, int], rendering: RenderingOptions
+) -> None:
     body = chunked(solid(32, 32, paint).pngsave_buffer(), cicp(12, 13))
-    assert pixel(body, "w16-png", manner) == pytest.approx(p3_to_srgb(paint), abs=1)
+    assert pixel(body, "w16-png", rendering) == pytest.approx(p3_to_srgb(paint), abs=1)
 
 
 @pytest.mark.parametrize("linear", [False, True])
 def test_wide_numbers_become_display_p3_where_the_tenant_wants_them(linear: bool) -> None:
     body = chunked(solid(64, 64, (250, 40, 20)).pngsave_buffer(), cicp(12, 13))
-    answer = pyvips.Image.new_from_buffer(made(body, "w32-png", Manner(wide=True, linear=linear)), "")
+    answer = pyvips.Image.new_from_buffer(
+        made(body, "w32-png", RenderingOptions(wide_gamut=True, linear_light=linear)), ""
+    )
     assert answer.get("icc-profile-data") == profile("p3")
     assert near(answer, 16, 16, (250, 40, 20), 1)
     with opened(body) as fd:
@@ -231,7 +235,7 @@ def test_a_tiff_in_floating_point_is_light(parts: tuple[float, ...]) -> None:
     body = picture.copy(interpretation="scrgb" if len(parts) > 2 else "b-w").tiffsave_buffer()
     boot.start(readable("tiff"))
     try:
-        found = [pixel(body), pixel(body, "png"), pixel(body, "w16-png", Manner(linear=True))]
+        found = [pixel(body), pixel(body, "png"), pixel(body, "w16-png", RenderingOptions(linear_light=True))]
     finally:
         pyvips.operation_block_set("VipsForeignLoad", True)
         boot.start(ALWAYS_READ)
@@ -240,7 +244,7 @@ def test_a_tiff_in_floating_point_is_light(parts: tuple[float, ...]) -> None:
         assert len(parts) != 2 or one[3] == pytest.approx(102, abs=1)
 
 
-def planning(terms: Terms, facts: Facts, _: Box | None) -> Plan:
+def planning(terms: PlanContext, facts: Facts, _: Box | None) -> Plan:
     return planned(parse("w16-png"), facts, terms)
 
 
@@ -254,8 +258,8 @@ async def test_a_worker_does_it_behind_its_walls(tmp_path: Path) -> None:
     async with open_pool(Settings(home=tmp_path, workers=1)) as pool:
         for name, body in bodies.items():
             (tmp_path / name).write_bytes(body)
-            for manner in (WIDE, Manner()):
-                terms = Terms(manner=manner)
+            for rendering in (WIDE, RenderingOptions()):
+                terms = PlanContext(rendering=rendering)
                 with OpenOriginal(os.open(tmp_path / name, os.O_RDONLY), len(body)) as original:
-                    answer = await pool.develop(original, None, partial(planning, terms))
-                assert answer.derivative.body == made(body, "w16-png", manner)
+                    answer = await pool.render(original, None, partial(planning, terms))
+                assert answer.derivative.body == made(body, "w16-png", rendering)

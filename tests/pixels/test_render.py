@@ -8,7 +8,7 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.core.errors import Damaged, NotAPicture, OverLimit
+from proxy.core.errors import CorruptImage, LimitExceeded, UnsupportedFormat
 from proxy.core.geometry import Size
 from proxy.core.media.derivative import Derivative
 from proxy.core.media.formats import TEXTS
@@ -224,15 +224,15 @@ def test_no_metadata_is_left(output: str) -> None:
 def test_a_truncated_original_is_damaged(suffix: str) -> None:
     noise = pyvips.Image.gaussnoise(200, 200, mean=128, sigma=40).cast("uchar")
     body = noise.write_to_buffer(suffix)
-    with pytest.raises(Damaged):
+    with pytest.raises(CorruptImage):
         made(body[: len(body) // 2], "w50-webp")
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"<svg/>", b"II*\x00", os.urandom(0)])
 def test_what_has_no_known_head_is_no_picture(body: bytes) -> None:
-    with pytest.raises(NotAPicture) as refused, opened(body) as fd:
+    with pytest.raises(UnsupportedFormat) as refused, opened(body) as fd:
         probe(fd)
-    assert not isinstance(refused.value, Damaged)
+    assert not isinstance(refused.value, CorruptImage)
 
 
 originals = st.builds(
@@ -251,11 +251,11 @@ def test_the_planned_size_is_the_size_that_comes_out(body: bytes, recipe: Recipe
         facts = probe(fd)
         try:
             plan = planned(recipe, facts)
-        except OverLimit:
+        except LimitExceeded:
             return
         try:
             answer = render(fd, plan)
-        except OverLimit:
+        except LimitExceeded:
             assert recipe.budget is not None
             return
     assert plan.size == Size(answer.width, answer.height)
@@ -269,7 +269,7 @@ def test_the_planned_size_is_the_size_that_comes_out(body: bytes, recipe: Recipe
 @settings(max_examples=100, deadline=None)
 @given(originals.filter(lambda body: body.startswith(b"\x89PNG")), st.integers(1, 120), st.integers(1, 120))
 def test_an_inside_fit_is_as_large_as_libvips_own_thumbnail(body: bytes, width: int, height: int) -> None:
-    """Asked of PNG: for JPEG libvips rounds what its decoder has reduced already.
+    """NegotiationHeaders of PNG: for JPEG libvips rounds what its decoder has reduced already.
 
     Where a side falls on a half, floating point may round the other way: then alone one pixel is allowed.
     """

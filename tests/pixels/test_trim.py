@@ -5,7 +5,7 @@ import pyvips
 
 from proxy.core.geometry import Box
 from proxy.core.planning.plan import Trim
-from proxy.core.planning.planner import Terms, plan_render
+from proxy.core.planning.planner import PlanContext, plan_render
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.trim import find_picture
@@ -16,7 +16,7 @@ INNER = Box(12, 8, 20, 10)
 
 def found(picture: pyvips.Image, recipe: str = "trim10-png", suffix: str = ".png") -> Box:
     with opened(picture.write_to_buffer(suffix)) as fd:
-        question = plan_render(parse(recipe), probe(fd), Terms())
+        question = plan_render(parse(recipe), probe(fd), PlanContext())
         assert isinstance(question, Trim)
         return find_picture(fd, question)
 

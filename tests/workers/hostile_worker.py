@@ -8,9 +8,7 @@ import struct
 import sys
 import time
 
-from proxy.workers import framing as wire
-from proxy.workers import messages as words
-from proxy.workers import sandbox
+from proxy.workers import framing, messages, sandbox
 
 PREFIX = struct.Struct("!4sHHI")
 PNG_HEAD = b"\x89PNG\r\n\x1a\n" + bytes(200)
@@ -36,7 +34,7 @@ def raw(header: object, body: bytes = b"", magic: bytes = b"DKRM", body_bytes: i
 
 def memory_bomb() -> bytes:
     """Close the sandbox as an honest worker does, then eat."""
-    sandbox.close(sandbox.Ceilings(512 * 2**20, 60))
+    sandbox.lock_down(sandbox.Ceilings(512 * 2**20, 60))
     eaten = []
     while True:
         eaten.append(bytearray(32 * 2**20))
@@ -90,10 +88,10 @@ def main() -> None:
     if behaviour == "silent":
         hang()
     ours = socket.socket(fileno=fd)
-    walls = sandbox.Walls(None if behaviour == "wall-less" else 7, seccomp=True)
-    wire.say(ours, words.hello("8.18.7", walls))
+    sandbox_features = sandbox.SandboxFeatures(None if behaviour == "wall-less" else 7, seccomp=True)
+    framing.send(ours, messages.hello("8.18.7", sandbox_features))
     ballast = []
-    while (request := wire.await_request(ours)) is not None:
+    while (request := framing.receive_request(ours)) is not None:
         header, originals = request
         for original in originals:
             os.close(original)

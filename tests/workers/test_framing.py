@@ -12,15 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.errors import Damaged, NotAPicture, OverLimit, Refusal
+from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded, UnsupportedFormat
 from proxy.core.geometry import Box, Size, Turn
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import AVIF, FORMATS, JPEG, PNG
 from proxy.core.planning.plan import Colour, Effect, Encoding, Line, Overlay, Plan
-from proxy.workers import framing as wire
-from proxy.workers import messages as words
+from proxy.workers import framing, messages
 from proxy.workers.framing import Message, WorkerDied
-from proxy.workers.sandbox import Walls
+from proxy.workers.sandbox import SandboxFeatures
 from tests.plans import plain_plan
 
 SIDE = Size(8, 8)
@@ -53,7 +52,7 @@ def hear(said: bytes, most_body_bytes: int = 4096) -> Message:
         with theirs:
             with ours:
                 ours.sendall(said)
-            return await wire.listen(asyncio.get_running_loop(), theirs, most_body_bytes)
+            return await framing.receive(asyncio.get_running_loop(), theirs, most_body_bytes)
 
     with asyncio.Runner() as runner:
         return runner.run(listen())
@@ -63,7 +62,7 @@ def judged(read: Callable[[], object]) -> object:
     """Give the answer, or the exception that is one of the two there may be."""
     try:
         return read()
-    except (WorkerDied, NotAPicture, OverLimit) as told:
+    except (WorkerDied, UnsupportedFormat, LimitExceeded) as told:
         return told
 
 
@@ -77,7 +76,7 @@ def test_noise_is_a_dead_worker(said: bytes) -> None:
 @given(st.binary(max_size=64), st.integers(0, 70_000), st.integers(0, 2**32 - 1), st.integers(0, 3))
 def test_a_lying_prefix_is_a_dead_worker(text: bytes, header_bytes: int, body_bytes: int, version: int) -> None:
     """Whatever lengths a prefix tells, nothing but an object of that length is a header."""
-    prefix = wire._PREFIX.pack(b"DKRM", version, header_bytes % 65536, body_bytes)
+    prefix = framing._PREFIX.pack(b"DKRM", version, header_bytes % 65536, body_bytes)
     told = judged(lambda: hear(prefix + text))
     assert isinstance(told, WorkerDied | Message)
     if isinstance(told, Message):
@@ -89,11 +88,11 @@ def test_a_lying_prefix_is_a_dead_worker(text: bytes, header_bytes: int, body_by
 def test_any_json_is_an_answer_a_refusal_or_a_dead_worker(header: Any) -> None:  # noqa: ANN401 - any JSON
     """A header of right JSON and wrong content harms nobody."""
     text = json.dumps(header).encode()
-    prefix = wire._PREFIX.pack(b"DKRM", 1, len(text), 0)
+    prefix = framing._PREFIX.pack(b"DKRM", 1, len(text), 0)
 
     def read() -> object:
         message = hear(prefix + text)
-        return judged(lambda: words.read_facts(message)), judged(lambda: words.read_picture(message, PLAN))
+        return judged(lambda: messages.read_facts(message)), judged(lambda: messages.read_picture(message, PLAN))
 
     assert judged(read) is not None
 
@@ -101,7 +100,7 @@ def test_any_json_is_an_answer_a_refusal_or_a_dead_worker(header: Any) -> None: 
 @given(st.dictionaries(st.sampled_from(list(FACTS.to_dict())), json_values))
 def test_facts_are_exactly_typed(wrong: dict[str, Any]) -> None:
     """One value of another type or out of range, and the worker is dead."""
-    told = judged(lambda: words.read_facts(Message({"facts": FACTS.to_dict() | wrong})))
+    told = judged(lambda: messages.read_facts(Message({"facts": FACTS.to_dict() | wrong})))
     assert isinstance(told, WorkerDied) or (isinstance(told, Facts) and told.to_dict() == FACTS.to_dict() | wrong)
 
 
@@ -120,13 +119,13 @@ def test_facts_are_exactly_typed(wrong: dict[str, Any]) -> None:
 )
 def test_facts_come_through(facts: Facts) -> None:
     """What an honest worker tells is what the pool reads."""
-    assert words.read_facts(hear(wire.pack({"facts": facts.to_dict()}))) == facts
+    assert messages.read_facts(hear(framing.pack({"facts": facts.to_dict()}))) == facts
 
 
 def test_a_picture_comes_through() -> None:
     """Body, sides and seconds arrive as they were said."""
-    said = wire.pack({"picture": PICTURE}, len(PNG_BODY)) + PNG_BODY
-    made, render_s = words.read_picture(hear(said), PLAN)
+    said = framing.pack({"picture": PICTURE}, len(PNG_BODY)) + PNG_BODY
+    made, render_s = messages.read_picture(hear(said), PLAN)
     assert (made.body, made.format, made.width, made.height, render_s) == (PNG_BODY, PNG, 8, 8, 0.5)
 
 
@@ -151,20 +150,20 @@ def test_a_picture_comes_through() -> None:
 def test_another_picture_than_asked_for_is_a_dead_worker(wrong: dict[str, Any], body: bytes) -> None:
     """Format, sides and magic bytes are those of the plan."""
     with pytest.raises(WorkerDied):
-        words.read_picture(Message({"picture": PICTURE | wrong}, body), PLAN)
+        messages.read_picture(Message({"picture": PICTURE | wrong}, body), PLAN)
 
 
 def test_a_body_larger_than_its_pixels_is_a_dead_worker() -> None:
     """Memory is given to no body that the plan can't explain."""
-    most = words.most_bytes(PLAN)
-    said = wire.pack({"picture": PICTURE}, most + 1)
+    most = messages.most_bytes(PLAN)
+    said = framing.pack({"picture": PICTURE}, most + 1)
     with pytest.raises(WorkerDied, match="announces more"):
         hear(said + PNG_BODY, most)
 
 
 def test_a_word_after_the_answer_is_a_dead_worker() -> None:
     """Messages take turns: nothing follows an answer."""
-    said = wire.pack({"facts": FACTS.to_dict()})
+    said = framing.pack({"facts": FACTS.to_dict()})
     with pytest.raises(WorkerDied, match="more than it announced"):
         hear(said + said)
 
@@ -173,22 +172,22 @@ def test_deep_nesting_is_a_dead_worker() -> None:
     """A header cannot exhaust the parser's stack."""
     text = b"[" * 4096
     with pytest.raises(WorkerDied):
-        hear(wire._PREFIX.pack(b"DKRM", 1, len(text), 0) + text)
+        hear(framing._PREFIX.pack(b"DKRM", 1, len(text), 0) + text)
 
 
-@pytest.mark.parametrize("kind", [NotAPicture, Damaged, OverLimit])
-def test_a_refusal_comes_through(kind: type[Refusal]) -> None:
+@pytest.mark.parametrize("kind", [UnsupportedFormat, CorruptImage, LimitExceeded])
+def test_a_refusal_comes_through(kind: type[DarkroomError]) -> None:
     """The classes a worker may refuse with arrive as themselves, with their sentence."""
     with pytest.raises(kind, match="It ends early") as caught:
-        words.read_facts(hear(wire.pack(words.refusal(kind("It ends early.")))))
+        messages.read_facts(hear(framing.pack(messages.refusal(kind("It ends early.")))))
     assert type(caught.value) is kind
 
 
 @given(st.text(max_size=400))
 def test_an_honest_refusal_is_always_readable(detail: str) -> None:
     """Whatever a decoder's message holds, what is told of it is a short printable sentence."""
-    with pytest.raises(Damaged) as caught:
-        words.read_facts(hear(wire.pack(words.refusal(Damaged(detail)))))
+    with pytest.raises(CorruptImage) as caught:
+        messages.read_facts(hear(framing.pack(messages.refusal(CorruptImage(detail)))))
     assert caught.value.detail.isprintable()
     assert len(caught.value.detail) <= 200
 
@@ -209,7 +208,7 @@ def test_an_honest_refusal_is_always_readable(detail: str) -> None:
 def test_other_refusals_are_a_dead_worker(header: dict[str, Any]) -> None:
     """A worker can't choose another answer, nor what is written into ours."""
     with pytest.raises(WorkerDied):
-        words.read_facts(Message(header))
+        messages.read_facts(Message(header))
 
 
 def test_a_plan_comes_through(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -223,9 +222,9 @@ def test_a_plan_comes_through(ends: tuple[socket.socket, socket.socket]) -> None
         load_shrink=4,
         crop=Box(1, 2, 3, 4),
         scaled=Size(5, 6),
-        wide=False,
-        linear=True,
-        crisp=True,
+        wide_gamut=False,
+        linear_light=True,
+        sharpen_downscaled=True,
         turn=Turn(mirrored=True, quarters=3),
         cut=Box(0, 0, 5, 5),
         interest="smart",
@@ -241,8 +240,8 @@ def test_a_plan_comes_through(ends: tuple[socket.socket, socket.socket]) -> None
         encoding=Encoding(AVIF, 55, 3, lossless=True, progressive=True, keep=True, target="good", budget_bytes=1024),
     )
     with open(os.devnull, "rb") as sent:  # noqa: PTH123 - its descriptor is what matters
-        wire.ask(theirs, words.ask_render(asked), [sent.fileno(), sent.fileno()])
-        request = wire.await_request(ours)
+        framing.send_request(theirs, messages.ask_render(asked), [sent.fileno(), sent.fileno()])
+        request = framing.receive_request(ours)
         assert request is not None
         header, fds = request
         assert len(fds) == 2
@@ -256,28 +255,28 @@ def test_a_body_larger_than_any_buffer_comes_through(ends: tuple[socket.socket, 
     """A body is received in as many pieces as it takes."""
     theirs, ours = ends
     body = b"\x89PNG\r\n\x1a\n" + os.urandom(5_000_000)
-    speaker = threading.Thread(target=wire.say, args=(ours, {"picture": PICTURE}, body))
+    speaker = threading.Thread(target=framing.send, args=(ours, {"picture": PICTURE}, body))
     speaker.start()
     with asyncio.Runner() as runner:
-        message = runner.run(wire.listen(runner.get_loop(), theirs, len(body)))
+        message = runner.run(framing.receive(runner.get_loop(), theirs, len(body)))
     speaker.join()
     assert message.body == body
 
 
 def test_a_hello_comes_through() -> None:
-    """Version and walls arrive, and a missing Landlock as None."""
-    for walls in (Walls(7, seccomp=True), Walls(None, seccomp=False)):
-        hello = words.read_hello(hear(wire.pack(words.hello("8.18.7", walls))))
-        assert (hello.libvips, hello.walls) == ("8.18.7", walls)
+    """Version and sandbox_features arrive, and a missing Landlock as None."""
+    for sandbox_features in (SandboxFeatures(7, seccomp=True), SandboxFeatures(None, seccomp=False)):
+        hello = messages.read_hello(hear(framing.pack(messages.hello("8.18.7", sandbox_features))))
+        assert (hello.libvips, hello.sandbox_features) == ("8.18.7", sandbox_features)
 
 
 def test_silence_is_told_from_speech_and_absence(ends: tuple[socket.socket, socket.socket]) -> None:
     """Between two requests a worker is quiet; one that speaks or is gone is not."""
     theirs, ours = ends
-    assert wire.quiet(theirs)
+    assert framing.is_silent(theirs)
     ours.send(b"!")
-    assert not wire.quiet(theirs)
+    assert not framing.is_silent(theirs)
     theirs.recv(1)
-    assert wire.quiet(theirs)
+    assert framing.is_silent(theirs)
     ours.close()
-    assert not wire.quiet(theirs)
+    assert not framing.is_silent(theirs)

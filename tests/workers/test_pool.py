@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from proxy.core.errors import DeadlinePassed, NotAPicture, OverLimit, Poisonous, Unavailable
+from proxy.core.errors import DeadlineExceeded, LimitExceeded, Unavailable, UnsupportedFormat, WorkerCrashed
 from proxy.core.geometry import Box, Size
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import AVIF, JPEG, PNG, WEBP, Format, sniff
@@ -27,9 +27,9 @@ from proxy.core.recipe.grammar import parse
 from proxy.ports import OpenOriginal, Planning
 from proxy.settings import Settings
 from proxy.workers.fonts import BUNDLED
-from proxy.workers.framing import quiet
+from proxy.workers.framing import is_silent
 from proxy.workers.pool import Pool, open_pool
-from proxy.workers.process import WORKER, NoWorker
+from proxy.workers.process import WORKER, WorkerStartError
 from proxy.workers.supervisor import PIXEL_CODE
 from tests.patience import until
 from tests.plans import plain_plan
@@ -75,7 +75,7 @@ def original(png: Path) -> Iterator[OpenOriginal]:
 
 @pytest.fixture
 async def pools() -> AsyncIterator[Pools]:
-    """Order pools of real workers, or of ones that behave as named; all are closed at the end."""
+    """ImageRequest pools of real workers, or of ones that behave as named; all are closed at the end."""
     async with AsyncExitStack() as stack:
 
         async def order(behaviour: str | None = None, **settings: object) -> Pool:
@@ -87,12 +87,12 @@ async def pools() -> AsyncIterator[Pools]:
 
 
 def pids(pool: Pool) -> set[int]:
-    return {worker.popen.pid for worker in pool._crew.up}
+    return {worker.popen.pid for worker in pool._supervisor.alive}
 
 
 def next_pid(pool: Pool) -> int:
-    """Tell which worker the next visit goes to."""
-    return pool._crew.idle[-1].popen.pid
+    """Tell which worker the next job goes to."""
+    return pool._supervisor.idle[-1].popen.pid
 
 
 def gone(pid: int) -> bool:
@@ -101,7 +101,7 @@ def gone(pid: int) -> bool:
 
 
 async def test_a_picture_is_developed(pools: Pools, original: OpenOriginal) -> None:
-    """Facts and a derivative of the planned kind and size come back from one visit."""
+    """Facts and a derivative of the planned kind and size come back from one job."""
     pool = await pools()
     for kind in (PNG, JPEG, WEBP, AVIF):
 
@@ -109,7 +109,7 @@ async def test_a_picture_is_developed(pools: Pools, original: OpenOriginal) -> N
             assert facts == FACTS
             return plan_for(Size(8, 4), kind)
 
-        made = await pool.develop(original, None, planned)
+        made = await pool.render(original, None, planned)
         assert made.facts == FACTS
         assert (made.derivative.format, made.derivative.width, made.derivative.height) == (kind, 8, 4)
         assert sniff(made.derivative.body) == kind
@@ -121,10 +121,10 @@ async def test_a_header_is_probed(pools: Pools, original: OpenOriginal) -> None:
 
 
 async def test_generation_and_walls_are_the_workers(pools: Pools) -> None:
-    """The pool tells what the workers said: libvips' version, and the walls around them."""
+    """The pool tells what the workers said: libvips' version, and the sandbox_features around them."""
     pool = await pools()
-    assert pool.generation.startswith(f"{PIXEL_CODE}-8.")
-    assert not pool.walls.missing
+    assert pool.renderer_version.startswith(f"{PIXEL_CODE}-8.")
+    assert not pool.sandbox_features.missing
     assert (pool.size, pool.workers, pool.idle) == (1, 2, 2)
 
 
@@ -133,7 +133,7 @@ async def test_a_refusal_is_the_original_class(pools: Pools, tmp_path: Path) -> 
     pool = await pools()
     text = tmp_path / "text"
     text.write_text("no picture", encoding="ascii")
-    with OpenOriginal(os.open(text, os.O_RDONLY), 10) as opened, pytest.raises(NotAPicture):
+    with OpenOriginal(os.open(text, os.O_RDONLY), 10) as opened, pytest.raises(UnsupportedFormat):
         await pool.probe(opened)
     assert not pool.restarts
 
@@ -146,12 +146,12 @@ async def test_fonts_of_one_s_own_are_loaded_and_make_another_generation(tmp_pat
     generations: set[str] = set()
     for folder in (None, tmp_path / "fonts"):
         async with open_pool(Settings(home=tmp_path, workers=1, fonts=folder)) as pool:
-            generations.add(pool.generation)
+            generations.add(pool.renderer_version)
     changed = bytearray(BUNDLED.read_bytes())
     changed[-1] ^= 1
     (fonts / "Other.TTF").write_bytes(changed)  # of the same name and size
     async with open_pool(Settings(home=tmp_path, workers=1, fonts=tmp_path / "fonts")) as pool:
-        generations.add(pool.generation)
+        generations.add(pool.renderer_version)
     assert len(generations) == 3
 
 
@@ -174,7 +174,7 @@ async def test_fonts_that_change_under_a_server_change_no_picture(tmp_path: Path
             if number == 2:
                 (fonts / "Other.ttf").unlink()
             with OpenOriginal(os.open(drawing, os.O_RDONLY), drawing.stat().st_size) as original:
-                made = await pool.develop(original, None, enlarging[number % 4])
+                made = await pool.render(original, None, enlarging[number % 4])
             seen.append(made.derivative.body)
     assert seen[4:8] == seen[8:12] == [*seen[0:2], *seen[6:8]]
 
@@ -185,9 +185,9 @@ async def test_a_worker_does_not_start_without_the_fonts_of_its_generation(tmp_p
     fonts.mkdir()
     shutil.copy(BUNDLED, fonts / "Other.ttf")
     async with open_pool(Settings(home=tmp_path, workers=1, fonts=fonts)) as pool:
-        shutil.rmtree(pool._crew._fonts.folder)
-        with pytest.raises(NoWorker, match=r"Of 1 fonts .* 0 are left"):
-            await pool._crew._started()
+        shutil.rmtree(pool._supervisor._fonts.folder)
+        with pytest.raises(WorkerStartError, match=r"Of 1 fonts .* 0 are left"):
+            await pool._supervisor._started()
 
 
 @pytest.mark.parametrize("wrong", ["nothing", "empty", "crowded"])
@@ -197,7 +197,7 @@ async def test_a_folder_without_fonts_is_told(tmp_path: Path, wrong: str) -> Non
         folder.mkdir()
     for number in range(301 if wrong == "crowded" else 0):
         (folder / f"{number}.ttf").touch()
-    with pytest.raises(NoWorker, match="DARKROOM_FONTS"):
+    with pytest.raises(WorkerStartError, match="DARKROOM_FONTS"):
         async with open_pool(Settings(home=tmp_path, workers=1, fonts=folder)):
             pass
 
@@ -207,12 +207,12 @@ async def test_a_refusing_plan_gives_the_worker_back(pools: Pools, original: Ope
     pool = await pools("honest")
 
     def refuse(_: Facts, __: Box | None) -> Plan:
-        raise OverLimit("Too much.")
+        raise LimitExceeded("Too much.")
 
-    with pytest.raises(OverLimit):
-        await pool.develop(original, None, refuse)
+    with pytest.raises(LimitExceeded):
+        await pool.render(original, None, refuse)
     assert (pool.idle, pool.restarts) == (2, {})
-    await pool.develop(original, None, plan)
+    await pool.render(original, None, plan)
 
 
 async def test_one_death_costs_nothing(pools: Pools, original: OpenOriginal) -> None:
@@ -220,10 +220,10 @@ async def test_one_death_costs_nothing(pools: Pools, original: OpenOriginal) -> 
     pool = await pools()
     victim = next_pid(pool)
     os.kill(victim, signal.SIGSTOP)
-    visit = asyncio.ensure_future(pool.develop(original, FACTS, plan))
+    job = asyncio.ensure_future(pool.render(original, FACTS, plan))
     await until(lambda: pool.idle == 1)
     os.kill(victim, signal.SIGKILL)
-    assert (await visit).derivative.width == 8
+    assert (await job).derivative.width == 8
     assert pool.restarts == {"died": 1}
     await until(lambda: pool.workers == 2 and gone(victim))
     assert victim not in pids(pool)
@@ -235,17 +235,17 @@ async def test_two_deaths_are_poison(pools: Pools, original: OpenOriginal) -> No
     for pid in pids(pool):
         os.kill(pid, signal.SIGSTOP)
     victims = pids(pool)
-    visit = asyncio.ensure_future(pool.develop(original, FACTS, plan))
+    job = asyncio.ensure_future(pool.render(original, FACTS, plan))
     await until(lambda: pool.idle == 1)
-    idle = {worker.popen.pid for worker in pool._crew.idle}
+    idle = {worker.popen.pid for worker in pool._supervisor.idle}
     for pid in victims - idle:
         os.kill(pid, signal.SIGKILL)
-    await until(lambda: pool.restarts == {"died": 1} and not idle & {w.popen.pid for w in pool._crew.idle})
+    await until(lambda: pool.restarts == {"died": 1} and not idle & {w.popen.pid for w in pool._supervisor.idle})
     for pid in idle:
         os.kill(pid, signal.SIGKILL)
-    with pytest.raises(Poisonous):
-        await visit
-    assert (await pool.develop(original, FACTS, plan)).derivative.width == 8
+    with pytest.raises(WorkerCrashed):
+        await job
+    assert (await pool.render(original, FACTS, plan)).derivative.width == 8
 
 
 async def test_an_idle_death_is_no_originals_fault(pools: Pools, original: OpenOriginal) -> None:
@@ -254,8 +254,8 @@ async def test_an_idle_death_is_no_originals_fault(pools: Pools, original: OpenO
     victims = pids(pool)
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
-    await until(lambda: not any(quiet(worker.theirs) for worker in pool._crew.up))
-    assert (await pool.develop(original, FACTS, plan)).derivative.width == 8
+    await until(lambda: not any(is_silent(worker.socket) for worker in pool._supervisor.alive))
+    assert (await pool.render(original, FACTS, plan)).derivative.width == 8
     await until(lambda: all(map(gone, victims)))
 
 
@@ -287,8 +287,8 @@ async def test_a_worker_that_has_been_taken_over_is_killed(
     """Whatever a worker answers that an honest one would not, it dies of it, and so does its successor."""
     pool = await pools(behaviour)
     victims = pids(pool)
-    with pytest.raises(Poisonous):
-        await pool.develop(original, FACTS, plan)
+    with pytest.raises(WorkerCrashed):
+        await pool.render(original, FACTS, plan)
     assert pool.restarts == {"died": 2}
     await until(lambda: all(map(gone, victims)) and pool.workers == 2)
 
@@ -296,20 +296,20 @@ async def test_a_worker_that_has_been_taken_over_is_killed(
 async def test_a_worker_that_speaks_unasked_is_never_asked(pools: Pools, original: OpenOriginal) -> None:
     """An answer prepared in advance reaches nobody."""
     pool = await pools("early")
-    victim = pool._crew.idle[-1]
+    victim = pool._supervisor.idle[-1]
     await pool.probe(original)
-    await until(lambda: not quiet(victim.theirs))
+    await until(lambda: not is_silent(victim.socket))
     assert await pool.probe(original) == FACTS
     assert pool.restarts == {"died": 1}
-    assert victim not in pool._crew.up
+    assert victim not in pool._supervisor.alive
 
 
 async def test_a_hang_ends_at_the_deadline(pools: Pools, original: OpenOriginal) -> None:
     """A worker that doesn't answer is killed and not retried; the pool is whole again."""
     pool = await pools("hang", render_deadline_s=0.2)
     victim = next_pid(pool)
-    with pytest.raises(DeadlinePassed):
-        await pool.develop(original, FACTS, plan)
+    with pytest.raises(DeadlineExceeded):
+        await pool.render(original, FACTS, plan)
     assert pool.restarts == {"deadline": 1}
     await until(lambda: gone(victim) and pool.workers == 2)
 
@@ -318,23 +318,23 @@ async def test_a_stopped_worker_ends_at_the_deadline(pools: Pools, original: Ope
     """SIGSTOP is a hang like any other, and the next request is served by the spare at once."""
     pool = await pools(render_deadline_s=1.0)
     os.kill(next_pid(pool), signal.SIGSTOP)
-    with pytest.raises(DeadlinePassed):
-        await pool.develop(original, FACTS, plan)
-    assert (await pool.develop(original, FACTS, plan)).derivative.width == 8
+    with pytest.raises(DeadlineExceeded):
+        await pool.render(original, FACTS, plan)
+    assert (await pool.render(original, FACTS, plan)).derivative.width == 8
 
 
 async def test_a_client_that_leaves_frees_the_worker(pools: Pools, original: OpenOriginal) -> None:
-    """A cancelled visit's worker is killed after its grace, and its turn goes to who waits."""
+    """A cancelled job's worker is killed after its grace, and its turn goes to who waits."""
     pool = await pools("hang", render_deadline_s=60)
-    visit = asyncio.ensure_future(pool.develop(original, FACTS, plan))
+    job = asyncio.ensure_future(pool.render(original, FACTS, plan))
     await until(lambda: pool.idle == 1)
-    waiting = asyncio.ensure_future(pool.develop(original, FACTS, plan))
+    waiting = asyncio.ensure_future(pool.render(original, FACTS, plan))
     await asyncio.sleep(0)
-    visit.cancel()
+    job.cancel()
     await until(lambda: pool.restarts == {"left": 1})
     waiting.cancel()
     await until(lambda: pool.restarts.get("left") == 2 or waiting.done())
-    await asyncio.gather(visit, waiting, return_exceptions=True)
+    await asyncio.gather(job, waiting, return_exceptions=True)
     await until(lambda: pool.idle == 2)
 
 
@@ -346,9 +346,9 @@ async def test_work_that_ends_within_the_grace_keeps_its_worker(
     pool = await pools()
     before = pids(pool)
     os.kill(next_pid(pool), signal.SIGSTOP)
-    visit = asyncio.ensure_future(pool.develop(original, FACTS, plan))
+    job = asyncio.ensure_future(pool.render(original, FACTS, plan))
     await until(lambda: pool.idle == 1)
-    visit.cancel()
+    job.cancel()
     for pid in before:
         os.kill(pid, signal.SIGCONT)
     await until(lambda: pool.idle == 2)
@@ -362,13 +362,13 @@ async def test_leaving_at_any_moment_loses_no_turn(pools: Pools, png: Path) -> N
     async def client(patience_s: float) -> None:
         with OpenOriginal(os.open(png, os.O_RDONLY), 1) as opened:
             async with asyncio.timeout(patience_s):
-                await pool.develop(opened, None, plan)
+                await pool.render(opened, None, plan)
 
-    visits = [client(0.0001 * number) for number in range(200)]
-    results = await asyncio.gather(*visits, return_exceptions=True)
+    jobs = [client(0.0001 * number) for number in range(200)]
+    results = await asyncio.gather(*jobs, return_exceptions=True)
     assert {type(one) for one in results} <= {TimeoutError, type(None)}
     await until(lambda: pool.idle == 3)
-    assert pool._crew.size == pool._turns._value == 2
+    assert pool._supervisor.size == pool._permits._value == 2
 
 
 async def test_no_more_visits_at_once_than_turns(pools: Pools, original: OpenOriginal) -> None:
@@ -380,7 +380,7 @@ async def test_no_more_visits_at_once_than_turns(pools: Pools, original: OpenOri
         seen.append(pool.workers - pool.idle)
         return plan(facts)
 
-    await asyncio.gather(*(pool.develop(original, None, watched) for _ in range(50)))
+    await asyncio.gather(*(pool.render(original, None, watched) for _ in range(50)))
     assert max(seen) == 2
     assert pool.idle == 3
 
@@ -390,7 +390,7 @@ async def test_a_worker_is_replaced_after_its_jobs(pools: Pools, original: OpenO
     pool = await pools("honest", worker_jobs=3)
     first = next_pid(pool)
     for _ in range(12):
-        await pool.develop(original, FACTS, plan)
+        await pool.render(original, FACTS, plan)
         await until(lambda: pool.workers == 2)
     assert pool.restarts == {"jobs": 4}
     assert first not in pids(pool)
@@ -400,7 +400,7 @@ async def test_a_worker_is_replaced_when_it_has_grown(pools: Pools, original: Op
     """Recycling by resident memory, as the kernel tells it."""
     pool = await pools("fat", worker_rss_bytes=64 * 2**20)
     victim = next_pid(pool)
-    await pool.develop(original, FACTS, plan)
+    await pool.render(original, FACTS, plan)
     assert pool.restarts == {"rss": 1}
     await until(lambda: gone(victim) and pool.workers == 2)
 
@@ -409,11 +409,11 @@ async def test_200_visits_leak_nothing(pools: Pools, original: OpenOriginal) -> 
     """Neither descriptors nor children are left over, recycling included."""
     others = children()  # the servers of other tests
     pool = await pools("honest", workers=2, worker_jobs=20)
-    await pool.develop(original, None, plan)
+    await pool.render(original, None, plan)
     before = descriptors()
     for _ in range(200):
-        await pool.develop(original, None, plan)
-    await until(lambda: pool.workers == 3 and not pool._crew._reaping)
+        await pool.render(original, None, plan)
+    await until(lambda: pool.workers == 3 and not pool._supervisor._reaping)
     assert descriptors() == before
     assert children() - others == pids(pool)
 
@@ -431,14 +431,14 @@ def children() -> set[int]:
 
 
 async def test_closing_leaves_nobody(original: OpenOriginal) -> None:
-    """All workers are gone when the pool is closed, a visit under way ends with Unavailable."""
+    """All workers are gone when the pool is closed, a job under way ends with Unavailable."""
     before, opened = children(), descriptors()
     async with open_pool(Settings(workers=1), (sys.executable, "-I", str(HOSTILE), "hang")) as pool:
-        visits = [asyncio.ensure_future(pool.develop(original, FACTS, plan)) for _ in range(3)]
+        jobs = [asyncio.ensure_future(pool.render(original, FACTS, plan)) for _ in range(3)]
         await until(lambda: pool.idle == 1)
-    for visit in visits:
+    for job in jobs:
         with pytest.raises(Unavailable):
-            await visit
+            await job
     assert children() == before
     assert descriptors() == opened
 
@@ -463,10 +463,10 @@ async def test_a_worker_inherits_nothing(pools: Pools, monkeypatch: pytest.Monke
 
 async def test_a_worker_that_does_not_start_says_why() -> None:
     """The server refuses to start, with the worker's own sentence."""
-    with pytest.raises(NoWorker, match=r"libvips 8\.12\.0 is loaded"):
+    with pytest.raises(WorkerStartError, match=r"libvips 8\.12\.0 is loaded"):
         async with open_pool(Settings(workers=1), (sys.executable, "-I", str(HOSTILE), "no-start")):
             pass
-    with pytest.raises(NoWorker, match="No such file"):
+    with pytest.raises(WorkerStartError, match="No such file"):
         async with open_pool(Settings(workers=1), ("/nonexistent",)):
             pass
 
@@ -474,26 +474,26 @@ async def test_a_worker_that_does_not_start_says_why() -> None:
 async def test_a_worker_that_says_nothing_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting for a hello has a deadline."""
     monkeypatch.setattr("proxy.workers.supervisor._START_DEADLINE_S", 0.2)
-    with pytest.raises(NoWorker, match="not ready"):
+    with pytest.raises(WorkerStartError, match="not ready"):
         async with open_pool(Settings(workers=1), (sys.executable, "-I", str(HOSTILE), "silent")):
             pass
 
 
 async def test_a_missing_wall_is_told_or_refused(pools: Pools) -> None:
     """`sandbox=prefer` starts and says so; `sandbox=require` does not start."""
-    assert (await pools("wall-less", sandbox="prefer")).walls.missing == ("Landlock",)
-    with pytest.raises(NoWorker, match="Landlock"):
+    assert (await pools("wall-less", sandbox="prefer")).sandbox_features.missing == ("Landlock",)
+    with pytest.raises(WorkerStartError, match="Landlock"):
         await pools("wall-less", sandbox="require")
 
 
 async def test_crash_loops_slow_down(pools: Pools, original: OpenOriginal) -> None:
     """The more often workers die in a row, the longer the pause before the next."""
     pool = await pools("exit", render_deadline_s=0.3)
-    assert pool._crew._pause_s() == 0
+    assert pool._supervisor._pause_s() == 0
     for _ in range(6):
-        with pytest.raises((Poisonous, Unavailable)):
-            await pool.develop(original, FACTS, plan)
-    assert pool._crew._pause_s() > 0
+        with pytest.raises((WorkerCrashed, Unavailable)):
+            await pool.render(original, FACTS, plan)
+    assert pool._supervisor._pause_s() > 0
 
 
 def test_the_parents_death_is_the_workers() -> None:
@@ -504,7 +504,7 @@ def test_the_parents_death_is_the_workers() -> None:
         from proxy.settings import Settings
         async def main():
             async with open_pool(Settings(workers=1)) as pool:
-                print(*(worker.popen.pid for worker in pool._crew.up), flush=True)
+                print(*(worker.popen.pid for worker in pool._supervisor.alive), flush=True)
                 time.sleep(3600)
         asyncio.run(main())
     """
@@ -528,20 +528,20 @@ def state(pid: int) -> str:
 
 
 def test_it_works_under_uvloop(png: Path) -> None:
-    """The production loop does as the standard one: visits, a deadline, a client that leaves, an end."""
+    """The production loop does as the standard one: jobs, a deadline, a client that leaves, an end."""
 
     async def main() -> None:
         with OpenOriginal(os.open(png, os.O_RDONLY), 1) as opened:
             async with open_pool(Settings(workers=2)) as pool:
-                made = await asyncio.gather(*(pool.develop(opened, None, plan) for _ in range(20)))
+                made = await asyncio.gather(*(pool.render(opened, None, plan) for _ in range(20)))
                 assert all(one.derivative.width == 8 for one in made)
                 for pid in pids(pool):
                     os.kill(pid, signal.SIGSTOP)
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.05):
-                        await pool.develop(opened, FACTS, plan)
+                        await pool.render(opened, FACTS, plan)
                 await until(lambda: pool.restarts == {"left": 1} and pool.workers == 3)
-                assert (await pool.develop(opened, FACTS, plan)).derivative.width == 8
+                assert (await pool.render(opened, FACTS, plan)).derivative.width == 8
 
     before = children()
     uvloop.run(main())

@@ -8,8 +8,7 @@ import textwrap
 
 import pytest
 
-from proxy.workers import sandbox
-from proxy.workers import seccomp as calls
+from proxy.workers import sandbox, seccomp
 
 PRELUDE = """
 import array, ctypes, errno, mmap, os, resource, signal, socket, sys, threading, time
@@ -24,7 +23,7 @@ def refused(call, *arguments, codes=(errno.EPERM, errno.EACCES, errno.ENOSYS)):
         raise SystemExit(f"allowed: {call} {arguments}")
 
 def close(memory_bytes=1 << 30, readable=()):
-    return sandbox.close(sandbox.Ceilings(memory_bytes, 60), readable)
+    return sandbox.lock_down(sandbox.Ceilings(memory_bytes, 60), readable)
 
 libc = ctypes.CDLL(None, use_errno=True)
 def system_call(number, *arguments):
@@ -127,7 +126,7 @@ def test_a_system_call_is_not_there(name: str, number: int) -> None:
     ],
 )
 def test_a_file_that_is_named_is_read_and_nothing_else(attempt: str) -> None:
-    """Fonts are opened behind the walls; no other file, and these for nothing but reading."""
+    """Fonts are opened behind the sandbox_features; no other file, and these for nothing but reading."""
     holds(
         f"""
         from pathlib import Path
@@ -267,7 +266,7 @@ def test_nothing_is_left_to_gain() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_it_closes_without_privileges() -> None:
-    """An unprivileged user gets the same walls."""
+    """An unprivileged user gets the same sandbox_features."""
     holds(
         """
         os.setgroups([])
@@ -292,16 +291,16 @@ def test_available_tells_what_close_does() -> None:
 
 def test_attaching_to_a_parent_that_is_gone_ends_the_process() -> None:
     """The race between a parent's death and PR_SET_PDEATHSIG has one outcome."""
-    done = run("sandbox.attach(os.getppid() + 1)")
+    done = run("sandbox.die_with_parent(os.getppid() + 1)")
     assert done.returncode == 1
     assert "parent" in done.stderr
 
 
 @pytest.mark.parametrize("opens", [False, True])
-@pytest.mark.parametrize("table", calls.TABLES.values(), ids=calls.TABLES)
-def test_a_filter_fits_the_kernel(table: calls.Table, opens: bool) -> None:
+@pytest.mark.parametrize("table", seccomp.TABLES.values(), ids=seccomp.TABLES)
+def test_a_filter_fits_the_kernel(table: seccomp.Table, opens: bool) -> None:
     """Whole instructions, fewer than BPF_MAXINSNS (4096), the last one a refusal."""
-    code = calls.assemble(table, 1, opens=opens)
-    assert len(code) % calls.INSTRUCTION_BYTES == 0
-    assert len(code) // calls.INSTRUCTION_BYTES < 4096
-    assert int.from_bytes(code[-4:], "little") == calls.DENY
+    code = seccomp.assemble(table, 1, opens=opens)
+    assert len(code) % seccomp.INSTRUCTION_BYTES == 0
+    assert len(code) // seccomp.INSTRUCTION_BYTES < 4096
+    assert int.from_bytes(code[-4:], "little") == seccomp.DENY

@@ -9,7 +9,7 @@ from proxy.core.geometry import Box, Size, fit_scale, ratio, scale
 from proxy.core.media.formats import Format
 from proxy.core.planning.plan import Colour, Effect, Line, Overlay
 from proxy.core.recipe.recipe import Recipe
-from proxy.core.recipe.values import Edges, Stamp
+from proxy.core.recipe.values import Edges, OverlayOption
 
 WHITE = Colour(255, 255, 255)
 _MARGIN_PERCENT = 3
@@ -90,14 +90,14 @@ def overlays(recipe: Recipe, final: Size, watermark: Size | None) -> tuple[Overl
     return tuple(found)
 
 
-def _overlay(stamp: Stamp, final: Size, text: str | None, box: Size) -> Overlay:
+def _overlay(option: OverlayOption, final: Size, text: str | None, box: Size) -> Overlay:
     shorter = min(final.width, final.height)
-    margin = min(shorter * _MARGIN_PERCENT // 100, shorter * (100 - stamp.share) // 200)
-    return Overlay(text, box, stamp.where, margin, stamp.opacity)
+    margin = min(shorter * _MARGIN_PERCENT // 100, shorter * (100 - option.share) // 200)
+    return Overlay(text, box, option.where, margin, option.opacity)
 
 
-def _room(stamp: Stamp, final: Size) -> Size:
-    return Size(ratio(final.width, stamp.share, 100), ratio(final.height, stamp.share, 100))
+def _room(option: OverlayOption, final: Size) -> Size:
+    return Size(ratio(final.width, option.share, 100), ratio(final.height, option.share, 100))
 
 
 def _one(value: Fraction | int | None) -> tuple[Fraction | int] | None:

@@ -1,6 +1,6 @@
 """How a derivative is written: quality and effort by format and area."""
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.media.formats import AVIF, GIF, JPEG, JXL, PNG, WEBP, Format
 from proxy.core.planning.plan import Encoding
 from proxy.core.recipe.recipe import Recipe
@@ -53,7 +53,7 @@ def choose_encoding(output: Format, recipe: Recipe, pixels: int, *, wide: bool =
 def check_searched(output: Format, recipe: Recipe) -> None:
     """Refuse a byte budget with a format that cannot be made smaller."""
     if recipe.budget and output not in _FITTED:
-        raise OverLimit(f"A {output.name} cannot be made to fit a number of bytes: say webp, or another format.")
+        raise LimitExceeded(f"A {output.name} cannot be made to fit a number of bytes: say webp, or another format.")
 
 
 def _effort(output: Format, pixels: int, *, lossless: bool) -> int:

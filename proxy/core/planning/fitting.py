@@ -7,7 +7,7 @@ Rounding is half up everywhere. The five fits and their centring follow sharp (`
 from dataclasses import replace
 from fractions import Fraction
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.geometry import FLIP, FLOP, Box, Size, Turn, fit_scale, ratio, scale
 from proxy.core.recipe.options import FOUND
 from proxy.core.recipe.recipe import Recipe
@@ -23,7 +23,7 @@ def crop_box(crop: Crop, within: Size) -> Box:
         left, top = min(left, within.width - 1), min(top, within.height - 1)
         right, bottom = max(right, left + 1), max(bottom, top + 1)
     if right > within.width or bottom > within.height:
-        raise OverLimit(f"The crop reaches to {right}×{bottom}; the original is {within.width}×{within.height}.")
+        raise LimitExceeded(f"The crop reaches to {right}×{bottom}; the original is {within.width}×{within.height}.")
     return Box(left, top, right - left, bottom - top)
 
 

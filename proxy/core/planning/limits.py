@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.geometry import Size
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import AVIF, GIF, Format
@@ -49,23 +49,23 @@ HARD_CAPS = Limits(
 def check_bytes(size_bytes: int, limits: Limits) -> None:
     """Refuse an original that is too large a file."""
     if size_bytes > limits.source_bytes:
-        raise OverLimit(f"The original has {size_bytes} bytes; the limit is {limits.source_bytes}.", "source_bytes")
+        raise LimitExceeded(f"The original has {size_bytes} bytes; the limit is {limits.source_bytes}.", "source_bytes")
 
 
 def check_source(facts: Facts, limits: Limits) -> None:
     """Refuse an original whose header alone says that it is too much."""
     pixels, frames = facts.stored.pixels, facts.frames
     if pixels > limits.source_pixels:
-        raise OverLimit(f"The original has {pixels} pixels; the limit is {limits.source_pixels}.", "source_pixels")
+        raise LimitExceeded(f"The original has {pixels} pixels; the limit is {limits.source_pixels}.", "source_pixels")
     if facts.stored.longest > limits.source_side:
-        raise OverLimit(
+        raise LimitExceeded(
             f"The original is {facts.width}×{facts.height}; the limit of the longer side is {limits.source_side}.",
             "source_side",
         )
     if frames > limits.source_frames:
-        raise OverLimit(f"The original has {frames} frames; the limit is {limits.source_frames}.", "source_frames")
+        raise LimitExceeded(f"The original has {frames} frames; the limit is {limits.source_frames}.", "source_frames")
     if frames > 1 and pixels * frames > limits.animation_pixels:
-        raise OverLimit(
+        raise LimitExceeded(
             f"The original has {pixels * frames} pixels in {frames} frames; the limit is {limits.animation_pixels}.",
             "animation_pixels",
         )
@@ -77,26 +77,28 @@ def check_output(asked: Format, final: Size, frames: int, limits: Limits, *, pal
     if asked is AVIF:
         side = min(side, limits.avif_side)
     if final.longest > side:
-        raise OverLimit(
+        raise LimitExceeded(
             f"The picture would be {final.width}×{final.height}; the longest side is {side}: say a smaller w."
         )
     if final.pixels * frames > limits.output_pixels:
-        raise OverLimit(f"The picture would have {final.pixels * frames} pixels; the limit is {limits.output_pixels}.")
+        raise LimitExceeded(
+            f"The picture would have {final.pixels * frames} pixels; the limit is {limits.output_pixels}."
+        )
     most = limits.gif_pixels if palette else {AVIF: limits.avif_pixels, GIF: limits.gif_pixels}.get(asked)
     if most is not None and final.pixels * frames > most:
         told = f"The {asked.name.upper()} would have {final.pixels * frames} pixels"
-        raise OverLimit(f"{told}; the limit is {most}: say a smaller w.")
+        raise LimitExceeded(f"{told}; the limit is {most}: say a smaller w.")
 
 
 def check_looked(what: str, looked: Size, limits: Limits) -> None:
     """Refuse to hold more of the original than may be made of it: `what` needs all these pixels at once."""
     if looked.pixels > limits.output_pixels:
         told = f"{what} needs {looked.pixels} pixels of the original at once"
-        raise OverLimit(f"{told}; the limit is {limits.output_pixels}.")
+        raise LimitExceeded(f"{told}; the limit is {limits.output_pixels}.")
 
 
 def check_work(base: Size, scaled: Size, limits: Limits) -> None:
     """Refuse, say, a narrow strip enlarged to cover a tall box: few pixels in the end, very many on the way."""
     if scaled.pixels > max(base.pixels, limits.output_pixels):
         told = f"The picture would be enlarged to {scaled.pixels} pixels on the way"
-        raise OverLimit(f"{told}; the limit is {limits.output_pixels}.")
+        raise LimitExceeded(f"{told}; the limit is {limits.output_pixels}.")

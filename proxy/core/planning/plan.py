@@ -120,11 +120,11 @@ class Plan:
     """A part of the stored picture, before its orientation is applied."""
     scaled: Size
     """The size after the resize, still in the stored orientation."""
-    wide: bool
+    wide_gamut: bool
     """Keep colours beyond sRGB, as Display P3."""
-    linear: bool
+    linear_light: bool
     """Resize in linear light."""
-    crisp: bool
+    sharpen_downscaled: bool
     """Sharpen a little what was made smaller."""
     turn: Turn
     """From the stored orientation to the final one."""

@@ -1,4 +1,4 @@
-"""Recipe + Facts + Terms → Plan: all geometry, every limit, in exact integers.
+"""Recipe + Facts + PlanContext → Plan: all geometry, every limit, in exact integers.
 
 Pixels are turned when they are few: so crop and scaled sizes are carried back into the stored orientation.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import cast
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.geometry import Box, Size, Turn, scale, upright
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import ALWAYS_WRITTEN, EXTRA_WRITTEN, JPEG, PAGED, PNG, PROFILED, VECTORS, Format
@@ -18,9 +18,9 @@ from proxy.core.planning.layout import lay_out
 from proxy.core.planning.limits import Limits, check_looked, check_output, check_source, check_work
 from proxy.core.planning.negotiation import Client, choose_format
 from proxy.core.planning.plan import Effect, Interest, Page, Plan, Trim
+from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.options import FOUND
 from proxy.core.recipe.recipe import Recipe
-from proxy.core.tenant import Manner
 
 _PLACEHOLDERS = {"blurhash": 32, "thumbhash": 100, "lqip": 32}
 """Longest side of what a placeholder is made of, in pixels."""
@@ -30,7 +30,7 @@ _DRAWN_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Equipment:
+class Capabilities:
     """What an installation can do beyond what every one can."""
 
     writes: tuple[Format, ...] = ALWAYS_WRITTEN
@@ -38,19 +38,19 @@ class Equipment:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PlanContext:
     """What a plan depends on beside the recipe and the original."""
 
     limits: Limits = field(default_factory=Limits)
     client: Client = "base"
-    manner: Manner = field(default_factory=Manner)
+    rendering: RenderingOptions = field(default_factory=RenderingOptions)
     watermark: Size | None = None
     """The upright size of the watermark the recipe names."""
-    equipment: Equipment = field(default_factory=Equipment)
+    capabilities: Capabilities = field(default_factory=Capabilities)
 
 
-def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None = None) -> Plan | Trim | Page:
-    """Plan one derivative; OverLimit tells the number that was exceeded.
+def plan_render(recipe: Recipe, facts: Facts, terms: PlanContext, trimmed: Box | None = None) -> Plan | Trim | Page:
+    """Plan one derivative; LimitExceeded tells the number that was exceeded.
 
     Where the recipe wants another page than the facts are of, those of that page are asked for. Where it trims, the
     pixels have to be asked: the answer to that question is `trimmed`.
@@ -58,8 +58,8 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
     check_source(facts, terms.limits)
     if facts.format in PAGED and (page := _first_frame(recipe, facts)) != facts.page:
         return Page(page)
-    if recipe.gravity == "face" and not terms.equipment.faces:
-        raise OverLimit("This installation finds no faces: set DARKROOM_FACES, or say gsmart.")
+    if recipe.gravity == "face" and not terms.capabilities.faces:
+        raise LimitExceeded("This installation finds no faces: set DARKROOM_FACES, or say gsmart.")
     crop = crop_box(recipe.crop, facts.upright) if recipe.crop else _whole(facts)
     if recipe.trim is None:
         return _plan(recipe, facts, terms, crop)
@@ -72,7 +72,7 @@ def plan_render(recipe: Recipe, facts: Facts, terms: Terms, trimmed: Box | None 
     return _plan(recipe, facts, terms, stands_up.of_box(kept, facts.stored))
 
 
-def _plan(recipe: Recipe, facts: Facts, terms: Terms, crop: Box) -> Plan:
+def _plan(recipe: Recipe, facts: Facts, terms: PlanContext, crop: Box) -> Plan:
     """Plan what becomes of `crop`, a box of the upright picture."""
     stands_up, turned = upright(facts.orientation), user_turn(recipe)
     turn, base = stands_up.then(turned), turned.of_size(crop.size)
@@ -100,9 +100,9 @@ def _plan(recipe: Recipe, facts: Facts, terms: Terms, crop: Box) -> Plan:
         load_shrink=1 if stored_crop else _load_shrink(facts, stored_scaled),
         crop=stored_crop,
         scaled=stored_scaled,
-        wide=wide,
-        linear=terms.manner.linear,
-        crisp=terms.manner.crisp and layout.scaled.pixels < base.pixels,
+        wide_gamut=wide,
+        linear_light=terms.rendering.linear_light,
+        sharpen_downscaled=terms.rendering.sharpen_downscaled and layout.scaled.pixels < base.pixels,
         turn=turn,
         cut=layout.cut,
         interest=_interest(recipe.gravity) if layout.cut else None,
@@ -119,9 +119,9 @@ def _plan(recipe: Recipe, facts: Facts, terms: Terms, crop: Box) -> Plan:
     )
 
 
-def planned(recipe: Recipe, facts: Facts, terms: Terms | None = None) -> Plan:
+def planned(recipe: Recipe, facts: Facts, terms: PlanContext | None = None) -> Plan:
     """Plan as if there were no border to trim, and all pages were like the first."""
-    terms = terms or Terms()
+    terms = terms or PlanContext()
     found = plan_render(recipe, facts, terms)
     if isinstance(found, Page):
         facts = replace(facts, page=found.number)
@@ -153,10 +153,10 @@ def _reduced(recipe: Recipe, base: Size) -> Recipe:
     return next((small for small in tries if lay_out(small, base).final.longest <= side), sized)
 
 
-def _is_wide(recipe: Recipe, facts: Facts, asked: Format, terms: Terms) -> bool:
+def _is_wide(recipe: Recipe, facts: Facts, asked: Format, terms: PlanContext) -> bool:
     """Tell whether colours beyond sRGB are kept: an old client that `auto` knows nothing of may not heed a profile."""
     heeded = recipe.format != "auto" or terms.client != "base"
-    return terms.manner.wide and (facts.icc or facts.wide) and asked in PROFILED and heeded
+    return terms.rendering.wide_gamut and (facts.icc or facts.wide) and asked in PROFILED and heeded
 
 
 def _effects(recipe: Recipe) -> tuple[Effect, ...]:
@@ -177,7 +177,7 @@ def _interest(gravity: str | None) -> Interest | None:
     return cast("Interest", gravity) if gravity in FOUND else None
 
 
-def _frames(recipe: Recipe, facts: Facts, final: Size, terms: Terms) -> tuple[int, int, Format]:
+def _frames(recipe: Recipe, facts: Facts, final: Size, terms: PlanContext) -> tuple[int, int, Format]:
     """Give (first frame from 0, how many, output format): animated in, animated out, where the format can."""
     first = _first_frame(recipe, facts)
     one = recipe.still or recipe.frame is not None or recipe.page is not None or not facts.format.animation
@@ -186,8 +186,8 @@ def _frames(recipe: Recipe, facts: Facts, final: Size, terms: Terms) -> tuple[in
     affordable = final.pixels <= terms.limits.avif_pixels and final.longest <= terms.limits.avif_side
     seen = replace(facts, alpha=False) if decoration.is_flat(recipe.background) else facts
     asked = choose_format(recipe.format, seen, terms.client, animated=animated, within_avif_budget=affordable)
-    if asked in EXTRA_WRITTEN and asked not in terms.equipment.writes:
-        raise OverLimit(f"This installation does not write {asked.name}: set DARKROOM_FORMATS, or ask for avif.")
+    if asked in EXTRA_WRITTEN and asked not in terms.capabilities.writes:
+        raise LimitExceeded(f"This installation does not write {asked.name}: set DARKROOM_FORMATS, or ask for avif.")
     return first, facts.frames if animated and asked.animation else 1, asked
 
 
@@ -196,7 +196,7 @@ def _first_frame(recipe: Recipe, facts: Facts) -> int:
     first = (recipe.page or recipe.frame or 1) - 1
     if first >= facts.frames:
         what = "Page" if recipe.page else "Frame"
-        raise OverLimit(f"{what} {first + 1} is asked for; the original has {facts.frames}.")
+        raise LimitExceeded(f"{what} {first + 1} is asked for; the original has {facts.frames}.")
     return first
 
 

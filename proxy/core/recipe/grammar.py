@@ -15,7 +15,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from itertools import zip_longest
 
-from proxy.core.errors import RecipeFault
+from proxy.core.errors import RecipeError
 from proxy.core.recipe.conflicts import conflicts, overlay
 from proxy.core.recipe.option_kinds import Row
 from proxy.core.recipe.options import ROWS, all_words, near_row, row_of
@@ -26,13 +26,13 @@ MAX_LENGTH = 1_024
 
 
 def parse(text: str) -> Recipe:
-    """Read a recipe; RecipeFault says where it fails, why, and what would have been right."""
+    """Read a recipe; RecipeError says where it fails, why, and what would have been right."""
     recipe = normal(_read(text))
     right = str(recipe)
     if right != text:
         start, length = _first_difference(text, right)
         why = "one recipe has one spelling: options in the table's order, no leading or trailing zeros, no defaults"
-        raise RecipeFault(text, start, length, why, right or None)
+        raise RecipeError(text, start, length, why, right or None)
     return recipe
 
 
@@ -43,25 +43,25 @@ def normal(recipe: Recipe) -> Recipe:
 
 
 def expand(recipe: Recipe, presets: Mapping[str, Recipe]) -> Recipe:
-    """Put a preset's options in their place, the recipe's own over them; RecipeFault when they do not go together."""
+    """Put a preset's options in their place, the recipe's own over them; RecipeError when they do not go together."""
     if recipe.preset is None:
         return recipe
     text, length = str(recipe), len(recipe.preset) + 1
     preset = presets.get(recipe.preset)
     if preset is None:
-        raise RecipeFault(text, 0, length, "the tenant has no preset of this name")
+        raise RecipeError(text, 0, length, "the tenant has no preset of this name")
     whole = normal(overlay(preset, recipe))
     if whole.focus is not None and not whole.crops_to_cover:
         whole = replace(whole, focus=None)  # a minted link outlives what its preset was when it was minted
     for _, why in conflicts(whole):
-        raise RecipeFault(text, 0, len(text), f"with the preset it is {whole}: {why}")
+        raise RecipeError(text, 0, len(text), f"with the preset it is {whole}: {why}")
     return whole
 
 
 def _read(text: str) -> Recipe:
     """Collect each option's value, then check how they go together."""
     if not text or len(text) > MAX_LENGTH:
-        raise RecipeFault(
+        raise RecipeError(
             text[:MAX_LENGTH], 0, 1, f"a recipe has 1 to {MAX_LENGTH} characters, for example w320-h180-webp"
         )
     found: dict[str, object] = {}
@@ -70,24 +70,24 @@ def _read(text: str) -> Recipe:
     for token in text.split("-"):
         row, value = _read_option(text, token, start)
         if row.field in where:
-            raise RecipeFault(text, start, len(token), _said_twice(row))
+            raise RecipeError(text, start, len(token), _said_twice(row))
         found[row.field], where[row.field] = value, (start, len(token))
         start += len(token) + 1
     recipe = Recipe(**found)  # type: ignore[arg-type]  # each row reads its own field's type
     for field, why in () if recipe.preset else conflicts(recipe):
-        raise RecipeFault(text, *where[field], why)
+        raise RecipeError(text, *where[field], why)
     return recipe
 
 
 def _read_option(text: str, token: str, start: int) -> tuple[Row, object]:
     known = row_of(token)
     if known is None:
-        raise RecipeFault(text, start, len(token), _unknown(token))
+        raise RecipeError(text, start, len(token), _unknown(token))
     _, row, match = known
     try:
         return row, row.read(match.groups())
     except ValueError as error:
-        raise RecipeFault(text, start, len(token), str(error)) from None
+        raise RecipeError(text, start, len(token), str(error)) from None
 
 
 def _first_difference(text: str, right: str) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from proxy.core.recipe.option_kinds import (
     word,
     words,
 )
-from proxy.core.recipe.values import CORNER, SHARE, Border, Crop, Duotone, Edges, Focus, Stamp
+from proxy.core.recipe.values import CORNER, SHARE, Border, Crop, Duotone, Edges, Focus, OverlayOption
 
 MAX_SIDE = 8_192
 """Largest number `w` and `h` take, in pixels."""
@@ -100,9 +100,9 @@ def _spell_pad(pad: Edges) -> str:
     return f"pad{pad.top}" if len(set(sides)) == 1 else "pad" + "_".join(map(str, sides))
 
 
-def _read_stamp(what: str, groups: Groups, name: str) -> Stamp:
+def _read_overlay(what: str, groups: Groups, name: str) -> OverlayOption:
     where, share, opacity = groups
-    return Stamp(
+    return OverlayOption(
         what,
         where or CORNER,
         SHARE if share is None else ranged(share, f"{name}'s size", 1, 100),
@@ -110,7 +110,7 @@ def _read_stamp(what: str, groups: Groups, name: str) -> Stamp:
     )
 
 
-def _read_text(groups: Groups) -> Stamp:
+def _read_text(groups: Groups) -> OverlayOption:
     raw = bytes.fromhex(groups[0])
     if len(raw) > MAX_TEXT_BYTES:
         raise ValueError(f"text takes at most {MAX_TEXT_BYTES} bytes of UTF-8")
@@ -120,12 +120,12 @@ def _read_text(groups: Groups) -> Stamp:
         raise ValueError("text takes the hexadecimal digits of UTF-8") from None
     if not text.strip() or any(ord(letter) < ord(" ") or letter == "\x7f" for letter in text):
         raise ValueError("text takes one line of printable characters")
-    return _read_stamp(text, groups[1:], "text")
+    return _read_overlay(text, groups[1:], "text")
 
 
-def _spell_stamp(head: str, stamp: Stamp) -> str:
+def _spell_overlay(head: str, option: OverlayOption) -> str:
     """Leave out what is default, from the end."""
-    parts: tuple[str | int, ...] = (stamp.where, stamp.share, stamp.opacity)
+    parts: tuple[str | int, ...] = (option.where, option.share, option.opacity)
     defaults = (CORNER, SHARE, 100)
     while parts and parts[-1] == defaults[len(parts) - 1]:
         parts = parts[:-1]
@@ -249,8 +249,8 @@ ROWS: tuple[Row, ...] = (
         "wm_{name}",
         "a watermark of the tenant; wm_{name}_{where}_{size}_{opacity}: a point of the compass, c or tile; percent",
         "wm_([a-z][a-z0-9]{0,31})" + _STAMP,
-        lambda groups: _read_stamp(groups[0], groups[1:], "wm"),
-        lambda stamp: _spell_stamp(f"wm_{stamp.what}", stamp),
+        lambda groups: _read_overlay(groups[0], groups[1:], "wm"),
+        lambda option: _spell_overlay(f"wm_{option.what}", option),
     ),
     row(
         "text",
@@ -258,7 +258,7 @@ ROWS: tuple[Row, ...] = (
         "a line of text, as the hexadecimal digits of its UTF-8; text{hex}_{where}_{size}_{opacity} as for wm",
         "text((?:[0-9a-f]{2})+)" + _STAMP,
         _read_text,
-        lambda stamp: _spell_stamp(f"text{stamp.what.encode().hex()}", stamp),
+        lambda option: _spell_overlay(f"text{option.what.encode().hex()}", option),
     ),
     integer("quality", "q", 1, 100, "encoder quality"),
     words("target", ("low", "good", "best"), "the same look for every picture, whatever it takes", prefix="q"),

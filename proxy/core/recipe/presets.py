@@ -1,16 +1,17 @@
-"""A tenant's rules for a recipe: its presets in their place, and no name that is not its own."""
+"""Presets: a tenant's named recipes, laid under what a recipe asks for itself."""
 
-from proxy.core.errors import RecipeFault
+from collections.abc import Container, Mapping
+
+from proxy.core.errors import RecipeError
 from proxy.core.recipe import grammar
 from proxy.core.recipe.recipe import Recipe
-from proxy.core.tenant import Tenant
 
 
-def ruled(tenant: Tenant, said: Recipe) -> Recipe:
-    """Give the recipe with the tenant's presets in it; RecipeFault for a preset or a watermark it does not have."""
-    recipe = grammar.expand(said, tenant.presets)
-    if recipe.watermark is not None and recipe.watermark.what not in tenant.watermarks:
-        text, name = str(said), recipe.watermark.what
+def apply_presets(recipe: Recipe, presets: Mapping[str, Recipe], watermarks: Container[str]) -> Recipe:
+    """Return the recipe with its preset expanded. Raise RecipeError for an unknown preset or watermark."""
+    expanded = grammar.expand(recipe, presets)
+    if expanded.watermark is not None and expanded.watermark.what not in watermarks:
+        text, name = str(recipe), expanded.watermark.what
         start = max(0, text.find(f"wm_{name}"))
-        raise RecipeFault(text, start, len(f"wm_{name}"), "the tenant has no watermark of this name")
-    return recipe
+        raise RecipeError(text, start, len(f"wm_{name}"), "the tenant has no watermark of this name")
+    return expanded

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from proxy.core.recipe import options
-from proxy.core.recipe.values import Border, Crop, Duotone, Edges, Focus, Stamp
+from proxy.core.recipe.values import Border, Crop, Duotone, Edges, Focus, OverlayOption
 
 Fit = Literal["cover", "contain", "fill", "inside", "outside"]
 Target = Literal["low", "good", "best"]
@@ -56,8 +56,8 @@ class Recipe:
     """A radius; 0 is fully round."""
     background: str | None = None
     """`rrggbb` or `rrggbbaa`."""
-    watermark: Stamp | None = None
-    text: Stamp | None = None
+    watermark: OverlayOption | None = None
+    text: OverlayOption | None = None
     quality: int | None = None
     target: Target | None = None
     budget: int | None = None

@@ -55,7 +55,7 @@ class Duotone:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class OverlayOption:
     """Something laid over the picture: a watermark's name, or a text."""
 
     what: str

@@ -12,7 +12,7 @@ The raw path is what is sealed and what is parsed: nothing is decoded, nothing r
 import re
 from dataclasses import dataclass, field
 
-from proxy.core.errors import Malformed, TargetTooLong
+from proxy.core.errors import MalformedRequest, TargetTooLong
 from proxy.core.identifiers import Digest, TenantName
 
 MAX_TARGET = 2_048
@@ -46,16 +46,16 @@ class Link:
 
 
 def parse_target(raw_path: bytes, query: bytes) -> Link:
-    """Split a raw path and query; Malformed or TargetTooLong say what is wrong."""
+    """Split a raw path and query; MalformedRequest or TargetTooLong say what is wrong."""
     if len(raw_path) + len(query) > MAX_TARGET:
         raise TargetTooLong(f"The path and query are over {MAX_TARGET} bytes.")
     path = _text(raw_path)
     found = _PATH.fullmatch(path)
     if found is None:
-        raise Malformed(_what_is_wrong(path))
+        raise MalformedRequest(_what_is_wrong(path))
     asked = _QUERY.fullmatch(_text(query))
     if asked is None or query.endswith(b"&"):
-        raise Malformed(
+        raise MalformedRequest(
             "The query holds e (a Unix time) and s (the seal), in this order, each at most once, and nothing else."
         )
     expires = asked["expires"]

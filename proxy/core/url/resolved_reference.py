@@ -10,14 +10,14 @@ LONGEST_VALIDATOR = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class Validators:
     """A source's version as the source names it (RFC 9110 §8.8); empty where it does not."""
 
     etag: str = ""
     last_modified: str = ""
 
     @classmethod
-    def told(cls, etag: str, last_modified: str = "") -> "Stamp":
+    def told(cls, etag: str, last_modified: str = "") -> "Validators":
         """Take a source's words, where they can be said back to it."""
         return cls(
             *(text if len(text) <= LONGEST_VALIDATOR and text.isprintable() else "" for text in (etag, last_modified))
@@ -31,11 +31,11 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class ResolvedReference:
     """The original a reference stood for when its source was asked; `asked_at` in Unix seconds."""
 
     digest: Digest
-    stamp: Stamp
+    validators: Validators
     asked_at: float
 
     def pack(self) -> bytes:
@@ -43,13 +43,15 @@ class Meaning:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
 
     @classmethod
-    def unpack(cls, packed: bytes) -> "Meaning":
+    def unpack(cls, packed: bytes) -> "ResolvedReference":
         """Rebuild a meaning from what was kept; ValueError when it cannot be one."""
         try:
             told = json.loads(packed)
-            stamp = told["stamp"]
+            validators = told["validators"]
             return cls(
-                digest_name(told["digest"]), Stamp.told(stamp["etag"], stamp["last_modified"]), float(told["asked_at"])
+                digest_name(told["digest"]),
+                Validators.told(validators["etag"], validators["last_modified"]),
+                float(told["asked_at"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("a kept meaning is none") from error

@@ -9,8 +9,8 @@ and the answer says the right way. A key of S3 is any printable text; a path and
 `.` and `..` are no names of anything, however they are encoded: what reads `a/../b` in its own way would leave the
 folder that a tenant may read.
 
-A source (`proxy.core.tenant.Source`) allows what is its prefix or lies below it, cut at a `/`: `https://host/a` allows
-`https://host/a/b` and not `https://host/ab`.
+A source (`proxy.core.url.source.Source`) allows what is its prefix or lies below it, cut at a `/`: `https://host/a`
+allows `https://host/a/b` and not `https://host/ab`.
 """
 
 import re
@@ -23,8 +23,8 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
-from proxy.core.errors import Malformed, SourceNotAllowed
-from proxy.core.tenant import Source
+from proxy.core.errors import MalformedRequest, SourceNotAllowed
+from proxy.core.url.source import Source
 
 MAX_BYTES: Final = 1_024
 """Longest address."""
@@ -84,15 +84,17 @@ class Reference:
 
 @lru_cache(maxsize=4_096)
 def read_reference(original: str) -> Reference:
-    """Read `~` and base64url; Malformed says what is wrong, or how it is spelled."""
+    """Read `~` and base64url; MalformedRequest says what is wrong, or how it is spelled."""
     encoded = original.removeprefix("~")
     try:
         raw = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         text = raw.decode()
     except ValueError:
-        raise Malformed("The reference is no base64url (without padding) of UTF-8 text.") from None
+        raise MalformedRequest("The reference is no base64url (without padding) of UTF-8 text.") from None
     if original != write_reference(text):
-        raise Malformed("The reference is not in base64url's one spelling: no padding, its last unused bits zero.")
+        raise MalformedRequest(
+            "The reference is not in base64url's one spelling: no padding, its last unused bits zero."
+        )
     return parse_reference(text)
 
 
@@ -102,22 +104,22 @@ def write_reference(text: str) -> str:
 
 
 def parse_reference(text: str) -> Reference:
-    """Take an address apart; Malformed says what is wrong with it."""
+    """Take an address apart; MalformedRequest says what is wrong with it."""
     scheme, authority, rest = _split(text)
     if len(rest) < 2 and scheme == "s3":  # noqa: PLR2004 - a slash and a character
-        raise Malformed("The reference names no object: s3://bucket/key.")
+        raise MalformedRequest("The reference names no object: s3://bucket/key.")
     if not rest:
-        raise Malformed("The reference's path begins with /, after the host.")
+        raise MalformedRequest("The reference's path begins with /, after the host.")
     path, mark, query = (rest, "", "") if scheme == "s3" else rest.partition("?")
     return Reference(scheme, authority, path, mark + query)
 
 
 def follow(reference: Reference, location: str) -> Reference:
-    """Give what a redirect from a reference leads to (RFC 9110 §10.2.2), in its one spelling; Malformed."""
+    """Give what a redirect from a reference leads to (RFC 9110 §10.2.2), in its one spelling; MalformedRequest."""
     try:
         parts = urlsplit(urljoin(str(reference), location))
     except ValueError:
-        raise Malformed("The redirect leads to no address.") from None
+        raise MalformedRequest("The redirect leads to no address.") from None
     authority = parts.netloc.lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}")
     target = urlunsplit((parts.scheme, authority, _escaped(parts.path or "/"), _escaped(parts.query), ""))
     return parse_reference(target)
@@ -131,10 +133,13 @@ def _escaped(part: str) -> str:
 
 
 def check_prefix(text: str) -> str:
-    """Give a source's prefix in the form to be kept, without a slash at its end; Malformed says what is wrong."""
+    """Give a source's prefix in the form to be kept, without a slash at its end.
+
+    MalformedRequest says what is wrong.
+    """
     scheme, authority, rest = _split(text)
     if scheme != "s3" and "?" in rest:
-        raise Malformed("A source's prefix has no query.")
+        raise MalformedRequest("A source's prefix has no query.")
     return f"{scheme}://{authority}{rest}".rstrip("/")
 
 
@@ -151,7 +156,7 @@ def find_source(sources: Iterable[Source], reference: Reference) -> Source:
 def _allows(prefix: str, place: str) -> bool:
     try:
         folder = _checked(prefix)
-    except Malformed:  # what cannot be read allows nothing
+    except MalformedRequest:  # what cannot be read allows nothing
         return False
     return place == folder or place.startswith(folder + "/")
 
@@ -161,10 +166,10 @@ _checked = lru_cache(maxsize=4_096)(check_prefix)
 
 def _split(text: str) -> tuple[str, str, str]:
     if len(text.encode()) > MAX_BYTES:
-        raise Malformed(f"The reference is over {MAX_BYTES} bytes.")
+        raise MalformedRequest(f"The reference is over {MAX_BYTES} bytes.")
     found = _PARTS.fullmatch(text)
     if found is None:
-        raise Malformed("A reference is s3://bucket/key or https://host/path.")
+        raise MalformedRequest("A reference is s3://bucket/key or https://host/path.")
     scheme, authority, rest = found["scheme"], found["authority"], found["path"] or ""
     if scheme == "s3":
         _check_bucket(authority, rest)
@@ -172,26 +177,28 @@ def _split(text: str) -> tuple[str, str, str]:
         _check_authority(scheme, authority)
         _check_location(rest)
     if any(segment in {".", ".."} for segment in re.split(r"[/\\]", rest.partition("?")[0])):
-        raise Malformed("The reference's path has . or .. in it: say the path it means.")
+        raise MalformedRequest("The reference's path has . or .. in it: say the path it means.")
     return scheme, authority, rest
 
 
 def _check_bucket(bucket: str, rest: str) -> None:
     if not _BUCKET.fullmatch(bucket) or ".." in bucket:
-        raise Malformed("The reference's bucket is 3 to 63 of a-z, 0-9, - and . in single file.")
+        raise MalformedRequest("The reference's bucket is 3 to 63 of a-z, 0-9, - and . in single file.")
     if not rest.isprintable():
-        raise Malformed("The reference's key has characters that cannot be printed.")
+        raise MalformedRequest("The reference's key has characters that cannot be printed.")
 
 
 def _check_authority(scheme: str, authority: str) -> None:
     found = _AUTHORITY.fullmatch(authority)
     if found is None:
-        raise Malformed(
+        raise MalformedRequest(
             "The reference's host is a-z, 0-9, - and . (others as xn--…) or an address, a port behind a colon, "
             "and no user name."
         )
     if found["port"] and (int(found["port"]) > _MAX_PORT or int(found["port"]) == DEFAULT_PORTS[scheme]):
-        raise Malformed("The reference's port is between 1 and 65535, and left out where it is the scheme's own.")
+        raise MalformedRequest(
+            "The reference's port is between 1 and 65535, and left out where it is the scheme's own."
+        )
     _check_host(found["host"])
 
 
@@ -207,17 +214,19 @@ def _check_host(host: str) -> None:
     except AddressValueError:
         right = ""
     if right != host:
-        raise Malformed(
+        raise MalformedRequest(
             "The reference's host is no name and no address in its one spelling" + (f": {right}." * bool(right))
         )
 
 
 def _check_location(location: str) -> None:
     if not _LOCATION.fullmatch(location):
-        raise Malformed(
+        raise MalformedRequest(
             "The reference's path and query hold RFC 3986's characters, others as %XX in capitals, and no #."
         )
     if _NEEDLESS.search(location):
-        raise Malformed("The reference has letters, digits, - . _ or ~ percent-encoded: write them as they are.")
+        raise MalformedRequest("The reference has letters, digits, - . _ or ~ percent-encoded: write them as they are.")
     if _HIDDEN.search(location.partition("?")[0]):
-        raise Malformed("The reference's path has an encoded slash, backslash or NUL, which servers read differently.")
+        raise MalformedRequest(
+            "The reference's path has an encoded slash, backslash or NUL, which servers read differently."
+        )

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyvips
 
-from proxy.core.errors import Damaged, OverLimit, Refusal
+from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import HEIC, JXL, PDF, Format
 
@@ -25,7 +25,7 @@ EXTRAS = {HEIC: "heic", JXL: "jxl", PDF: "pdf"}
 _enlisted: dict[Format, Any] = {}
 
 
-class NotInstalled(Exception):  # noqa: N818 - named for what it tells
+class NotInstalled(Exception):
     """A format is asked for whose library is not there; the message says what to install."""
 
 
@@ -49,7 +49,7 @@ def warm_up() -> None:
 
 
 def facts(fd: int, source: Format, page: int) -> Facts:
-    """Read the header; Damaged where there is none that makes sense."""
+    """Read the header; CorruptImage where there is none that makes sense."""
     try:
         found: Facts = _enlisted[source].facts(_read(fd), page)
     except Exception as error:
@@ -58,7 +58,7 @@ def facts(fd: int, source: Format, page: int) -> Facts:
 
 
 def load(fd: int, source: Format, page: int = 0, scale: float = 1.0) -> pyvips.Image:
-    """Decode the whole picture into memory; Damaged where it does not decode."""
+    """Decode the whole picture into memory; CorruptImage where it does not decode."""
     try:
         picture: pyvips.Image = _enlisted[source].load(_read(fd), page, scale)
     except Exception as error:
@@ -76,10 +76,10 @@ def _read(fd: int) -> bytes:
     return os.pread(fd, os.fstat(fd).st_size, 0)
 
 
-def _refusal(error: Exception) -> Refusal:
+def _refusal(error: Exception) -> DarkroomError:
     """Translate whatever a library raises of a picture that it does not like."""
-    if isinstance(error, Refusal):
+    if isinstance(error, DarkroomError):
         return error
     if isinstance(error, MemoryError):
-        return OverLimit("The original needs more memory than a worker may use.")
-    return Damaged("The original does not decode.")
+        return LimitExceeded("The original needs more memory than a worker may use.")
+    return CorruptImage("The original does not decode.")

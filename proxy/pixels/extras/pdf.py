@@ -3,7 +3,7 @@
 import pypdfium2
 import pyvips
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import PDF
 from proxy.pixels.extras.pixels import picture
@@ -14,7 +14,7 @@ def facts(body: bytes, page: int) -> Facts:
     with pypdfium2.PdfDocument(body) as document:
         pages = len(document)
         if page >= pages:
-            raise OverLimit(f"Page {page + 1} is asked for; the original has {pages}.")
+            raise LimitExceeded(f"Page {page + 1} is asked for; the original has {pages}.")
         width, height = document[page].get_size()
         return Facts(PDF, max(1, round(width)), max(1, round(height)), frames=pages, page=page)
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.errors import OverLimit
+from proxy.core.errors import LimitExceeded
 from proxy.core.geometry import Box, Size, Turn
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import AVIF, FORMATS, GIF, JPEG, JXL, PDF, PNG, SVG, TEXTS, TIFF, WEBP, Format
 from proxy.core.planning.limits import Limits, check_source
 from proxy.core.planning.plan import Colour, Overlay, Plan, Trim
-from proxy.core.planning.planner import Terms, plan_render, planned
+from proxy.core.planning.planner import PlanContext, plan_render, planned
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.recipe import Recipe
 from tests.recipes import recipes
@@ -22,7 +22,7 @@ LIMITS = Limits()
 
 
 def plan_of(recipe: str, facts: Facts = PHOTO, limits: Limits = LIMITS) -> Plan:
-    return planned(parse(recipe), facts, Terms(limits))
+    return planned(parse(recipe), facts, PlanContext(limits))
 
 
 @pytest.mark.parametrize(
@@ -176,15 +176,15 @@ def test_animated_in_animated_out(recipe: str, source: object, output: object, f
     ],
 )
 def test_over_a_limit_the_number_is_told(recipe: str, facts: Facts, limits: Limits, number: str) -> None:
-    with pytest.raises(OverLimit, match=number):
-        planned(parse(recipe), facts, Terms(limits))
+    with pytest.raises(LimitExceeded, match=number):
+        planned(parse(recipe), facts, PlanContext(limits))
 
 
 def test_auto_leaves_avif_where_its_budget_ends() -> None:
-    plan = planned(parse("auto"), Facts(JPEG, 4000, 3000), Terms(LIMITS, "avif"))
+    plan = planned(parse("auto"), Facts(JPEG, 4000, 3000), PlanContext(LIMITS, "avif"))
     assert plan.encoding.format is WEBP
-    assert planned(parse("w400-auto"), Facts(JPEG, 4000, 3000), Terms(LIMITS, "avif")).encoding.format is AVIF
-    narrow = Terms(Limits(avif_side=399), "avif")
+    assert planned(parse("w400-auto"), Facts(JPEG, 4000, 3000), PlanContext(LIMITS, "avif")).encoding.format is AVIF
+    narrow = PlanContext(Limits(avif_side=399), "avif")
     assert planned(parse("w400-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is WEBP
     assert planned(parse("w399-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is AVIF
 
@@ -211,7 +211,7 @@ def test_what_cannot_be_kept_as_it_is_keeps_its_transparency() -> None:
 
 @pytest.mark.parametrize("source", [GIF, TIFF])
 def test_a_budget_with_a_format_that_cannot_shrink_is_refused(source: Format) -> None:
-    with pytest.raises(OverLimit, match="say webp"):
+    with pytest.raises(LimitExceeded, match="say webp"):
         plan_of("w100-max20k", Facts(source, 200, 100))
     assert plan_of("w100-max20k", Facts(PNG, 200, 100)).encoding.budget_bytes == 20 * 1024
 
@@ -232,8 +232,8 @@ def test_any_recipe_on_any_original_is_planned_within_the_limits_or_refused(
     recipe: Recipe, facts: Facts, client: str
 ) -> None:
     try:
-        plan = planned(recipe, facts, Terms(LIMITS, client))  # type: ignore[arg-type]
-    except OverLimit:
+        plan = planned(recipe, facts, PlanContext(LIMITS, client))  # type: ignore[arg-type]
+    except LimitExceeded:
         return
     assert plan.size.longest <= LIMITS.output_side
     assert plan.size.pixels * plan.frames <= LIMITS.output_pixels
@@ -261,8 +261,8 @@ def test_any_recipe_on_any_original_is_planned_within_the_limits_or_refused(
 @given(recipes(), facts_in_reach)
 def test_a_plan_survives_the_way_to_the_worker(recipe: Recipe, facts: Facts) -> None:
     try:
-        plan = planned(recipe, facts, Terms(LIMITS))
-    except OverLimit:
+        plan = planned(recipe, facts, PlanContext(LIMITS))
+    except LimitExceeded:
         return
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
@@ -319,17 +319,17 @@ def test_effects_keep_their_order_and_blur_follows_the_device_pixel_ratio() -> N
 
 def test_a_trim_asks_first_and_plans_what_is_left() -> None:
     facts = Facts(PNG, 300, 200, orientation=6)
-    question = plan_render(parse("trim10-w50"), facts, Terms())
+    question = plan_render(parse("trim10-w50"), facts, PlanContext())
     assert question == Trim(PNG, 0, Box(0, 0, 300, 200), (0, 199), 10)
-    plan = plan_render(parse("trim10-w50"), facts, Terms(), Box(100, 50, 100, 50))
+    plan = plan_render(parse("trim10-w50"), facts, PlanContext(), Box(100, 50, 100, 50))
     assert isinstance(plan, Plan)
     assert (plan.crop, plan.size) == (Box(100, 50, 100, 50), Size(50, 100))
 
 
 def test_a_trim_looks_within_the_crop() -> None:
-    question = plan_render(parse("crop10_20_30_40-trim10"), Facts(PNG, 300, 200), Terms())
+    question = plan_render(parse("crop10_20_30_40-trim10"), Facts(PNG, 300, 200), PlanContext())
     assert question == Trim(PNG, 0, Box(10, 20, 30, 40), (0, 0), 10)
-    plan = plan_render(parse("crop10_20_30_40-trim10"), Facts(PNG, 300, 200), Terms(), Box(1, 2, 3, 4))
+    plan = plan_render(parse("crop10_20_30_40-trim10"), Facts(PNG, 300, 200), PlanContext(), Box(1, 2, 3, 4))
     assert isinstance(plan, Plan)
     assert plan.crop == Box(11, 22, 3, 4)
 
@@ -350,7 +350,7 @@ def test_a_placeholder_is_the_same_picture_with_fewer_pixels(recipe: str, size: 
 
 
 def test_a_watermark_and_a_text_fit_into_their_share() -> None:
-    plan = planned(parse("w400-h300-wm_logo_nw_50-text61_s_10_80"), PHOTO, Terms(watermark=Size(100, 20)))
+    plan = planned(parse("w400-h300-wm_logo_nw_50-text61_s_10_80"), PHOTO, PlanContext(watermark=Size(100, 20)))
     assert plan.overlays == (
         Overlay(None, Size(200, 40), "nw", 9, 100),
         Overlay("a", Size(40, 30), "s", 9, 80),
@@ -371,7 +371,7 @@ def test_pages_are_counted_and_do_not_move() -> None:
     plan = plan_of("page3", Facts(TIFF, 30, 20, frames=3))
     assert (plan.first_frame, plan.frames) == (2, 1)
     assert plan_of("w10-webp", Facts(TIFF, 30, 20, frames=3)).frames == 1
-    with pytest.raises(OverLimit, match="Page 4"):
+    with pytest.raises(LimitExceeded, match="Page 4"):
         plan_of("page4", Facts(TIFF, 30, 20, frames=3))
 
 
@@ -384,5 +384,5 @@ def test_an_original_may_stay_as_it_is_where_nothing_is_asked(recipe: str, untou
 
 def test_an_upload_is_held_to_the_same_limits() -> None:
     check_source(PHOTO, LIMITS)
-    with pytest.raises(OverLimit):
+    with pytest.raises(LimitExceeded):
         check_source(Facts(PNG, 65_536, 65_536), LIMITS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.errors import RecipeFault
+from proxy.core.errors import RecipeError
 from proxy.core.recipe.grammar import ORDER, normal, parse
 from proxy.core.recipe.options import ROWS, row_of
 from proxy.core.recipe.recipe import Recipe
@@ -167,7 +167,7 @@ def test_a_canonical_recipe_reads_and_prints_as_itself(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "right"), MISSPELLED)
 def test_a_misspelled_recipe_is_refused_with_its_right_spelling(text: str, right: str) -> None:
-    with pytest.raises(RecipeFault) as refused:
+    with pytest.raises(RecipeError) as refused:
         parse(text)
     assert refused.value.right == right
     assert str(parse(right)) == right
@@ -175,7 +175,7 @@ def test_a_misspelled_recipe_is_refused_with_its_right_spelling(text: str, right
 
 @pytest.mark.parametrize(("text", "start", "why"), FAULTS)
 def test_a_fault_is_underlined_and_said(text: str, start: int, why: str) -> None:
-    with pytest.raises(RecipeFault) as refused:
+    with pytest.raises(RecipeError) as refused:
         parse(text)
     assert why in refused.value.detail
     assert refused.value.start == start
@@ -197,7 +197,7 @@ def test_any_order_of_the_same_options_is_told_the_same_spelling(recipe: Recipe,
     if shuffled == str(recipe):
         assert parse(shuffled) == recipe
         return
-    with pytest.raises(RecipeFault) as refused:
+    with pytest.raises(RecipeError) as refused:
         parse(shuffled)
     assert refused.value.right == str(recipe)
 
@@ -206,7 +206,7 @@ def test_any_order_of_the_same_options_is_told_the_same_spelling(recipe: Recipe,
 def test_any_text_is_read_or_refused_with_a_fault(text: str) -> None:
     try:
         recipe = parse(text)
-    except RecipeFault as fault:
+    except RecipeError as fault:
         assert 0 <= fault.start <= len(text)
         if fault.right is not None:
             assert str(parse(fault.right)) == fault.right
@@ -227,7 +227,7 @@ def test_no_option_fits_two_rows(recipe: Recipe) -> None:
 
 def test_a_long_fault_is_shown_in_a_window() -> None:
     text = "-".join(["w320"] * 200)
-    with pytest.raises(RecipeFault) as refused:
+    with pytest.raises(RecipeError) as refused:
         parse(text)
     assert len(refused.value.underlined) <= 321
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.errors import Malformed, TargetTooLong
+from proxy.core.errors import MalformedRequest, TargetTooLong
 from proxy.core.url.link import MAX_TARGET, parse_target
 
 H = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
@@ -59,7 +59,7 @@ def test_the_seal_is_not_in_the_repr() -> None:
     ],
 )
 def test_a_path_of_another_shape_is_malformed_and_not_echoed(path: bytes) -> None:
-    with pytest.raises(Malformed) as refused:
+    with pytest.raises(MalformedRequest) as refused:
         parse_target(path, b"")
     assert "script" not in refused.value.detail
 
@@ -86,7 +86,7 @@ def test_a_path_of_another_shape_is_malformed_and_not_echoed(path: bytes) -> Non
     ],
 )
 def test_any_other_query_is_malformed(query: bytes) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRequest):
         parse_target(PATH, query)
 
 
@@ -106,6 +106,6 @@ def test_a_target_over_the_limit_is_too_long() -> None:
 def test_any_bytes_are_split_or_refused(path: bytes, query: bytes) -> None:
     try:
         link = parse_target(path, query)
-    except Malformed:
+    except MalformedRequest:
         return
     assert link.sealed_text.startswith("/t/")

@@ -1,4 +1,4 @@
-"""References: one spelling each, and where a tenant's sources let them lead."""
+"""SourceResolver: one spelling each, and where a tenant's sources let them lead."""
 
 import json
 
@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.errors import Malformed, SourceNotAllowed
+from proxy.core.errors import MalformedRequest, SourceNotAllowed
 from proxy.core.identifiers import Digest
-from proxy.core.tenant import Source
-from proxy.core.url.resolved_reference import Meaning, Stamp
+from proxy.core.url.resolved_reference import ResolvedReference, Validators
+from proxy.core.url.source import Source
 from proxy.core.url.source_reference import (
     MAX_BYTES,
     Reference,
@@ -68,14 +68,14 @@ def test_a_host_stands_without_its_port_and_brackets() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_address_or_has_another_spelling_is_refused(text: str) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRequest):
         parse_reference(text)
 
 
 def test_an_address_is_at_most_a_kibibyte() -> None:
     longest = "s3://bucket/" + "a" * (MAX_BYTES - 12)
     assert str(read_reference(write_reference(longest))) == longest
-    with pytest.raises(Malformed, match="1024 bytes"):
+    with pytest.raises(MalformedRequest, match="1024 bytes"):
         parse_reference(longest + "a")
 
 
@@ -93,7 +93,7 @@ def test_an_address_is_at_most_a_kibibyte() -> None:
 )
 def test_base64url_has_one_spelling(original: str) -> None:
     assert str(read_reference("~czM6Ly9hYmMvYg")) == "s3://abc/b"
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRequest):
         read_reference(original)
 
 
@@ -101,7 +101,7 @@ def test_base64url_has_one_spelling(original: str) -> None:
 def test_whatever_is_referred_to_reads_back_or_is_refused(text: str) -> None:
     try:
         reference = read_reference(write_reference(text))
-    except Malformed:
+    except MalformedRequest:
         return
     assert str(reference) == text
     assert write_reference(str(reference)) == write_reference(text)
@@ -111,7 +111,7 @@ def test_whatever_is_referred_to_reads_back_or_is_refused(text: str) -> None:
 def test_no_two_links_are_one_reference(original: str) -> None:
     try:
         reference = read_reference(original)
-    except Malformed:
+    except MalformedRequest:
         return
     assert write_reference(str(reference)) == original
 
@@ -164,7 +164,7 @@ def test_what_a_prefix_allows_begins_with_its_folder(row: tuple[str, str, bool],
     try:
         reference = parse_reference(row[0] + rest)
         find_source((source,), reference)
-    except (Malformed, SourceNotAllowed):
+    except (MalformedRequest, SourceNotAllowed):
         return
     folder = parse_reference(source.prefix.rstrip("/") + "/x")
     assert (reference.scheme, reference.authority) == (folder.scheme, folder.authority)
@@ -194,7 +194,7 @@ def test_a_redirect_is_read_generously_and_leads_to_one_spelling(location: str, 
     "location", ["/%41%2d%7e%2f..", "/%2e%2e/b", "/a\\b", "/50%", "ftp://host/a", "https://ü.example/"]
 )
 def test_a_redirect_to_what_is_no_address_is_refused(location: str) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRequest):
         follow(parse_reference("https://host:8443/a/x"), location)
 
 
@@ -202,7 +202,7 @@ def test_a_redirect_to_what_is_no_address_is_refused(location: str) -> None:
 def test_a_redirect_leads_to_an_address_or_nowhere(location: str) -> None:
     try:
         target = follow(parse_reference("https://host/a/x"), location)
-    except Malformed:
+    except MalformedRequest:
         return
     assert parse_reference(str(target)) == target
 
@@ -226,30 +226,30 @@ def test_a_source_does_not_show_its_credentials() -> None:
     assert "hush" not in repr(Source("https://host", (("authorization", "hush"),)))
 
 
-MEANING = Meaning(Digest("ab" * 32), Stamp('"v1"', "Sat, 21 Nov 2026 06:00:00 GMT"), 1_795_240_000.5)
+MEANING = ResolvedReference(Digest("ab" * 32), Validators('"v1"', "Sat, 21 Nov 2026 06:00:00 GMT"), 1_795_240_000.5)
 
 
 def test_a_meaning_is_kept_as_it_was() -> None:
-    assert Meaning.unpack(MEANING.pack()) == MEANING
+    assert ResolvedReference.unpack(MEANING.pack()) == MEANING
 
 
 @pytest.mark.parametrize(
     "packed",
     [
         b"", b"{}", b"[]", b"null", b"\xff", b"1", MEANING.pack()[:-1],
-        json.dumps({"digest": "../x", "stamp": {"etag": "", "last_modified": ""}, "asked_at": 1}).encode(),
-        json.dumps({"digest": "ab" * 32, "stamp": None, "asked_at": 1}).encode(),
-        json.dumps({"digest": "ab" * 32, "stamp": {"etag": 1, "last_modified": ""}, "asked_at": 1}).encode(),
-        json.dumps({"digest": 1, "stamp": {"etag": "", "last_modified": ""}, "asked_at": 1}).encode(),
-        json.dumps({"digest": "ab" * 32, "stamp": {"etag": "", "last_modified": ""}, "asked_at": None}).encode(),
+        json.dumps({"digest": "../x", "validators": {"etag": "", "last_modified": ""}, "asked_at": 1}).encode(),
+        json.dumps({"digest": "ab" * 32, "validators": None, "asked_at": 1}).encode(),
+        json.dumps({"digest": "ab" * 32, "validators": {"etag": 1, "last_modified": ""}, "asked_at": 1}).encode(),
+        json.dumps({"digest": 1, "validators": {"etag": "", "last_modified": ""}, "asked_at": 1}).encode(),
+        json.dumps({"digest": "ab" * 32, "validators": {"etag": "", "last_modified": ""}, "asked_at": None}).encode(),
     ],
 )  # fmt: skip
 def test_what_is_no_meaning_is_a_value_error(packed: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - json's own among them
-        Meaning.unpack(packed)
+        ResolvedReference.unpack(packed)
 
 
 def test_what_cannot_be_said_back_to_a_source_is_not_kept() -> None:
-    assert Stamp.told('"a\r\nx: y"', "x" * 257) == Stamp()
-    assert Stamp.told('"a"', "é").conditions() == {"if-none-match": '"a"'}
-    assert Stamp.told("", "Sat").conditions() == {"if-modified-since": "Sat"}
+    assert Validators.told('"a\r\nx: y"', "x" * 257) == Validators()
+    assert Validators.told('"a"', "é").conditions() == {"if-none-match": '"a"'}
+    assert Validators.told("", "Sat").conditions() == {"if-modified-since": "Sat"}
