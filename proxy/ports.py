@@ -168,7 +168,14 @@ class CachedTenants(Tenants, Protocol):
     """Tenants some of whom this process knows."""
 
     def peek(self, name: TenantName) -> Tenant | None:
-        """Give a tenant who is known well enough to be served, without waiting; None asks for `find`."""
+        """Return a tenant from memory if it is fresh enough to be served, without waiting; None if `find` is needed."""
+        ...
+
+    async def refresh(self, name: TenantName) -> Tenant | None:
+        """Read the tenant again, at most once per second, before a request is refused for what the cached one lacks.
+
+        Return the cached tenant if it was read within the last second or the records are out.
+        """
         ...
 
 

@@ -15,6 +15,7 @@ from proxy.ports import Tenants
 
 _LOOKUP_S = 2.0
 """Longest wait for the records."""
+_REFRESH_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,17 @@ class TenantCache:
             tenant = known.tenant
         self._known[name] = _Known(tenant, self._clock() + self._ttl_s)
         return tenant
+
+    async def refresh(self, name: TenantName) -> Tenant | None:
+        """See `CachedTenants`."""
+        known = self._known.get(name)
+        if known is not None and self._clock() < known.until - self._ttl_s + _REFRESH_PAUSE_S:
+            return known.tenant
+        self._known.pop(name, None)
+        try:
+            return await self.find(name)
+        except Unavailable:
+            return None if known is None else known.tenant
 
     async def _look_up(self, name: TenantName) -> Tenant | None:
         try:
