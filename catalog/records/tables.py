@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     DateTime,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -46,6 +48,10 @@ NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
 }
 """Constraints get names of ours, so that a migration can drop them on either database."""
+
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+"""A JSON document; binary on PostgreSQL, so that it can be indexed."""
 
 
 class Moment(TypeDecorator[datetime]):

@@ -1,0 +1,26 @@
+"""Collections: named groups of a tenant's images; an image is in one of them, or in none."""
+
+from datetime import datetime
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field
+
+from catalog.records.image import ID_LENGTH, SUBJECT_LENGTH
+from catalog.records.tables import TENANT_LENGTH, Moment, Record, now
+
+COLLECTION_NAME_LENGTH = 128
+
+
+class Collection(Record, table=True):
+    """One collection."""
+
+    __table_args__ = (UniqueConstraint("tenant", "name"),)
+
+    id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    tenant: str = Field(foreign_key="tenant.name", max_length=TENANT_LENGTH)
+    name: str = Field(max_length=COLLECTION_NAME_LENGTH)
+    description: str = Field(default="", max_length=2_000)
+    version: int = 1
+    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    updated_at: datetime = Field(default_factory=now, sa_type=Moment)
+    created_by: str = Field(default="", max_length=SUBJECT_LENGTH)
