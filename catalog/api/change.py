@@ -1,0 +1,44 @@
+"""One change: authentication, rate limit, idempotency and one transaction around a service call.
+
+A route hands in its work: a function of the session that returns the answer. Everything the work writes, its audit
+event, the jobs it enqueues and the idempotency key are committed together, or not at all.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from catalog.api.idempotency import IdempotentRequest, answer_once
+from catalog.core.roles import Principal
+from catalog.records.database import Database
+
+Work = Callable[[AsyncSession], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from, as audit events tell it."""
+
+    address: str
+    user_agent: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A request that may change something."""
+
+    database: Database
+    principal: Principal
+    origin: Origin
+    idempotent: IdempotentRequest | None
+    """None without an `Idempotency-Key`."""
+
+    async def run(self, work: Work) -> Response:
+        """Do the work in one transaction, once per idempotency key, and return the answer."""
+        async with self.database.writing() as session:
+            if self.idempotent is None:
+                return await work(session)
+            return await answer_once(session, self.idempotent, work)

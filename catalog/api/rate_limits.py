@@ -1,0 +1,86 @@
+"""Rate limits: per token and per tenant, by class of request, in memory or in Redis (library `limits`).
+
+The fields `RateLimit-Policy` and `RateLimit` follow the IETF draft (draft-ietf-httpapi-ratelimit-headers-11). If Redis
+does not answer, requests are let through: a limit protects the service, it is not a reason to be out.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+
+from catalog.core.api_errors import RateLimited
+from catalog.core.roles import Principal
+
+WINDOW_S = 60
+_STORE_DEADLINE_S = 0.25
+
+
+class RequestClass(Enum):
+    """Class of a request, by what it costs."""
+
+    READ = "read"
+    WRITE = "write"
+    UPLOAD = "upload"
+    RENDER = "render"
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Requests per minute of one class, for one token and for all of a tenant together."""
+
+    per_token: int
+    per_tenant: int
+
+
+DEFAULT_QUOTAS: Mapping[RequestClass, Quota] = {
+    RequestClass.READ: Quota(1_200, 6_000),
+    RequestClass.WRITE: Quota(600, 3_000),
+    RequestClass.UPLOAD: Quota(300, 1_500),
+    RequestClass.RENDER: Quota(300, 1_500),
+}
+
+
+class RateLimiter:
+    """Counts requests. With `redis_url`, all nodes count together."""
+
+    def __init__(self, quotas: Mapping[RequestClass, Quota] = DEFAULT_QUOTAS, redis_url: str = "") -> None:
+        self._quotas = quotas
+        storage: Storage = (
+            RedisStorage(f"async+{redis_url}", implementation="redispy") if redis_url else MemoryStorage()
+        )
+        self._window = SlidingWindowCounterRateLimiter(storage) if redis_url else MovingWindowRateLimiter(storage)
+
+    async def count(self, principal: Principal, request_class: RequestClass) -> dict[str, str]:
+        """Count one request and return the header fields that tell what is left. Raise RateLimited beyond a quota."""
+        quota = self._quotas[request_class]
+        parties = ((quota.per_token, principal.subject), (quota.per_tenant, f"tenant:{principal.tenant}"))
+        fields: dict[str, str] = {}
+        for amount, party in parties:
+            item = RateLimitItemPerMinute(amount, 1, namespace="darkroom")
+            try:
+                async with asyncio.timeout(_STORE_DEADLINE_S):
+                    allowed = await self._window.hit(item, request_class.value, party)
+                    fields = fields or await self._fields(item, request_class, party)
+            except Exception:  # noqa: BLE001 - whatever the store raises: the request goes on
+                return fields
+            if not allowed:
+                raise RateLimited(request_class.value, await self._retry_after_s(item, request_class, party))
+        return fields
+
+    async def _fields(self, item: RateLimitItem, request_class: RequestClass, party: str) -> dict[str, str]:
+        stats = await self._window.get_window_stats(item, request_class.value, party)
+        name, reset_s = request_class.value, max(1, round(stats.reset_time - time.time()))
+        return {
+            "ratelimit-policy": f'"{name}";q={item.amount};w={WINDOW_S}',
+            "ratelimit": f'"{name}";r={max(0, stats.remaining)};t={reset_s}',
+        }
+
+    async def _retry_after_s(self, item: RateLimitItem, request_class: RequestClass, party: str) -> int:
+        stats = await self._window.get_window_stats(item, request_class.value, party)
+        return max(1, min(WINDOW_S, round(stats.reset_time - time.time())))

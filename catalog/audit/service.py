@@ -1,0 +1,64 @@
+"""The audit trail: an event is written in the transaction of the change that it tells of."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from catalog.api.change import Origin
+from catalog.core.roles import Principal
+from catalog.core.uuid7 import new_uuid
+from catalog.records.audit_event import AuditEvent
+
+REDACTED: Final = "[redacted]"
+_SECRET_NAMES: Final = frozenset(
+    {"secret", "token", "password", "credentials", "authorization", "digest", "location", "gps"}
+)
+LONGEST_TEXT: Final = 1_000
+
+
+async def record(  # noqa: PLR0913 - an event's own columns
+    session: AsyncSession,
+    principal: Principal,
+    origin: Origin,
+    action: str,
+    subject: tuple[str, str],
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one event: `action` is `{noun}.{verb in the past}`, `subject` the type and id of what was changed.
+
+    Values whose names say that they are secret or personal are redacted; long texts are cut.
+    """
+    session.add(
+        AuditEvent(
+            id=new_uuid(),
+            tenant=principal.tenant,
+            actor=principal.subject,
+            action=action,
+            subject_type=subject[0],
+            subject_id=subject[1],
+            origin=asdict(origin),
+            before=None if before is None else redacted(before),
+            after=None if after is None else redacted(after),
+        )
+    )
+
+
+def redacted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as they may be stored in the trail."""
+    return {name: _redacted(name, value) for name, value in values.items()}
+
+
+def _redacted(name: str, value: object) -> object:
+    if name.lower() in _SECRET_NAMES and value is not None:
+        return REDACTED
+    if isinstance(value, Mapping):
+        return redacted(value)
+    if isinstance(value, list):
+        return [_redacted("", item) for item in value]
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f"{value[:LONGEST_TEXT]}…"
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

@@ -1,0 +1,1 @@
+"""Entities: things of the tenant's own world that show images."""
