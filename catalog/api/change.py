@@ -11,19 +11,11 @@ from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.api.idempotency import IdempotentRequest, answer_once
+from catalog.core.origin import Origin
 from catalog.core.roles import Principal
 from catalog.records.database import Database
 
 Work = Callable[[AsyncSession], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a request came from, as audit events tell it."""
-
-    address: str
-    user_agent: str
-    request: str
 
 
 @dataclass(frozen=True, slots=True)

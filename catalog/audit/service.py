@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.api.change import Origin
+from catalog.core.origin import Origin
 from catalog.core.roles import Principal
 from catalog.core.uuid7 import new_uuid
 from catalog.records.audit_event import AuditEvent

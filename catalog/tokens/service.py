@@ -8,9 +8,9 @@ from sqlalchemy import tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from catalog.api.change import Origin
 from catalog.audit.service import record
 from catalog.core.api_errors import NotPermitted, ResourceConflict, ResourceNotFound
+from catalog.core.origin import Origin
 from catalog.core.roles import Principal, Role, Scope
 from catalog.core.token_format import ApiToken
 from catalog.records.identity import Token

@@ -1,0 +1,77 @@
+"""The API as one FastAPI application under `/api`, mounted by `catalog.app`."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from catalog.api import problems
+from catalog.api.body import MAX_JSON_BYTES, BodyLimits
+from catalog.api.context import ApiContext
+from catalog.tokens.routes import router as tokens
+
+ROUTERS: Final[Sequence[APIRouter]] = (tokens,)
+
+_UPLOADS = ("/api/images/upload", "/api/images/import", "/api/uploads/", "/api/tus", "/api/images/")
+_SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
+    """Return the API as an ASGI application; its paths begin with `/api`."""
+    app = FastAPI(
+        title="Darkroom",
+        version="1",
+        summary="Images of a tenant: upload, describe, link, transform, deliver.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.context = context
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+
+    def limit(scope: Scope) -> int:
+        return max_upload_bytes if scope["path"].startswith(_UPLOADS) else MAX_JSON_BYTES
+
+    return _Envelope(BodyLimits(app, limit))
+
+
+class _Envelope:
+    """Gives every request an id, and every answer the fields that all answers have."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = request_id
+
+        async def send_complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                present = {name for name, _ in headers}
+                fields = [*_SECURITY_HEADERS, (b"x-request-id", request_id.encode()), (b"cache-control", b"no-store")]
+                limits = state.get("rate_limit") or {}
+                fields += [(name.encode(), value.encode()) for name, value in limits.items()]
+                message = {**message, "headers": headers + [field for field in fields if field[0] not in present]}
+            await send(message)
+
+        await self._app(scope, receive, send_complete)
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Return the function's name, so that names in generated clients are stable."""
+    return route.name
