@@ -52,8 +52,8 @@ class Image(Record, table=True):
     """Why it was rejected or quarantined, or which part of the pipeline failed."""
     file_name: str | None = Field(default=None, max_length=FILE_NAME_LENGTH)
     title: str | None = Field(default=None, max_length=TITLE_LENGTH)
-    alt_text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
-    caption: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    alt_text: str = Field(default="", sa_column=Column(Text, nullable=False))
+    caption: str = Field(default="", sa_column=Column(Text, nullable=False))
     custom: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", Json, nullable=False))
     """The API's `metadata`: keys and values of the tenant's own."""
     collection: str | None = Field(default=None, max_length=ID_LENGTH)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from catalog.records.database import Database
 
-HEAD = "0003"
+HEAD = "0012"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from catalog.records import all as _all_tables  # noqa: F401 - so that the metadata is complete
 from catalog.records.tables import Record
 
 context.configure(
