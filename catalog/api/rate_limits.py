@@ -9,16 +9,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from redis.asyncio import ConnectionPool
 
 from catalog.core.api_errors import RateLimited
 from catalog.core.roles import Principal
 
 WINDOW_S = 60
 _STORE_DEADLINE_S = 0.25
+_REDIS_OPTIONS: Any = {"socket_timeout": _STORE_DEADLINE_S, "socket_connect_timeout": _STORE_DEADLINE_S, "retry": None}
 
 
 class RequestClass(Enum):
@@ -51,9 +54,8 @@ class RateLimiter:
 
     def __init__(self, quotas: Mapping[RequestClass, Quota] = DEFAULT_QUOTAS, redis_url: str = "") -> None:
         self._quotas = quotas
-        storage: Storage = (
-            RedisStorage(f"async+{redis_url}", implementation="redispy") if redis_url else MemoryStorage()
-        )
+        self._pool = ConnectionPool.from_url(redis_url, **_REDIS_OPTIONS) if redis_url else None
+        storage: Storage = MemoryStorage() if self._pool is None else _on_redis(redis_url, self._pool)
         self._window = SlidingWindowCounterRateLimiter(storage) if redis_url else MovingWindowRateLimiter(storage)
 
     async def count(self, principal: Principal, request_class: RequestClass) -> dict[str, str]:
@@ -73,6 +75,11 @@ class RateLimiter:
                 raise RateLimited(request_class.value, await self._retry_after_s(item, request_class, party))
         return fields
 
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._pool is not None:
+            await self._pool.disconnect()
+
     async def _fields(self, item: RateLimitItem, request_class: RequestClass, party: str) -> dict[str, str]:
         stats = await self._window.get_window_stats(item, request_class.value, party)
         name, reset_s = request_class.value, max(1, round(stats.reset_time - time.time()))
@@ -84,3 +91,8 @@ class RateLimiter:
     async def _retry_after_s(self, item: RateLimitItem, request_class: RequestClass, party: str) -> int:
         stats = await self._window.get_window_stats(item, request_class.value, party)
         return max(1, min(WINDOW_S, round(stats.reset_time - time.time())))
+
+
+def _on_redis(url: str, pool: ConnectionPool) -> Storage:
+    options: Any = {"connection_pool": pool}
+    return RedisStorage(f"async+{url}", implementation="redispy", **options)

@@ -1,0 +1,1 @@
+"""Adapters of the management plane: one foreign dependency each."""

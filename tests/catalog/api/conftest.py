@@ -1,0 +1,55 @@
+"""The API as an ASGI application on each database, and clients of each role."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from catalog.api.application import create_api
+from catalog.api.authentication import Authenticator
+from catalog.api.context import ApiContext
+from catalog.api.cursors import CursorSealer
+from catalog.api.rate_limits import RateLimiter
+from catalog.core.roles import Principal, Role, Scope
+from catalog.records.database import Database
+from catalog.tokens.service import create_token
+from proxy.core.identifiers import TenantName
+from tests.catalog.samples import ACME, ORIGIN, add_tenants
+
+MAX_UPLOAD_BYTES = 5 * 2**20
+
+ClientOf = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def context(database: Database) -> ApiContext:
+    """Return what routes share, on a database with the tenants acme and zoo."""
+    await add_tenants(database)
+    return ApiContext(database, Authenticator(database), RateLimiter(), CursorSealer([b"c" * 32]))
+
+
+@pytest.fixture
+def api(context: ApiContext) -> ASGIApp:
+    """Return the application."""
+    return create_api(context, MAX_UPLOAD_BYTES)
+
+
+@pytest.fixture
+async def client_of(api: ASGIApp, database: Database) -> AsyncIterator[ClientOf]:
+    """Return a function that makes a client with a token of a role, of a tenant, narrowed to scopes."""
+    async with AsyncExitStack() as stack:
+
+        async def make(role: Role, tenant: TenantName = ACME, *scopes: Scope) -> httpx.AsyncClient:
+            house = Principal("cli:tests", tenant, Role.OPERATOR)
+            async with database.writing() as session:
+                token = await create_token(session, house, ORIGIN, role=role, scopes=frozenset(scopes))
+            client = httpx.AsyncClient(
+                transport=httpx.ASGITransport(api, raise_app_exceptions=False),
+                base_url="http://darkroom.test",
+                headers={"authorization": f"Bearer {token.text}"},
+            )
+            return await stack.enter_async_context(client)
+
+        yield make

@@ -1,0 +1,60 @@
+"""Rate limits: per token and per tenant, in memory and in Redis, open while Redis is out."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from catalog.api.rate_limits import Quota, RateLimiter, RequestClass
+from catalog.core.api_errors import RateLimited
+from catalog.core.roles import Role
+from tests.catalog.samples import ACME, ZOO, principal_of
+from tests.servers.redis import OwnRedis
+
+QUOTAS = {request_class: Quota(3, 5) for request_class in RequestClass}
+READ, WRITE = RequestClass.READ, RequestClass.WRITE
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def limiter(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[RateLimiter]:
+    """Return a limiter of three requests a token and five a tenant."""
+    limiter = RateLimiter(QUOTAS, "" if request.param == "memory" else redis_url)
+    yield limiter
+    await limiter.close()
+
+
+async def test_a_token_has_its_quota_in_each_class(limiter: RateLimiter) -> None:
+    caller = principal_of()
+    left = [(await limiter.count(caller, READ))["ratelimit"] for _ in range(3)]
+    assert [field.partition(";t=")[0] for field in left] == ['"read";r=2', '"read";r=1', '"read";r=0']
+    with pytest.raises(RateLimited) as refused:
+        await limiter.count(caller, READ)
+    assert 1 <= int(refused.value.headers()["retry-after"]) <= 60
+    await limiter.count(caller, WRITE)
+
+
+async def test_a_tenants_tokens_share_a_quota_and_tenants_do_not(limiter: RateLimiter) -> None:
+    for number in range(5):
+        await limiter.count(principal_of(subject=f"token:{number}"), READ)
+    with pytest.raises(RateLimited):
+        await limiter.count(principal_of(subject="token:5"), READ)
+    await limiter.count(principal_of(Role.VIEWER, ZOO, "token:6"), READ)
+
+
+async def test_two_nodes_count_together(redis_url: str) -> None:
+    one, other = RateLimiter(QUOTAS, redis_url), RateLimiter(QUOTAS, redis_url)
+    for limiter in (one, other, one):
+        await limiter.count(principal_of(tenant=ACME), READ)
+    with pytest.raises(RateLimited):
+        await other.count(principal_of(tenant=ACME), READ)
+    await one.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("fault", ["kill", "stall"])
+async def test_requests_go_on_while_redis_is_out(own_redis: OwnRedis, fault: str) -> None:
+    limiter = RateLimiter(QUOTAS, own_redis.url)
+    await limiter.count(principal_of(), READ)
+    getattr(own_redis, fault)()
+    for _ in range(4):
+        await limiter.count(principal_of(), READ)
+    await limiter.close()
