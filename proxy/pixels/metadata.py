@@ -134,6 +134,12 @@ def rights_of(image: pyvips.Image) -> dict[int, str]:
     return {tag: clean for one in told for tag, text in one.items() if (clean := _printable(text))}
 
 
+def plain_fields(image: pyvips.Image) -> dict[str, str]:
+    """Return an image's EXIF fields as they were in the file, by libvips' names."""
+    names = (name for name in image.get_fields() if name.startswith("exif-ifd"))
+    return {name: text for name in names if isinstance(text := _plain(image.get(name)), str)}
+
+
 def with_rights(image: pyvips.Image, rights: Mapping[int, str]) -> pyvips.Image:
     """Note on a loaded picture who has the right to it, where libvips has not read that itself."""
     image = image.copy()

@@ -18,6 +18,7 @@ _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 _HASH: Final = re.compile(r"[0-9a-f]{16}")
 _THUMBHASH: Final = re.compile(r"[0-9A-Za-z+/]{7,40}={0,2}")
 _COMPONENTS: Final = frozenset({"sharpness", "exposure", "contrast", "resolution", "noise"})
+_LARGEST_FILE: Final = 2**40
 PARTS: Final = ("details", "thumbhash", "colours", "hash", "quality")
 """What can fail by itself and leave the image usable."""
 
@@ -33,6 +34,8 @@ class Examination:
     colors: tuple[str, ...] = ()
     phash: str | None = None
     quality: Quality | None = None
+    end_bytes: int | None = None
+    """Where the image ends in its file; what follows is no part of it. None where the format's end is not known."""
     failed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -45,13 +48,14 @@ class Examination:
             "colors": list(self.colors),
             "phash": self.phash,
             "quality": None if self.quality is None else asdict(self.quality),
+            "end_bytes": self.end_bytes,
             "failed": list(self.failed),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], facts: Facts) -> Self:
         """Rebuild an examination around facts that were checked. Raise ValueError for any value that cannot be true."""
-        expected = {"facts", "details", "thumbhash", "color", "colors", "phash", "quality", "failed"}
+        expected = {"facts", "details", "thumbhash", "color", "colors", "phash", "quality", "end_bytes", "failed"}
         if set(values) != expected:
             raise ValueError("an examination with other fields")
         colors, failed, details, quality = (values[name] for name in ("colors", "failed", "details", "quality"))
@@ -67,6 +71,7 @@ class Examination:
             colors=tuple(str(_matching(color, _COLOUR)) for color in colors if color is not None),
             phash=_matching(values["phash"], _HASH),
             quality=None if quality is None else _quality(_mapping(quality)),
+            end_bytes=_length(values["end_bytes"]),
             failed=tuple(failed),
         )
 
@@ -82,6 +87,12 @@ def _matching(value: object, pattern: re.Pattern[str]) -> str | None:
         return None
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError("a text that is not of its kind")
+    return value
+
+
+def _length(value: object) -> int | None:
+    if value is not None and (type(value) is not int or not 0 < value < _LARGEST_FILE):
+        raise ValueError("a length that no file has")
     return value
 
 

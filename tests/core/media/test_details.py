@@ -64,7 +64,7 @@ QUALITY = {"sharpness": 0.5, "exposure": 1.0, "contrast": 0.25, "resolution": 0.
 DETAILS = Details(camera="X").to_dict()
 WHOLE = Examination(
     Facts(JPEG, 10, 10), Details(camera="X"), "1QcSHQRnh493V4dIh4eXh1h4kJUI", "#a0522d", ("#a0522d",), "c3d1" * 4,
-    Quality(0.5, 1.0, 0.25, 0.0, 1.0), ("hash",),
+    Quality(0.5, 1.0, 0.25, 0.0, 1.0), 1_234, ("hash",),
 )  # fmt: skip
 
 
@@ -94,6 +94,8 @@ def test_an_examination_is_rebuilt() -> None:
         {"details": {**DETAILS, "camera": "x" * 256}},
         {"details": {**DETAILS, "latitude": 91}},
         {"details": {**DETAILS, "taken_at": "now"}},
+        {"end_bytes": 0},
+        {"end_bytes": True},
         {"surprise": 1},
     ],
 )
