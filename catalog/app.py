@@ -107,7 +107,7 @@ class App:
         settings, metrics = self._settings, Metrics()
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(open_pool(settings))
-            backends = await stack.enter_async_context(open_backends(settings, skipped=metrics.skipped))
+            backends = await stack.enter_async_context(open_backends(settings, on_skip=metrics.skipped))
             sources = await stack.enter_async_context(open_sources(settings))
             database = await stack.enter_async_context(open_database(settings))
             shelf, render_log = WriteBehindCache(backends.derivatives), RenderLog(SqlRenderRecords(database))
@@ -180,7 +180,7 @@ def _watch(
     metrics.watch("darkroom_workers_idle", "Worker processes with nothing to do.", lambda: pool.idle)
     metrics.watch("darkroom_worker_restarts", "Workers replaced so far.", lambda: sum(pool.restarts.values()))
     metrics.watch("darkroom_shelf_pending_bytes", "Derivatives still to be written.", lambda: shelf.pending_bytes)
-    metrics.watch("darkroom_shelf_left_out", "Derivatives not written for want of room.", lambda: shelf.left_out)
+    metrics.watch("darkroom_shelf_left_out", "Derivatives not written for want of room.", lambda: shelf.dropped)
     metrics.watch("darkroom_notes_given_up", "Renders never recorded.", lambda: render_log.given_up)
 
 

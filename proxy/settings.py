@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     drain_s: float = Field(15.0, ge=0, le=600, description="Time running requests get after SIGTERM.")
 
     memory_cache_bytes: int = Field(256 * 2**20, ge=0, description="Budget of the in-process derivative cache.")
+    derivative_disk_bytes: int = Field(
+        10 * 2**30,
+        ge=0,
+        description="Disk for derivatives in the home folder; the least recently used go first. 0 means unlimited.",
+    )
     redis_body_bytes: int = Field(512 * 2**10, ge=0, description="Largest derivative kept in Redis.")
     redis_ttl_s: int = Field(24 * 3600, ge=1, description="How long Redis keeps a derivative.")
     tenant_ttl_s: float = Field(
@@ -81,6 +86,7 @@ class Settings(BaseSettings):
         description="Referenced HTTP sources may be on private and loopback addresses. Only for networks of your own.",
     )
 
+    derivative_bytes: int = Field(32 * 2**20, ge=2**20, le=256 * 2**20, description="Largest derivative.")
     source_bytes: int = Field(64 * 2**20, ge=1, description="Largest original.")
     source_pixels: int = Field(300_000_000, ge=1, description="Most pixels of one frame of an original.")
     source_side: int = Field(100_000, ge=1, description="Longest side of an original.")

@@ -43,6 +43,10 @@ class KeyParts(NamedTuple):
         shard = self.original[:2]
         return f"{self.renderer_version}/{self.tenant}/{self.cache_epoch}/{shard}/{self.original}/{self.variant}"
 
+    def belongs_to(self, tenant: TenantName, original: Digest | None = None) -> bool:
+        """Return whether the derivative is the tenant's and, if an original is given, made of that one."""
+        return self.tenant == tenant and original in {None, self.original}
+
 
 def tenant_name(text: str) -> TenantName:
     """Check a tenant's name; ValueError says the rule."""

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from proxy.adapters import name_resolver
 from proxy.adapters.http import HttpSources, open_http
 from proxy.core.errors import LimitExceeded, SourceFailed, SourceNotAllowed, SourceNotFound, SourceTimeout
 from proxy.core.url.public_addresses import is_public
@@ -233,6 +234,23 @@ async def test_a_name_that_does_not_resolve_is_a_failed_source() -> None:
     async with opened(is_public) as sources:
         with pytest.raises(SourceFailed):
             await fetch(sources, "https://nowhere.invalid/a")
+
+
+async def test_a_look_up_is_counted_as_the_tenant_s(foreign: ForeignServer) -> None:
+    owners: list[object] = []
+
+    class Recording(Names):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            owners.append(name_resolver._owner.get())
+            return await super().resolve(host, port, family)
+
+    foreign.answers["/a"] = answer(BODY)
+    prefixes = (f"http://host.test:{foreign.port}", "https://other.test")
+    async with opened(names=Recording(host_test=[["127.0.0.1"]])) as sources:
+        await fetch(sources, f"http://host.test:{foreign.port}/a", *prefixes)
+    assert owners == [prefixes]
 
 
 async def test_a_body_that_never_ends_is_cut_at_the_limit(foreign: ForeignServer) -> None:

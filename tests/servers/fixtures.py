@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from proxy.adapters.bucket import open_s3
+from proxy.adapters.s3 import open_s3
 from tests.servers.cutter import Cutter, open_cutter
 from tests.servers.redis import OwnRedis
 from tests.servers.s3 import S3Server
