@@ -20,6 +20,7 @@ from catalog.demo import commands as demo
 from catalog.images import focus_commands as focus
 from catalog.images import sign_commands as sign
 from catalog.keys import commands as key
+from catalog.maintenance import cleanup_commands as cleanup
 from catalog.maintenance import doctor_commands as doctor
 from catalog.maintenance import migrate_commands as migrate
 from catalog.presets import commands as preset
@@ -59,6 +60,7 @@ app.add_typer(preset.app, name="preset")
 app.add_typer(watermark.app, name="watermark")
 app.add_typer(source.app, name="source")
 migrate.register(app)
+app.add_typer(cleanup.app, name="cleanup")
 doctor.register(app)
 demo.register(app)
 

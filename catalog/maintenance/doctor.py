@@ -194,7 +194,8 @@ _ADVICE = {
     "libvips": "Install darkroom afresh from wheels, so that its own libvips is loaded and not the system's.",
     "extras": "See docs/formats.md.",
     "sandbox": "Use Linux 5.13 or newer with Landlock on, and a container runtime whose seccomp profile allows both.",
-    "store": "Check DARKROOM_STORE_URL, DARKROOM_S3_* and that the bucket or folder can be written.",
+    "store": "Check DARKROOM_STORE_URL, DARKROOM_S3_* and that the bucket or folder is writable; a bucket needs the "
+    "permissions in docs/operations.md, s3:ListBucket among them.",
     "cache": "Check DARKROOM_REDIS_URL and that Redis runs; without it pictures are made more often.",
     "database": "Check DARKROOM_DATABASE_URL and that the database runs.",
 }

@@ -115,6 +115,27 @@ async def test_without_s3_hits_go_on_and_misses_are_503_until_it_is_back(
         await asyncio.to_thread(server_context.__exit__, None, None, None)
 
 
+async def test_with_an_s3_that_hangs_hits_go_on_and_misses_are_503_until_it_is_back(
+    tmp_path: Path, database_url: str, redis_url: str, s3: S3, s3_cutter: Cutter
+) -> None:
+    """It accepts connections and never answers: misses are refused, and do not take the whole of their deadline."""
+    behind = S3(f"http://{s3_cutter.host}:{s3_cutter.port}", s3.access_key_id, s3.secret_access_key, s3.bucket)
+    home = await asyncio.to_thread(grown, tmp_path, database_url, redis_url, behind)
+    server_context = serving(home)
+    server = await asyncio.to_thread(server_context.__enter__)
+    try:
+        name = (await asyncio.to_thread(home.upload, halves()))[0]["original"]
+        assert (await asyncio.to_thread(server.picture, name, "w50-webp")).status_code == 200
+        s3_cutter.stall()
+        misses = [await asyncio.to_thread(server.picture, name, f"w{width}-webp") for width in range(60, 72)]
+        assert {(miss.status_code, miss.json()["code"]) for miss in misses} == {(503, "unavailable")}
+        assert (await asyncio.to_thread(server.picture, name, "w50-webp")).status_code == 200
+        await s3_cutter.restore()
+        await asyncio.to_thread(server.wait_until, lambda: server.picture(name, "w61-webp").status_code == 200)
+    finally:
+        await asyncio.to_thread(server_context.__exit__, None, None, None)
+
+
 async def test_without_postgresql_known_tenants_are_served_and_unknown_ones_are_503(
     tmp_path: Path, database_url: str, redis_url: str, s3: S3
 ) -> None:
