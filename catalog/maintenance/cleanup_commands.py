@@ -76,7 +76,7 @@ async def _cleaning(keep: list[str], *, dry_run: bool) -> "AsyncIterator[AsyncIt
 def _report(cleaned: "CleanedFolder", *, dry_run: bool, as_json: bool) -> None:
     count, size_bytes = cleaned.deleted.count, cleaned.deleted.size_bytes
     if as_json:
-        state = "found" if dry_run else "deleted"
+        state = "unreachable" if dry_run else "deleted"
         say_json(folder=cleaned.folder, reason=cleaned.reason, derivatives=count, size_bytes=size_bytes, state=state)
     else:
         say(f"{cleaned.folder}: {count} derivatives with {size_bytes} bytes (old or unknown {cleaned.reason})")

@@ -7,7 +7,7 @@ away, so a probe that is cancelled and never reports costs one pause.
 
 A caller with a deadline of its own cancels a call before the call can fail by itself. A backend that accepts
 connections and never answers would then never count as failed, so a call that is cancelled after it has waited for
-`patience_s` is a failure too. A call that is cancelled sooner says nothing about the backend.
+`patience_s` is a failure too. A call that is cancelled sooner is neither a failure nor a success.
 """
 
 from collections.abc import Callable

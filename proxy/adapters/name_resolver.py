@@ -2,8 +2,8 @@
 
 Theory. getaddrinfo(3) cannot be cancelled, and a name server that does not answer holds its thread for up to half a
 minute, long after the request has given up. So what is bounded is what an owner (a tenant's set of sources) occupies:
-`_PER_OWNER` threads of `_THREADS`, counted until the look-up has really ended. Whoever waits for a name that is being
-looked up shares that look-up, and waits `_DEADLINE_S` at most. A tenant whose names do not resolve then delays itself;
+`_PER_OWNER` threads of `_THREADS`, counted until the look-up has really ended. Requests for a name that is being looked
+up share that look-up, and wait `_DEADLINE_S` at most. A tenant whose names do not resolve then delays itself;
 it takes eight such tenants at once to delay others. The queue in front of all sources is fair in turn, but does not
 bound this: its permits are returned when a request gives up, and the thread goes on.
 
@@ -96,7 +96,7 @@ class NameResolver(AbstractResolver):
     def _end(self, question: _Question, task: "asyncio.Task[_Answer]") -> None:
         self._running.pop(question, None)
         if not task.cancelled():
-            task.exception()  # those who waited may have left: an error that nobody fetches is logged as a fault
+            task.exception()  # the waiters may have left, and asyncio logs an error that is never retrieved
 
 
 class NoPublicAddressError(OSError):

@@ -6,8 +6,8 @@
     labels   JSON of Derivative.labels()
     body     the rest
 
-The digest detects damage, and a value that is stored under another key than its own. It is no protection against
-forgery: whoever can write to a tier can write a digest.
+The digest detects damage, and a value that is stored under another key than its own. It does not protect against
+forgery: access to a tier is enough to write a digest.
 """
 
 import json

@@ -79,7 +79,7 @@ def test_an_eviction_leaves_no_empty_folder(budget: DiskBudget, tmp_path: Path) 
 
 @pytest.fixture
 def idle_budget(budget: DiskBudget, monkeypatch: pytest.MonkeyPatch) -> DiskBudget:
-    """Give a budget that does not evict in the background."""
+    """Provide a budget that does not evict in the background."""
     monkeypatch.setattr(budget, "_queue_eviction", lambda: None)
     return budget
 

@@ -195,14 +195,14 @@ async def test_a_sweep_deletes_what_a_kill_left_once_it_is_old(file_originals: F
 
 @pytest.fixture
 def large_source() -> Iterator[OpenOriginal]:
-    """Give the large original; made before the disk is full, as a limit on files holds for memory files too."""
+    """Provide the large original; made before the disk is full, as a limit on files holds for memory files too."""
     with opened(LARGE) as source:
         yield source
 
 
 @pytest.fixture
 def full_disk(tmp_path: Path, large_source: OpenOriginal) -> Iterator[Path]:
-    """Give a folder too small for the samples: a tiny file system, or a limit on files where none may be mounted."""
+    """Provide a folder too small for the samples: a tiny file system, or a limit on files where none may be mounted."""
     folder = tmp_path / "tiny"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
@@ -278,7 +278,7 @@ async def test_a_stored_original_over_the_limit_is_refused_with_the_number(
 
 
 def read_bytes_so_far() -> int:
-    """Give how many bytes this process has read by system calls (proc(5), rchar)."""
+    """Return how many bytes this process has read by system calls (proc(5), rchar)."""
     return int(Path("/proc/self/io").read_text().split()[1])
 
 

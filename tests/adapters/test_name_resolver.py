@@ -17,7 +17,7 @@ class NameServer:
     """getaddrinfo(3) in the test's hands: some names hang until `release`."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.questions: list[str] = []
         self.running = 0
         self.addresses = {"good.test": ["192.0.2.1"]}
         self.release = threading.Event()
@@ -25,7 +25,7 @@ class NameServer:
 
     def __call__(self, host: str, port: int, *_: object, **__: object) -> list[tuple[object, ...]]:
         with self._lock:
-            self.asked.append(host)
+            self.questions.append(host)
             self.running += 1
         if host.startswith("hangs"):
             self.release.wait(30)
@@ -69,7 +69,7 @@ async def test_those_who_ask_for_one_name_share_one_look_up(resolver: NameResolv
     await until(lambda: names.running == 1)
     names.release.set()
     assert await asyncio.gather(*asking) == [["192.0.2.2"]] * 20
-    assert names.asked == ["hangs.test"]
+    assert names.questions == ["hangs.test"]
 
 
 async def test_a_tenant_whose_names_hang_does_not_delay_another(

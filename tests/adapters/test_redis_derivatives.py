@@ -135,8 +135,8 @@ async def test_a_redis_that_is_full_refuses_puts_and_still_gives(own_redis: OwnR
 
 async def test_more_calls_than_connections_are_all_answered(redis_derivatives: RedisDerivatives) -> None:
     await redis_derivatives.put(key("one"), PICTURE)
-    found = await asyncio.gather(*(redis_derivatives.get(key("one")) for _ in range(100)))
-    assert found == [PICTURE] * 100
+    answers = await asyncio.gather(*(redis_derivatives.get(key("one")) for _ in range(100)))
+    assert answers == [PICTURE] * 100
 
 
 async def test_a_cancelled_call_does_not_give_its_answer_to_the_next(redis_derivatives: RedisDerivatives) -> None:

@@ -51,7 +51,7 @@ def original_key(content: bytes) -> str:
 
 @pytest.fixture
 async def cut_client(s3: S3, s3_cutter: Cutter) -> "AsyncIterator[S3Client]":
-    """Give a client whose connections can be cut."""
+    """Provide a client whose connections can be cut."""
     address = f"http://{s3_cutter.host}:{s3_cutter.port}"
     async with open_s3("us-east-1", address, s3.access_key_id, s3.secret_access_key) as client:
         yield client
@@ -372,7 +372,7 @@ async def test_large_bodies_are_not_hashed_on_the_event_loop(
 
 
 async def test_the_hash_that_is_signed_is_checked_by_the_store(s3: S3, s3_client: "S3Client") -> None:
-    """A wrong checksum is a wrong signature or a wrong body: nothing is stored."""
+    """A wrong checksum is a wrong signature and a wrong body: nothing is stored."""
     bucket = Bucket(s3_client, s3.bucket, "")
     digest = sha256(b"other bytes").digest()
     with pytest.raises(Unavailable):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def broken_files(tmp_path: Path) -> Iterator[FileDerivatives]:
-    """Give a durable tier that is out: its folder is a file."""
+    """Provide a durable tier that is out: its folder is a file."""
     root = tmp_path / "no folder"
     root.write_bytes(b"")
     derivatives = FileDerivatives(root, LIMIT_BYTES)
@@ -148,7 +148,7 @@ async def test_tiers_are_made_of_tiers(
 
 
 class FakeTier:
-    """A tier in a dictionary; every method first does what the test says."""
+    """A tier in a dictionary; every method first runs `before`."""
 
     def __init__(self, name: str, before: Callable[[], Awaitable[None]] | None = None) -> None:
         self.name = name

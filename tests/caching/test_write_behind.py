@@ -1,4 +1,4 @@
-"""Behind the reply: the cache writes what was kept, the render_log what was learnt; both bounded, both patient."""
+"""Behind the reply: the cache writes derivatives, the render log writes records; both are bounded and retry."""
 
 import asyncio
 from collections.abc import Sequence

@@ -84,7 +84,7 @@ class DiskBudget:
         now_s = self._clock()
         classes = self._sum_by_age(now_s)
         with self._lock:
-            # what was reserved during the walk may or may not have been seen: count it, the next walk corrects it
+            # the walk may or may not have met what was reserved meanwhile: count it, the next walk corrects it
             self._used_bytes = sum(classes.values()) + self._reserved_bytes - reserved_before
             excess_bytes = self._used_bytes - int(self._budget_bytes * _TARGET_SHARE)
             if self._used_bytes <= self._budget_bytes * _START_SHARE:

@@ -1,8 +1,8 @@
 """A folder of a bucket: the calls that Darkroom makes, and the border at which foreign errors are translated.
 
 A circuit breaker blocks calls while the store is out. A look-up waits for the head of its answer for a short time and
-makes one attempt: whoever looks up can do without. What a caller cancels because it waited too long is a failure for
-the breaker too, so a store that accepts connections and never answers opens it.
+makes one attempt, as its caller can do without. A call that its caller cancels after a long wait is a failure for the
+breaker too, so a store that accepts connections and never answers opens it.
 """
 
 import asyncio

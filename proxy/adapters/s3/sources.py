@@ -4,7 +4,7 @@ A source's credentials are one of
 
 * `access_key_id` and `secret_access_key`;
 * `credentials=machine`: what the AWS SDK finds on this machine. These may open more than the tenant should see, so they
-  are used only where the source says so, and never for the bucket in which this installation stores its originals;
+  are used only where the source names them, and never for the bucket in which this installation stores its originals;
 * `credentials=none`: unsigned requests, for a public bucket.
 
 `region` and, for other makers than AWS, `endpoint_url` go with each. An endpoint is judged as HTTP sources are: its
