@@ -229,8 +229,9 @@ async def calls_after_opening(cutter: Cutter, call: Callable[[], Awaitable[objec
     """Fail thrice on a store that hangs, then call twenty times; how many connections those took."""
     cutter.stall()
     for _ in range(3):
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable) as raised:
             await call()
+        assert isinstance(raised.value.__cause__, TimeoutError), "not the SDK's own, which is longer"
     before = cutter.connections
     for _ in range(20):
         with pytest.raises(Unavailable):
