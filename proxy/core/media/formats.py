@@ -1,7 +1,8 @@
 """Picture formats: one table for magic bytes, media types and what each can hold."""
 
-import re
 from dataclasses import dataclass
+
+from proxy.core.media.svg import is_svg
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,6 @@ _HEIF_BRANDS = {b"mif1", b"miaf", b"msf1"}
 _HEVC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"}
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JXL_MAGIC = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
-_SVG_ROOT = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[[^\]]*\])?>\s*)*<svg[\s>]",
-    re.DOTALL,
-)
 SNIFF_BYTES = 1_024
 """How much of an original's head `sniff` wants."""
 
@@ -97,7 +94,7 @@ def _sniff_by_setting(head: bytes) -> Format | None:
         return JXL
     if head.startswith(b"%PDF-"):
         return PDF
-    return SVG if _SVG_ROOT.match(head) else None
+    return SVG if is_svg(head) else None
 
 
 def _carries(head: bytes, brands: set[bytes]) -> bool:
