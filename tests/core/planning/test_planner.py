@@ -1,4 +1,4 @@
-"""The planner's table: sizes and boxes worked out by hand, limits told with their numbers."""
+"""The planner: sizes and boxes that were computed by hand, and limits that are reported with their numbers."""
 
 import json
 
@@ -12,7 +12,7 @@ from proxy.core.media.facts import Facts
 from proxy.core.media.formats import AVIF, FORMATS, GIF, JPEG, JXL, PDF, PNG, SVG, TEXTS, TIFF, WEBP, Format
 from proxy.core.planning.limits import Limits, check_source
 from proxy.core.planning.plan import Colour, Overlay, Plan, Trim
-from proxy.core.planning.planner import PlanContext, plan_render, planned
+from proxy.core.planning.planner import PlanContext, plan_render, resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.recipe import Recipe
 from tests.recipes import recipes
@@ -22,7 +22,7 @@ LIMITS = Limits()
 
 
 def plan_of(recipe: str, facts: Facts = PHOTO, limits: Limits = LIMITS) -> Plan:
-    return planned(parse(recipe), facts, PlanContext(limits))
+    return resolve_plan(parse(recipe), facts, PlanContext(limits))
 
 
 @pytest.mark.parametrize(
@@ -167,26 +167,28 @@ def test_animated_in_animated_out(recipe: str, source: object, output: object, f
         ("w4000-h3000-up-avif", PHOTO, LIMITS, "8000000"),
         ("w601-avif", PHOTO, Limits(avif_side=600), "the longest side is 600"),
         ("w100-gif", Facts(GIF, 100, 100, frames=50), Limits(gif_pixels=499_999), "500000 pixels; the limit is 499999"),
-        ("w10-h8192-up", Facts(PNG, 8000, 10), LIMITS, "on the way"),
-        ("trim10-w100", Facts(PNG, 10_000, 5_001), LIMITS, "A trim needs 50010000 pixels"),
+        ("w10-h8192-up", Facts(PNG, 8000, 10), LIMITS, "before it is cropped"),
+        ("trim10-w100", Facts(PNG, 10_000, 5_001), LIMITS, "A trim requires 50010000 pixels"),
         ("crop0_0_9_9-trim10", Facts(PDF, 10_000, 5_001), LIMITS, "50010000"),
-        ("crop0_0_9_9", Facts(PDF, 10_000, 5_001), LIMITS, "A part of a drawing needs 50010000"),
+        ("crop0_0_9_9", Facts(PDF, 10_000, 5_001), LIMITS, "A crop of a vector picture requires 50010000"),
         ("w4000-h4000-up-q80-png", PHOTO, LIMITS, "the limit is 12000000"),
         ("w100", Facts(GIF, 100, 100, frames=50), Limits(output_pixels=499_999), "500000"),
     ],
 )
 def test_over_a_limit_the_number_is_told(recipe: str, facts: Facts, limits: Limits, number: str) -> None:
     with pytest.raises(LimitExceeded, match=number):
-        planned(parse(recipe), facts, PlanContext(limits))
+        resolve_plan(parse(recipe), facts, PlanContext(limits))
 
 
 def test_auto_leaves_avif_where_its_budget_ends() -> None:
-    plan = planned(parse("auto"), Facts(JPEG, 4000, 3000), PlanContext(LIMITS, "avif"))
+    plan = resolve_plan(parse("auto"), Facts(JPEG, 4000, 3000), PlanContext(LIMITS, "avif"))
     assert plan.encoding.format is WEBP
-    assert planned(parse("w400-auto"), Facts(JPEG, 4000, 3000), PlanContext(LIMITS, "avif")).encoding.format is AVIF
+    assert (
+        resolve_plan(parse("w400-auto"), Facts(JPEG, 4000, 3000), PlanContext(LIMITS, "avif")).encoding.format is AVIF
+    )
     narrow = PlanContext(Limits(avif_side=399), "avif")
-    assert planned(parse("w400-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is WEBP
-    assert planned(parse("w399-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is AVIF
+    assert resolve_plan(parse("w400-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is WEBP
+    assert resolve_plan(parse("w399-auto"), Facts(JPEG, 4000, 3000), narrow).encoding.format is AVIF
 
 
 def test_a_placeholder_is_small_with_all_that_is_around_it() -> None:
@@ -211,7 +213,7 @@ def test_what_cannot_be_kept_as_it_is_keeps_its_transparency() -> None:
 
 @pytest.mark.parametrize("source", [GIF, TIFF])
 def test_a_budget_with_a_format_that_cannot_shrink_is_refused(source: Format) -> None:
-    with pytest.raises(LimitExceeded, match="say webp"):
+    with pytest.raises(LimitExceeded, match="Use webp"):
         plan_of("w100-max20k", Facts(source, 200, 100))
     assert plan_of("w100-max20k", Facts(PNG, 200, 100)).encoding.budget_bytes == 20 * 1024
 
@@ -232,7 +234,7 @@ def test_any_recipe_on_any_original_is_planned_within_the_limits_or_refused(
     recipe: Recipe, facts: Facts, client: str
 ) -> None:
     try:
-        plan = planned(recipe, facts, PlanContext(LIMITS, client))  # type: ignore[arg-type]
+        plan = resolve_plan(recipe, facts, PlanContext(LIMITS, client))  # type: ignore[arg-type]
     except LimitExceeded:
         return
     assert plan.size.longest <= LIMITS.output_side
@@ -261,7 +263,7 @@ def test_any_recipe_on_any_original_is_planned_within_the_limits_or_refused(
 @given(recipes(), facts_in_reach)
 def test_a_plan_survives_the_way_to_the_worker(recipe: Recipe, facts: Facts) -> None:
     try:
-        plan = planned(recipe, facts, PlanContext(LIMITS))
+        plan = resolve_plan(recipe, facts, PlanContext(LIMITS))
     except LimitExceeded:
         return
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
@@ -350,7 +352,7 @@ def test_a_placeholder_is_the_same_picture_with_fewer_pixels(recipe: str, size: 
 
 
 def test_a_watermark_and_a_text_fit_into_their_share() -> None:
-    plan = planned(parse("w400-h300-wm_logo_nw_50-text61_s_10_80"), PHOTO, PlanContext(watermark=Size(100, 20)))
+    plan = resolve_plan(parse("w400-h300-wm_logo_nw_50-text61_s_10_80"), PHOTO, PlanContext(watermark=Size(100, 20)))
     assert plan.overlays == (
         Overlay(None, Size(200, 40), "nw", 9, 100),
         Overlay("a", Size(40, 30), "s", 9, 80),
