@@ -51,7 +51,7 @@ def choose_format(
     """Return the format of a derivative. `requested` is a name, `auto`, or None for the format of the original."""
     if requested is None:
         own = FORMATS[facts.format.becomes or facts.format.name]
-        return PNG if facts.alpha and facts.format.becomes and not own.alpha else own
+        return PNG if facts.alpha and not own.alpha else own
     if requested != "auto":
         return WEBP if requested == "lqip" else FORMATS[requested]
     if client == "avif" and not animated and within_avif_budget:
