@@ -59,12 +59,12 @@ def _exponential(automaton: Automaton, components: list[list[int]]) -> str:
                 if following in inside and ways > 1:
                     return f"exponential: two ways to {automaton.word(positions[following].symbols)!r}"
         pairs = {
-            (one, other): [
+            (first, second): [
                 (left, right)
-                for left, right in product(follows[one].keys() & inside, follows[other].keys() & inside)
+                for left, right in product(follows[first].keys() & inside, follows[second].keys() & inside)
                 if positions[left].symbols & positions[right].symbols
             ]
-            for one, other in product(component, repeat=2)
+            for first, second in product(component, repeat=2)
         }
         for circle in _components_of(pairs):
             apart = next((pair for pair in circle if pair[0] != pair[1]), None)
@@ -75,7 +75,7 @@ def _exponential(automaton: Automaton, components: list[list[int]]) -> str:
 
 
 def _polynomial(automaton: Automaton, components: list[list[int]]) -> str:
-    unbounded = [one for one in components if automaton.positions[one[0]].repeats > CONSTANT]
+    unbounded = [part for part in components if automaton.positions[part[0]].repeats > CONSTANT]
     for first, second in product(unbounded, unbounded):
         if first is not second:
             for p, q in product(first, second):

@@ -114,15 +114,15 @@ class Automaton:
 
     def _ways(self, state: int) -> dict[int, int]:
         """Return the positions that can be taken next, each with the number of ways to it."""
-        found: dict[int, int] = {}
+        ways: dict[int, int] = {}
         waiting = [state]
         while waiting:
             at = waiting.pop()
             waiting += self._empty[at]
             for source, position, _ in self._taken:
                 if source == at:
-                    found[position] = found.get(position, 0) + 1
-        return found
+                    ways[position] = ways.get(position, 0) + 1
+        return ways
 
     def _symbols(self, code: Any, argument: Any) -> int:  # noqa: ANN401 - as above
         takes = [self._takes(code, argument, point) for point in self.alphabet]

@@ -169,8 +169,8 @@ def _name(value: ast.AST) -> str:
 def _compiled() -> list[tuple[str | bytes, int, str, int]]:
     command = [sys.executable, "-m", "tests.regexes.patterns"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=100)
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    return [(text.encode("latin-1") if is_bytes else text, flags, *place) for is_bytes, text, flags, *place in found]
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    return [(text.encode("latin-1") if is_bytes else text, flags, *place) for is_bytes, text, flags, *place in records]
 
 
 def _report_all() -> None:

@@ -32,7 +32,7 @@ CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
         ("image/avif;q=1.5", "base"),
         ("image/avif;q=-1", "base"),
         ("x," * 495 + "image/avif", "avif"),
-        ("x," * 496 + "image/avif", "base"),
+        ("x," * 495 + ",image/avif", "base"),
         ("image/avif ; q=0.1", "avif"),
         ("image/avif;level=1;q=0.3,image/webp;q=0.2", "avif"),
         ("image/avif;q=x", "base"),

@@ -138,7 +138,7 @@ def test_rot_flip_and_flop_follow_the_orientation() -> None:
 
 facts_in_reach = st.builds(
     Facts,
-    format=st.sampled_from([one for one in FORMATS.values() if one not in (AVIF, *TEXTS)]),
+    format=st.sampled_from([known for known in FORMATS.values() if known not in (AVIF, *TEXTS)]),
     width=st.integers(1, 5_000),
     height=st.integers(1, 5_000),
     orientation=st.integers(1, 8),
@@ -169,9 +169,9 @@ def test_any_recipe_on_any_original_is_planned_within_the_limits_or_refused(
         assert plan.cut.left >= 0
         assert plan.cut.top >= 0
     if plan.canvas:
-        shown = plan.cut.size if plan.cut else turned
-        assert plan.canvas.left + shown.width <= plan.canvas.width
-        assert plan.canvas.top + shown.height <= plan.canvas.height
+        placed = plan.cut.size if plan.cut else turned
+        assert plan.canvas.left + placed.width <= plan.canvas.width
+        assert plan.canvas.top + placed.height <= plan.canvas.height
     if not recipe.up:
         base = Size(plan.crop.width, plan.crop.height) if plan.crop else facts.stored
         assert plan.scaled.width <= base.width
@@ -228,7 +228,7 @@ def test_corners_are_round_to_the_middle_at_most(recipe: str, radius: int | None
 
 def test_effects_keep_their_order_and_blur_follows_the_device_pixel_ratio() -> None:
     plan = plan_of("w300-dpr2-blur1.5-bri1.2-hue30-gray-duotone000000_0a0b0c")
-    assert [(one.name, one.numbers) for one in plan.effects] == [
+    assert [(effect.name, effect.numbers) for effect in plan.effects] == [
         ("blur", (3.0,)),
         ("brightness", (1.2,)),
         ("hue", (30.0,)),

@@ -1,4 +1,4 @@
-"""SourceResolver: one spelling each, and where a tenant's sources let them lead."""
+"""References: their canonical form, and the sources of a tenant that allow them."""
 
 import json
 
@@ -84,7 +84,7 @@ def test_an_address_is_at_most_a_kibibyte() -> None:
     [
         "~czM6Ly9hYmMvYg==",  # padded
         "~czM6Ly9hYmMvYh",  # an unused bit is set
-        "~czM6Ly9hYmMv_w",  # no UTF-8
+        "~czM6Ly9hYmMv_w",  # not UTF-8
         "~A",
         "~",
         "~czM6Ly9hYmMvYg\n",
