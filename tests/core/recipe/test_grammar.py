@@ -113,6 +113,9 @@ FAULTS = [
     ),
     ("w1-h1-cover-contain", 12, "Specify only one of cover, contain, fill, inside, outside."),
     ("jpg", 0, "Unknown option. Did you mean jpeg?"),
+    ("jpeg1", 0, "Unknown option."),
+    ("-".join(["w320"] * 205), 5, "Option w is given more than once."),
+    ("w" * 1_025, 0, "A recipe must have 1 to 1024 characters, for example w320-h180-webp."),
     ("w320-wepb", 5, "Unknown option. Did you mean webp?"),
     (
         "w320-wm",
@@ -213,12 +216,31 @@ def test_a_misspelled_recipe_is_refused_with_its_right_spelling(text: str, right
     assert str(parse(right)) == right
 
 
+@pytest.mark.parametrize(
+    ("text", "underlined"),
+    [
+        ("w0320-webp", "w0320"),
+        ("w320-h0180-webp", "h0180"),
+        ("w320-h180-q080-webp", "q080"),
+        ("webp-w320", "webp"),
+        ("w320-webp-q80", "webp"),
+        ("w320-h180-cover-webp", "cover"),
+        ("w320-h180-webp-dpr1", "dpr1"),
+    ],
+)
+def test_the_first_option_that_is_not_canonical_is_underlined(text: str, underlined: str) -> None:
+    with pytest.raises(RecipeError, match=r"not in its canonical form") as refused:
+        parse(text)
+    start = refused.value.start
+    assert text[start : start + refused.value.length] == underlined
+
+
 @pytest.mark.parametrize(("text", "start", "reason"), FAULTS)
 def test_a_fault_is_underlined_and_explained(text: str, start: int, reason: str) -> None:
     with pytest.raises(RecipeError) as refused:
         parse(text)
-    assert refused.value.detail.startswith(reason)
-    assert refused.value.detail.endswith((".", "?"))
+    detail = refused.value.detail
+    assert detail == reason or (reason.endswith(" (") and detail.startswith(reason) and detail.endswith(")."))
     assert refused.value.start == start
     excerpt, carets = refused.value.underlined.split("\n")
     assert carets.index("^") == start
