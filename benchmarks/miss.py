@@ -25,7 +25,7 @@ from benchmarks.pictures import Original
 from benchmarks.rounds import Spread, interleave, ratio
 from benchmarks.servers import Server
 from proxy.core.planning.plan import Plan
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.option_kinds import FRACTION_DIGITS
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.recipe.values import Focus
@@ -63,7 +63,7 @@ class Case:
     @property
     def plan(self) -> Plan:
         """What the server does, as exact integers."""
-        return planned(self.recipe(0), self.original.facts)
+        return resolve_plan(self.recipe(0), self.original.facts)
 
 
 @dataclass(frozen=True, slots=True)

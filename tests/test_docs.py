@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from proxy.core.errors import DarkroomError
 from proxy.core.recipe.grammar import parse
-from proxy.core.recipe.options import ROWS
+from proxy.core.recipe.options import OPTIONS
 from proxy.core.recipe.recipe import is_set
 from proxy.core.url.source_reference import read_reference
 from proxy.settings import Settings
@@ -46,7 +46,7 @@ def test_the_option_table_is_the_one_the_pixel_room_makes() -> None:
 
 
 def test_every_option_has_an_example_that_says_it() -> None:
-    assert list(gallery.EXAMPLES.keys() ^ {row.field for row in ROWS}) == []
+    assert list(gallery.EXAMPLES.keys() ^ {row.field for row in OPTIONS}) == []
     for field, (recipe, _) in gallery.EXAMPLES.items():
         assert str(parse(recipe)) == recipe
         assert is_set(getattr(parse(recipe), field))

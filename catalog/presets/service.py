@@ -75,8 +75,8 @@ async def put_preset(
         others = sum(one.recipe is not None for one in newest.values() if one.name != name)
         if others >= MOST_PRESETS:
             raise PresetConflict(f"Tenant {tenant} has {MOST_PRESETS} presets: delete one first.")
-        if parsed.watermark and await session.get(Watermark, (tenant, parsed.watermark.what)) is None:
-            raise PresetConflict(f"Tenant {tenant} has no watermark {parsed.watermark.what}: put it first.")
+        if parsed.watermark and await session.get(Watermark, (tenant, parsed.watermark.content)) is None:
+            raise PresetConflict(f"Tenant {tenant} has no watermark {parsed.watermark.content}: put it first.")
         return await _add(session, tenant, name, newest.get(name), recipe, unsigned=unsigned)
 
 

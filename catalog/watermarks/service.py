@@ -75,7 +75,7 @@ async def delete_watermark(database: Database, tenant: TenantName, name: str) ->
             raise WatermarkConflict(f"Tenant {tenant} has no such watermark: see darkroom watermark list {tenant}.")
         for preset in await newest_presets(session, tenant):
             recipe = read_recipe(preset.recipe) if preset.recipe else None
-            if recipe and recipe.watermark and recipe.watermark.what == name:
+            if recipe and recipe.watermark and recipe.watermark.content == name:
                 raise WatermarkConflict(f"Preset {preset.name} lays it over pictures: change that first.")
         await session.delete(row)
 

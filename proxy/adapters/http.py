@@ -108,7 +108,7 @@ async def _receive(response: aiohttp.ClientResponse, known: Validators, sink: Si
     sink.expect(response.content_length or 0)
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         await asyncio.to_thread(sink.write, chunk)
-    return Validators.told(response.headers.get("etag", ""), response.headers.get("last-modified", ""))
+    return Validators.from_headers(response.headers.get("etag", ""), response.headers.get("last-modified", ""))
 
 
 def _redirected(reference: Reference, location: str) -> Reference:

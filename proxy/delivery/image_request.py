@@ -16,7 +16,7 @@ from proxy.core.errors import Forbidden
 from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
 from proxy.core.planning.negotiation import Client, client_class
 from proxy.core.recipe import grammar
-from proxy.core.recipe.client_hints import hinted, read_hints
+from proxy.core.recipe.client_hints import apply_hints, read_hints
 from proxy.core.recipe.presets import apply_presets
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.tenant import Tenant
@@ -108,7 +108,7 @@ class RequestBuilder:
         said = _parse(link.recipe)
         recipe = apply_presets(said, tenant.presets, tenant.watermarks)
         if tenant.hints and negotiation.hints:
-            recipe = hinted(recipe, read_hints(negotiation.hints), tenant.limits.output_side)
+            recipe = apply_hints(recipe, read_hints(negotiation.hints), tenant.limits.output_side)
         original = link.digest or resolved
         if original is None:
             raise Forbidden
@@ -118,7 +118,7 @@ class RequestBuilder:
             recipe=link.recipe if recipe is said else str(recipe),
             client=client,
             rendering=_rendering(tenant, client),
-            watermark=tenant.watermarks[recipe.watermark.what].original if recipe.watermark else "",
+            watermark=tenant.watermarks[recipe.watermark.content].original if recipe.watermark else "",
             cache_epoch=tenant.cache_epoch,
         )
         key, tag = _names(tenant.name, original, variant)

@@ -21,7 +21,7 @@ from proxy.core.media.facts_document import describe
 from proxy.core.media.formats import JSON, Format
 from proxy.core.planning.limits import Limits, check_bytes
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, planned
+from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, resolve_plan
 from proxy.delivery.admission import AdmissionQueue
 from proxy.delivery.image_request import ImageRequest
 from proxy.delivery.render_log import RenderLog
@@ -165,20 +165,20 @@ class Delivery:
         """Open the watermark's picture where the recipe names one."""
         if request.recipe.watermark is None:
             return nullcontext()
-        picture = request.tenant.watermarks[request.recipe.watermark.what].original
+        picture = request.tenant.watermarks[request.recipe.watermark.content].original
         async with self._house.fetching:
             return await self._house.originals.open(request.tenant.name, picture)
 
     def _format(self, request: ImageRequest, facts: Facts) -> Format:
         """Tell the format there would be; how much a trim leaves is not asked for that."""
-        return planned(request.recipe, facts, self._terms(request)).encoding.format
+        return resolve_plan(request.recipe, facts, self._terms(request)).encoding.format
 
     def _plan(self, request: ImageRequest, facts: Facts, trimmed: Box | None = None) -> Plan | Trim | Page:
         return plan_render(request.recipe, facts, self._terms(request), trimmed)
 
     def _terms(self, request: ImageRequest) -> PlanContext:
         tenant, stamp = request.tenant, request.recipe.watermark
-        watermark = tenant.watermarks[stamp.what].size if stamp else None
+        watermark = tenant.watermarks[stamp.content].size if stamp else None
         return PlanContext(
             tenant.limits, request.client or "base", tenant.rendering, watermark, self._house.capabilities
         )

@@ -66,7 +66,7 @@ def _resized(image: pyvips.Image, across: float, down: float) -> pyvips.Image:
 
 def _placed(image: pyvips.Image, overlay: RenderedOverlay) -> tuple[pyvips.Image, str]:
     """Give the overlay in its place on a clear sheet as large as the picture, and the mode to lay it by."""
-    margin, where, ink = overlay.overlay.margin, overlay.overlay.where, overlay.image
+    margin, where, ink = overlay.overlay.margin, overlay.overlay.position, overlay.image
     if where == "tile":
         cell = ink.embed(margin, margin, ink.width + 2 * margin, ink.height + 2 * margin)
         across, down = -(-image.width // cell.width), -(-image.height // cell.height)

@@ -14,7 +14,7 @@ from catalog.tenants.service import create_tenant
 from proxy.core.geometry import Size
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import PNG
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.recipe.values import Focus
@@ -56,7 +56,7 @@ def test_the_same_pixel_is_in_the_middle_after_every_crop_and_turn(crop: str, tu
         recipe = parse(f"{moved}-{box}".strip("-"))
         focus = SUBJECT.seen(recipe)
         assert focus is not None
-        cut = planned(parse(f"{recipe}-fp{float(focus.x):g}_{float(focus.y):g}"), FACTS).cut
+        cut = resolve_plan(parse(f"{recipe}-fp{float(focus.x):g}_{float(focus.y):g}"), FACTS).cut
         assert cut is not None
         assert PIXEL in lines[(cut.left if lines is columns else cut.top) + 2]
 

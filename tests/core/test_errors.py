@@ -1,4 +1,4 @@
-"""Every refusal has a status, a code of its own, and a body of at most 1 KiB."""
+"""Every error has a status, a unique code, and a body of at most 1 KiB."""
 
 import json
 
@@ -11,7 +11,7 @@ from proxy.http.problem import MAX_BYTES, problem_answer, problem_body
 
 
 def every(kind: type[DarkroomError]) -> list[type[DarkroomError]]:
-    return [one for child in kind.__subclasses__() for one in (child, *every(child))]
+    return [descendant for child in kind.__subclasses__() for descendant in (child, *every(child))]
 
 
 def test_codes_are_unique_and_the_module_draws_the_whole_tree() -> None:
@@ -22,8 +22,8 @@ def test_codes_are_unique_and_the_module_draws_the_whole_tree() -> None:
 
 
 def test_a_problem_document_tells_what_rfc_9457_asks() -> None:
-    told = json.loads(problem_body(errors.LimitExceeded("The original has 9 pixels; the limit is 8."), "abc"))
-    assert told == {
+    document = json.loads(problem_body(errors.LimitExceeded("The original has 9 pixels; the limit is 8."), "abc"))
+    assert document == {
         "type": "urn:darkroom:error:over-limit",
         "title": "Over a limit",
         "status": 422,

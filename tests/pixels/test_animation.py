@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 
 from proxy.core.errors import LimitExceeded
 from proxy.core.planning.limits import Limits
-from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.planner import PlanContext, resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
@@ -53,7 +53,7 @@ def written(frames: list[Shown], kind: str, **how: object) -> bytes:
 
 def made(body: bytes, recipe: str, limits: Limits | None = None) -> bytes:
     with opened(body) as fd:
-        return render(fd, planned(parse(recipe), probe(fd), PlanContext(limits or Limits()))).body
+        return render(fd, resolve_plan(parse(recipe), probe(fd), PlanContext(limits or Limits()))).body
 
 
 def read(body: bytes) -> tuple[list[Shown], list[int], int | None]:

@@ -6,7 +6,7 @@ import pytest
 import pyvips
 from PIL import Image
 
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.chroma import is_fine
 from proxy.pixels.probe import probe
@@ -25,7 +25,7 @@ def stripes(paint: tuple[int, ...] = RED, ground: tuple[int, ...] = WHITE, side:
 
 def made(picture: pyvips.Image, recipe: str) -> bytes:
     with opened(picture.pngsave_buffer()) as fd:
-        return render(fd, planned(parse(recipe), probe(fd))).body
+        return render(fd, resolve_plan(parse(recipe), probe(fd))).body
 
 
 def subsampled(body: bytes) -> bool:

@@ -8,7 +8,7 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.planner import PlanContext, resolve_plan
 from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
@@ -33,7 +33,7 @@ _P3_TO_SRGB = ((1.2249402, -0.2249402, 0.0), (-0.0420570, 1.0420570, 0.0), (-0.0
 def made(body: bytes, recipe: str, rendering: RenderingOptions | None = None, client: str = "base") -> bytes:
     with opened(body) as fd:
         terms = PlanContext(rendering=rendering or RenderingOptions(), client=client)  # type: ignore[arg-type]
-        return render(fd, planned(parse(recipe), probe(fd), terms)).body
+        return render(fd, resolve_plan(parse(recipe), probe(fd), terms)).body
 
 
 def profile(name: str) -> bytes:

@@ -5,7 +5,7 @@ from statistics import NormalDist
 import pytest
 import pyvips
 
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
@@ -19,7 +19,7 @@ DULL = (150, 110, 100)
 def shown(picture: object, recipe: str) -> object:
     """Develop a picture by a recipe that ends in png."""
     with opened(picture.pngsave_buffer()) as fd:  # type: ignore[attr-defined]
-        return decoded(render(fd, planned(parse(recipe), probe(fd))).body)
+        return decoded(render(fd, resolve_plan(parse(recipe), probe(fd))).body)
 
 
 @pytest.mark.parametrize(

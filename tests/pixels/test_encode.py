@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from proxy.core.errors import LimitExceeded
 from proxy.core.media.derivative import Derivative
-from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.planner import PlanContext, resolve_plan
 from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
@@ -31,7 +31,7 @@ GRAINY = pyvips.Image.new_from_buffer(PHOTO, "") + (NOISE.resize(4).crop(0, 0, 6
 def made(body: bytes, recipe: str) -> Derivative:
     """Develop a picture."""
     with opened(body) as fd:
-        return render(fd, planned(parse(recipe), probe(fd)))
+        return render(fd, resolve_plan(parse(recipe), probe(fd)))
 
 
 @pytest.fixture(autouse=True)
@@ -353,7 +353,7 @@ def test_a_profile_that_is_not_written_is_not_told_of() -> None:
     srgb = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
     picture.save(written, "JPEG", exif=told.tobytes(), icc_profile=srgb)
     with opened(written.getvalue()) as fd:
-        plan = planned(parse("w20-jpeg"), probe(fd), PlanContext(rendering=RenderingOptions(wide_gamut=True)))
+        plan = resolve_plan(parse("w20-jpeg"), probe(fd), PlanContext(rendering=RenderingOptions(wide_gamut=True)))
         answer = PIL.Image.open(io.BytesIO(render(fd, plan).body))
     assert "icc_profile" not in answer.info
     assert answer.getexif().get_ifd(PIL.ExifTags.IFD.Exif)[PIL.ExifTags.Base.ColorSpace] == 1

@@ -19,7 +19,7 @@ from proxy.core.geometry import Box
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import ALWAYS_READ, HEIC, JXL, PDF, readable, writable
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, planned
+from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot, extras
 from proxy.pixels.probe import probe
@@ -91,7 +91,7 @@ def pdf(*sizes: tuple[int, int]) -> bytes:
 def made(body: bytes, recipe: str) -> pyvips.Image:
     """Develop a picture and decode it."""
     with opened(body) as fd:
-        return decoded(render(fd, planned(parse(recipe), probe(fd), EQUIPPED)).body)
+        return decoded(render(fd, resolve_plan(parse(recipe), probe(fd), EQUIPPED)).body)
 
 
 def is_quadrants(picture: pyvips.Image, tolerance: int = 12) -> bool:
@@ -128,7 +128,7 @@ def test_alpha_stays(write: object) -> None:
 def test_without_a_named_format_it_is_a_jpeg(write: object) -> None:
     body = write(quadrants())  # type: ignore[operator]
     with opened(body) as fd:
-        assert render(fd, planned(parse("w20"), probe(fd), EQUIPPED)).format.name == "jpeg"
+        assert render(fd, resolve_plan(parse("w20"), probe(fd), EQUIPPED)).format.name == "jpeg"
 
 
 @pytest.mark.parametrize("write", [heic, jxl])
@@ -139,7 +139,7 @@ def test_rights_are_kept_and_the_place_is_not(write: object) -> None:
     body = write(quadrants(), exif=exif.tobytes())  # type: ignore[operator]
     for recipe in ("w20-jpeg", "w20-keep-jpeg"):
         with opened(body) as fd:
-            read = Image.open(BytesIO(render(fd, planned(parse(recipe), probe(fd), EQUIPPED)).body)).getexif()
+            read = Image.open(BytesIO(render(fd, resolve_plan(parse(recipe), probe(fd), EQUIPPED)).body)).getexif()
         assert read[COPYRIGHT].encode("latin-1").decode() == "© Zoë (a)"
         assert not read.get_ifd(0x8825)
 
@@ -208,13 +208,13 @@ def test_a_repacked_jpeg_is_its_jpeg(tmp_path: Path) -> None:
 def test_jpeg_xl_is_written_where_the_setting_says_so() -> None:
     with opened(made_png()) as fd:
         facts = probe(fd)
-        written = render(fd, planned(parse("w32-jxl"), facts, EQUIPPED))
+        written = render(fd, resolve_plan(parse("w32-jxl"), facts, EQUIPPED))
         assert written.format is JXL
         assert is_quadrants(made(written.body, "png"), 30)
-        exact = render(fd, planned(parse("lossless-jxl"), facts, EQUIPPED))
+        exact = render(fd, resolve_plan(parse("lossless-jxl"), facts, EQUIPPED))
         assert is_quadrants(made(exact.body, "png"), 0)
-        with pytest.raises(LimitExceeded, match="does not write jxl"):
-            planned(parse("w32-jxl"), facts, PlanContext())
+        with pytest.raises(LimitExceeded, match="Writing jxl is disabled"):
+            resolve_plan(parse("w32-jxl"), facts, PlanContext())
 
 
 def test_quality_means_something_in_jpeg_xl() -> None:
@@ -222,12 +222,12 @@ def test_quality_means_something_in_jpeg_xl() -> None:
     with opened(noise) as fd:
         facts = probe(fd)
         sizes = [
-            len(render(fd, planned(parse(f"{how}-jxl"), facts, EQUIPPED)).body)
+            len(render(fd, resolve_plan(parse(f"{how}-jxl"), facts, EQUIPPED)).body)
             for how in ("q20", "qlow", "qgood", "q95", "q100")
         ]
         assert sizes == sorted(sizes)
         assert sizes[0] * 2 < sizes[-1]
-        assert len(render(fd, planned(parse("max8k-jxl"), facts, EQUIPPED)).body) <= 8 * 1024
+        assert len(render(fd, resolve_plan(parse("max8k-jxl"), facts, EQUIPPED)).body) <= 8 * 1024
 
 
 def test_rights_are_written_into_a_jpeg_xl() -> None:
@@ -236,7 +236,7 @@ def test_rights_are_written_into_a_jpeg_xl() -> None:
     source = BytesIO()
     quadrants().save(source, "JPEG", exif=exif.tobytes())
     with opened(source.getvalue()) as fd:
-        body = render(fd, planned(parse("w32-jxl"), probe(fd), EQUIPPED)).body
+        body = render(fd, resolve_plan(parse("w32-jxl"), probe(fd), EQUIPPED)).body
     with Image.open(BytesIO(body)) as read:
         assert read.getexif()[COPYRIGHT].encode("latin-1").decode() == "© Zoë (a)"
 
@@ -266,7 +266,7 @@ def test_each_page_of_a_pdf_has_its_own_size() -> None:
         picture = decoded(render(fd, second).body)
         assert (picture.width, picture.height) == (60, 90)
         with pytest.raises(LimitExceeded, match="Page 3"):
-            planned(parse("page3-png"), facts)
+            resolve_plan(parse("page3-png"), facts)
 
 
 def test_a_part_of_a_pdf() -> None:
@@ -301,7 +301,7 @@ def test_a_jpeg_xl_bomb_is_refused_by_its_header() -> None:
         facts = probe(fd)
         assert facts.width == facts.height == 2**30
         with pytest.raises(LimitExceeded):
-            planned(parse("w20-png"), facts)
+            resolve_plan(parse("w20-png"), facts)
 
 
 def planning(recipe: str, facts: Facts, trimmed: Box | None) -> Plan | Page | Trim:

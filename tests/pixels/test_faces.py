@@ -12,7 +12,7 @@ from proxy.core.geometry import Box, Size
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import PNG
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, planned
+from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import faces
 from proxy.pixels.probe import probe
@@ -86,7 +86,7 @@ def test_without_a_face_attention_finds_the_place() -> None:
     assert faces.place(picture, Size(200, 200)) is None
     with opened(picture.pngsave_buffer()) as fd:
         bodies = [
-            render(fd, planned(parse(f"w200-h200-g{how}-png"), probe(fd), SEES)).body for how in ("face", "smart")
+            render(fd, resolve_plan(parse(f"w200-h200-g{how}-png"), probe(fd), SEES)).body for how in ("face", "smart")
         ]
     assert bodies[0] == bodies[1]
 
@@ -97,7 +97,7 @@ def test_a_rendered_crop_has_the_face(recipe: str, alpha: bool) -> None:
     picture = crowd((700, 150, 1))
     picture = picture.addalpha() if alpha else picture
     with opened(picture.pngsave_buffer()) as fd:
-        made = pyvips.Image.new_from_buffer(render(fd, planned(parse(recipe), probe(fd), SEES)).body, "")
+        made = pyvips.Image.new_from_buffer(render(fd, resolve_plan(parse(recipe), probe(fd), SEES)).body, "")
     hair, skin = made(75, 23)[0], made(75, 45)[0]
     assert hair < 70
     assert skin > 180
@@ -105,7 +105,7 @@ def test_a_rendered_crop_has_the_face(recipe: str, alpha: bool) -> None:
 
 def test_without_a_detector_it_is_refused() -> None:
     with pytest.raises(LimitExceeded, match="gsmart"):
-        planned(parse("w10-h10-gface"), Facts(PNG, 100, 50))
+        resolve_plan(parse("w10-h10-gface"), Facts(PNG, 100, 50))
 
 
 def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from proxy.core.errors import DarkroomError, LimitExceeded, UnsupportedFormat
 from proxy.core.media.formats import ALWAYS_READ, SVG, TIFF, readable
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import PlanContext, plan_render, planned
+from proxy.core.planning.planner import PlanContext, plan_render, resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot, lettering
 from proxy.pixels.probe import probe
@@ -45,7 +45,7 @@ def made(body: bytes, recipe: str) -> pyvips.Image:
 
 def developed(body: bytes, recipe: str) -> bytes:
     with opened(body) as fd:
-        return render(fd, planned(parse(recipe), probe(fd))).body
+        return render(fd, resolve_plan(parse(recipe), probe(fd))).body
 
 
 def pages(*paints: tuple[int, ...], width: int = 30) -> bytes:
@@ -67,7 +67,7 @@ def test_an_svg_is_drawn_at_the_size_that_is_asked_for() -> None:
 
 def test_an_svg_of_its_own_family_is_a_png() -> None:
     with opened(SVG_RED) as fd:
-        assert render(fd, planned(parse("w20"), probe(fd))).format.name == "png"
+        assert render(fd, resolve_plan(parse("w20"), probe(fd))).format.name == "png"
 
 
 @pytest.mark.parametrize("crop", ["crop0_0_20_20-w10-png", "crop0.5_0_0.5_1-png"])
@@ -120,7 +120,7 @@ async def test_letters_are_drawn_behind_the_walls_at_whatever_size_and_as_before
     assert outside(16, 20)[3] == 0  # and what is between the two
     async with open_pool(Settings(home=tmp_path, workers=1, formats="svg")) as pool:
         with OpenOriginal(os.open(file, os.O_RDONLY), file.stat().st_size) as original:
-            answer = await pool.render(original, None, lambda facts, _: planned(parse("w137-png"), facts))
+            answer = await pool.render(original, None, lambda facts, _: resolve_plan(parse("w137-png"), facts))
     assert (decoded(answer.derivative.body) - outside).abs().max() == 0
 
 
@@ -157,7 +157,7 @@ def test_a_narrow_vector_is_drawn_once_and_not_enlarged_on_the_way() -> None:
     assert picture(5, 75)[3] == 0
     tall = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="1000"><rect width="10" height="9"/></svg>'
     with opened(tall) as fd:
-        plan = planned(parse("w8192-h10-fill-up-png"), probe(fd))
+        plan = resolve_plan(parse("w8192-h10-fill-up-png"), probe(fd))
     assert plan.load is not None
     assert plan.load.pixels <= 50_000_000
 
@@ -254,7 +254,7 @@ async def test_a_worker_reads_them_behind_its_walls(tmp_path: Path) -> None:
             file = tmp_path / source.name
             file.write_bytes(body)
             with OpenOriginal(os.open(file, os.O_RDONLY), len(body)) as original:
-                made = await pool.render(original, None, lambda facts, _: planned(parse("w20-png"), facts))
+                made = await pool.render(original, None, lambda facts, _: resolve_plan(parse("w20-png"), facts))
                 assert made.facts.format is source
                 assert near(decoded(made.derivative.body), 10, 5, RED, 2)
 

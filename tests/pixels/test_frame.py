@@ -5,7 +5,7 @@ import pyvips
 
 from proxy.core.errors import LimitExceeded
 from proxy.core.geometry import Size
-from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.planner import PlanContext, resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.lettering import draw_text, open_fonts
 from proxy.pixels.probe import probe
@@ -25,7 +25,7 @@ def shown(recipe: str, picture: bytes | None = None, stamp: bytes | None = None)
         if stamp is not None:
             facts = probe(stamp_fd)
             size = Size(facts.upright.width, facts.upright.height)
-        plan = planned(parse(recipe), probe(fd), PlanContext(watermark=size))
+        plan = resolve_plan(parse(recipe), probe(fd), PlanContext(watermark=size))
         made = render(fd, plan, stamp_fd if stamp else None)
         assert Size(made.width, made.height) == plan.size
         return decoded(made.body)
@@ -111,7 +111,7 @@ def test_a_watermark_stands_upright() -> None:
 
 def test_a_watermark_is_on_every_frame_of_an_animation() -> None:
     with opened(counting(4)) as fd, opened(STAMP) as stamp_fd:
-        plan = planned(parse("wm_logo_se_50-webp"), probe(fd), PlanContext(watermark=Size(40, 20)))
+        plan = resolve_plan(parse("wm_logo_se_50-webp"), probe(fd), PlanContext(watermark=Size(40, 20)))
         body = render(fd, plan, stamp_fd).body
     film = pyvips.Image.new_from_buffer(body, "", n=-1)
     for frame in range(4):

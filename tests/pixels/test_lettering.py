@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import lettering
 from proxy.ports import OpenOriginal, Planning
@@ -48,7 +48,7 @@ def test_what_is_read_from_the_right_begins_there() -> None:
 
 
 def saying(text: str) -> Planning:
-    return lambda facts, _: planned(parse(f"text{text.encode().hex()}_c_90-png"), facts)
+    return lambda facts, _: resolve_plan(parse(f"text{text.encode().hex()}_c_90-png"), facts)
 
 
 async def test_emoji_are_drawn_behind_the_walls(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from proxy.core.geometry import Box
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import ALWAYS_READ, readable
 from proxy.core.planning.plan import Plan
-from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.planner import PlanContext, resolve_plan
 from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot
@@ -245,7 +245,7 @@ def test_a_tiff_in_floating_point_is_light(parts: tuple[float, ...]) -> None:
 
 
 def planning(terms: PlanContext, facts: Facts, _: Box | None) -> Plan:
-    return planned(parse("w16-png"), facts, terms)
+    return resolve_plan(parse("w16-png"), facts, terms)
 
 
 async def test_a_worker_does_it_behind_its_walls(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from proxy.core.errors import CorruptImage, LimitExceeded, UnsupportedFormat
 from proxy.core.geometry import Size
 from proxy.core.media.derivative import Derivative
 from proxy.core.media.formats import TEXTS
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.recipe import Recipe
 from proxy.pixels import boot
@@ -41,7 +41,7 @@ pyvips.operation_block_set("VipsForeignLoadTiff", False)
 def made(body: bytes, recipe: str | Recipe) -> Derivative:
     with opened(body) as fd:
         asked = parse(recipe) if isinstance(recipe, str) else recipe
-        return render(fd, planned(asked, probe(fd)))
+        return render(fd, resolve_plan(asked, probe(fd)))
 
 
 def corners(body: bytes) -> list[tuple[int, ...]]:
@@ -250,7 +250,7 @@ def test_the_planned_size_is_the_size_that_comes_out(body: bytes, recipe: Recipe
     with opened(body) as fd:
         facts = probe(fd)
         try:
-            plan = planned(recipe, facts)
+            plan = resolve_plan(recipe, facts)
         except LimitExceeded:
             return
         try:
@@ -275,7 +275,7 @@ def test_an_inside_fit_is_as_large_as_libvips_own_thumbnail(body: bytes, width: 
     """
     with opened(body) as fd:
         facts = probe(fd)
-    ours = planned(Recipe(width=width, height=height, fit="inside"), facts).size
+    ours = resolve_plan(Recipe(width=width, height=height, fit="inside"), facts).size
     theirs = pyvips.Image.thumbnail_buffer(body, width, height=height, size="down")
     exact = min(Fraction(width, facts.upright.width), Fraction(height, facts.upright.height), Fraction(1))
     for side, other, full in (
@@ -293,7 +293,7 @@ def test_an_alpha_that_hides_nothing_changes_nothing(effect: str) -> None:
     ramp = ramp.copy(interpretation="srgb")
     with opened(ramp.pngsave_buffer()) as plain, opened(ramp.bandjoin(255).pngsave_buffer()) as clear:
         recipe = parse(f"w100-{effect}png")
-        one, other = (decoded(render(fd, planned(recipe, probe(fd))).body) for fd in (plain, clear))
+        one, other = (decoded(render(fd, resolve_plan(recipe, probe(fd))).body) for fd in (plain, clear))
     apart = other[0:3] - one
     assert apart.abs().max() <= 1
     assert abs(apart.avg()) < 0.1

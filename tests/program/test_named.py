@@ -199,4 +199,4 @@ def test_sign_says_what_is_wrong_with_a_preset(home: Home, original: str) -> Non
     assert "~card" in json.loads(home.run("sign", path(original, "~card-w640"), "--json").stdout)["url"]
     refused = home.run("sign", path(original, "~nothing"))
     assert refused.returncode == 1
-    assert "no preset of this name" in refused.stderr
+    assert "The tenant has no preset with this name." in refused.stderr

@@ -22,7 +22,7 @@ from proxy.core.geometry import Box, Size
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import AVIF, JPEG, PNG, WEBP, Format, sniff
 from proxy.core.planning.plan import Encoding, Plan
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.ports import OpenOriginal, Planning
 from proxy.settings import Settings
@@ -166,7 +166,7 @@ async def test_fonts_that_change_under_a_server_change_no_picture(tmp_path: Path
     seen = []
 
     def enlarging_to(width: int) -> Planning:
-        return lambda facts, _: planned(parse(f"w{width}-up-png"), facts)
+        return lambda facts, _: resolve_plan(parse(f"w{width}-up-png"), facts)
 
     enlarging = [enlarging_to(width) for width in (100, 110, 120, 130)]
     async with open_pool(settings) as pool:

@@ -168,7 +168,7 @@ async def _get(client: "S3Client", reference: Reference, known: Validators, sink
     # the stream checks no length
     if sink.size_bytes != size_bytes:
         raise SourceFailed("The source ended its answer early.")
-    return Validators.told(response["ETag"])
+    return Validators.from_headers(response["ETag"])
 
 
 def _is_address(host: str) -> bool:
