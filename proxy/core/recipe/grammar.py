@@ -11,7 +11,7 @@ invalid text is rejected with the fault underlined. Both raise RecipeError.
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from itertools import zip_longest
+from itertools import chain, repeat
 
 from proxy.core.errors import RecipeError
 from proxy.core.recipe.conflicts import find_conflicts, merge
@@ -97,11 +97,11 @@ def _read_option(text: str, token: str, start: int) -> tuple[Option, object]:
 def _first_difference(text: str, canonical: str) -> tuple[int, int]:
     """Return (start, length) of the first option of `text` that differs from the one in `canonical`."""
     start = 0
-    for token, expected in zip_longest(text.split("-"), canonical.split("-")):
+    for token, expected in zip(text.split("-"), chain(canonical.split("-"), repeat("")), strict=False):
         if token != expected:
-            return start, len(token or " ")
+            return start, len(token)
         start += len(token) + 1
-    return 0, len(text)
+    raise ValueError("the texts are equal")
 
 
 def _describe_repetition(option: Option) -> str:

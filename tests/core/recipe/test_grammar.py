@@ -216,6 +216,13 @@ def test_a_misspelled_recipe_is_refused_with_its_right_spelling(text: str, right
     assert str(parse(right)) == right
 
 
+@pytest.mark.parametrize("text", ["con1", "sat1-hue0", "crop0.0_0_1_1-pad0"])
+def test_a_recipe_of_defaults_has_no_canonical_form(text: str) -> None:
+    with pytest.raises(RecipeError, match=r"not in its canonical form") as refused:
+        parse(text)
+    assert refused.value.right is None
+
+
 @pytest.mark.parametrize(
     ("text", "underlined"),
     [
