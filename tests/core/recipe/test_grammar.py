@@ -198,6 +198,7 @@ FAULTS = [
     ("w320-prog-webp", 5, "Option prog requires jpeg, png, gif or auto."),
     ("w320-q80-tiff", 5, "Format tiff is always lossless: it does not support a quality."),
     ("w320-json", 0, "Format json returns the facts of the original: it supports no option except dl."),
+    ("w320-h200-json", 5, "Format json returns the facts of the original: it supports no option except dl."),
     ("w320-q80-blurhash", 5, "Format blurhash does not support option q{1…100}."),
     ("w３２０", 0, "Unknown option. The nearest is w{1…8192} ("),
 ]
