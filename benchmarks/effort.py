@@ -87,7 +87,7 @@ class Step:
 
 def measure(originals: Sequence[bytes]) -> list[Step]:
     """Encode the first original in each way, at each size and effort."""
-    extras.enlist([JXL])
+    extras.enable([JXL])
     steps = []
     for way in _WAYS:
         for width in _WIDTHS:

@@ -8,7 +8,7 @@ from proxy.core.planning.planner import PlanContext, plan_render
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
-from proxy.pixels.trim import find_picture
+from proxy.pixels.trim import find_content
 
 
 def develop(file: Path, recipe: str) -> bytes:
@@ -18,7 +18,7 @@ def develop(file: Path, recipe: str) -> bytes:
         asked, facts = parse(recipe), probe(fd)
         plan = plan_render(asked, facts, PlanContext())
         if isinstance(plan, Trim):
-            plan = plan_render(asked, facts, PlanContext(), find_picture(fd, plan))
+            plan = plan_render(asked, facts, PlanContext(), find_content(fd, plan))
         if not isinstance(plan, Plan):
             raise TypeError("a plan asks twice")
         return render(fd, plan).body

@@ -179,6 +179,7 @@ def _watch(
     metrics.watch("darkroom_workers", "Worker processes that are up, the spare among them.", lambda: pool.workers)
     metrics.watch("darkroom_workers_idle", "Worker processes with nothing to do.", lambda: pool.idle)
     metrics.watch("darkroom_worker_restarts", "Workers replaced so far.", lambda: sum(pool.restarts.values()))
+    metrics.watch("darkroom_worker_crashes", "Workers that ended without being told to so far.", lambda: pool.crashes)
     metrics.watch("darkroom_shelf_pending_bytes", "Derivatives still to be written.", lambda: shelf.pending_bytes)
     metrics.watch("darkroom_shelf_left_out", "Derivatives not written for want of room.", lambda: shelf.dropped)
     metrics.watch("darkroom_notes_given_up", "Renders never recorded.", lambda: render_log.given_up)

@@ -247,25 +247,28 @@ class RenderResult:
 
 
 class Pixels(Protocol):
-    """The pixel room: sandboxed workers that decode, render and encode.
+    """Sandboxed workers that decode, render and encode.
 
-    A worker's death costs one retry elsewhere; a second death refuses with WorkerCrashed.
+    If a worker dies, another one repeats the job. If that dies too, WorkerCrashed is raised, or WorkerKilled if one of
+    them was killed by the kernel, which is not the original's fault.
     """
 
     renderer_version: RendererVersion
 
     async def probe(self, original: OpenOriginal) -> Facts:
-        """Read the header. Refuses with UnsupportedFormat or CorruptImage."""
+        """Read the header. Raise UnsupportedFormat or CorruptImage."""
         ...
 
     async def render(
         self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None
     ) -> RenderResult:
-        """Render what `plan` says in one visit to one worker, probing first where no facts are known.
+        """Render `plan` in one job of one worker, which probes first if `facts` is None.
 
-        `watermark` is the picture that the plan's overlays lay over this one.
+        `watermark` is the picture that the plan's overlays composite onto this one. Both originals may be closed as
+        soon as the call returns or is cancelled. A cancelled call leaves the queue; a job that already runs goes on
+        until it ends or overruns its deadline, and its result is dropped.
 
-        Refuses as `probe` and `plan` do, with CorruptImage when the pixels end early, with DeadlineExceeded when the
-        worker had to be killed. Cancelling it frees the worker.
+        Raise what `probe` and `plan` raise, CorruptImage if the pixels end early, LimitExceeded if the derivative is
+        too large, DeadlineExceeded if the job overran its deadline, Unavailable if no worker is ready.
         """
         ...

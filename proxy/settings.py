@@ -46,8 +46,8 @@ class Settings(BaseSettings):
         3 * 2**30, ge=512 * 2**20, description="Address space a worker may use (RLIMIT_AS)."
     )
     sandbox: Literal["require", "prefer"] = Field(
-        "prefer",
-        description="`require` refuses to start where the kernel lacks Landlock or seccomp; `prefer` warns.",
+        "require",
+        description="`require` refuses to start where the kernel lacks Landlock or seccomp; `prefer` starts and warns.",
     )
 
     formats: str = Field(
@@ -86,7 +86,9 @@ class Settings(BaseSettings):
         description="Referenced HTTP sources may be on private and loopback addresses. Only for networks of your own.",
     )
 
-    derivative_bytes: int = Field(32 * 2**20, ge=2**20, le=256 * 2**20, description="Largest derivative.")
+    derivative_bytes: int = Field(
+        32 * 2**20, ge=2**20, le=256 * 2**20, description="Largest derivative, 268435456 at most; beyond it 422."
+    )
     source_bytes: int = Field(64 * 2**20, ge=1, description="Largest original.")
     source_pixels: int = Field(300_000_000, ge=1, description="Most pixels of one frame of an original.")
     source_side: int = Field(100_000, ge=1, description="Longest side of an original.")

@@ -24,7 +24,7 @@ from proxy.pixels import boot, scenes
 from proxy.pixels.lettering import open_fonts
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
-from proxy.pixels.trim import find_picture
+from proxy.pixels.trim import find_content
 from tests.pictures import opened
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -130,7 +130,7 @@ def develop(recipe: str, scene: Scene) -> tuple[str, bytes]:
         terms = PlanContext(watermark=Size(200, 200))
         plan = plan_render(asked, facts, terms)
         if isinstance(plan, Trim):
-            plan = plan_render(asked, facts, terms, find_picture(fd, plan))
+            plan = plan_render(asked, facts, terms, find_content(fd, plan))
         if not isinstance(plan, Plan):
             plan = resolve_plan(asked, facts, terms)
         made = render(fd, plan, logo_fd if plan.overlays else None)

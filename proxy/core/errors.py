@@ -18,6 +18,7 @@
     ├── InternalError 500        an unexpected error
     └── Unavailable 503          a required backend does not answer
         ├── ServerBusy 503       the admission queue is full
+        ├── WorkerKilled 503     the kernel killed the worker
         ├── DeadlineExceeded 504 the deadline of the request has passed
         └── SourceFailed 502     the referenced source does not return a usable answer
             └── SourceTimeout 504  the referenced source exceeds its deadline
@@ -223,6 +224,13 @@ class ServerBusy(Unavailable):
     code = "busy"
     title = "Busy"
     retry_after_s = 1
+
+
+class WorkerKilled(Unavailable):
+    """The kernel or an operator killed the worker (SIGKILL): usually the machine, not the original, is to blame."""
+
+    code = "worker-killed"
+    title = "Worker killed"
 
 
 class DeadlineExceeded(Unavailable):

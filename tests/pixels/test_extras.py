@@ -1,4 +1,4 @@
-"""HEIC, JPEG XL and PDF, written by other programs: what is read is what was written, behind the walls too."""
+"""HEIC, JPEG XL and PDF, written by other programs: originals of other writers are read, also in the sandbox."""
 
 import os
 from base64 import b64decode
@@ -39,12 +39,12 @@ JXL_P3 = (
     "n1f41XUHFRkbuo4n7vV843V0ndR2qtCwAAACBlKgCfYdxMBpYzB7qZAVKmAvgM42byazlDhoNQe60+6PSabxiBv3r777/zK/x3QvuF9N9/9w31"
     "33/9cXirocAlOuiX6/0BUfqjsbuMWuPQYTZGFBnciydmUirviWkydgpllA0IAgEAaABLGIsVANQTY4wT48wFIgAQJPkCGCCAPEJ7Fg=="
 )
-"""Of one colour, (200, 100, 50) in Display P3; cjxl wrote it."""
+"""A picture of the colour (200, 100, 50) in Display P3, written by cjxl."""
 
 
 @pytest.fixture(autouse=True)
 def by_setting() -> Iterator[None]:
-    """Read what the setting may let in, for one test."""
+    """Enable the optional formats for one test."""
     boot.start(readable(FORMATS))
     yield
     pyvips.operation_block_set("VipsForeignLoad", True)
@@ -89,7 +89,7 @@ def pdf(*sizes: tuple[int, int]) -> bytes:
 
 
 def made(body: bytes, recipe: str) -> pyvips.Image:
-    """Develop a picture and decode it."""
+    """Render a picture and decode it."""
     with opened(body) as fd:
         return decoded(render(fd, resolve_plan(parse(recipe), probe(fd), EQUIPPED)).body)
 
@@ -145,7 +145,7 @@ def test_rights_are_kept_and_the_place_is_not(write: object) -> None:
 
 
 def test_a_profile_is_applied(p3: bytes) -> None:
-    """Display P3's red is redder than sRGB can be; a middle value of it is another one in sRGB."""
+    """A colour in Display P3 has other numbers in sRGB."""
     for body in (heic(Image.new("RGB", (32, 32), (200, 100, 50)), icc_profile=p3), b64decode(JXL_P3)):
         assert near(made(body, "png"), 16, 16, (214, 96, 36), 4)
 
@@ -157,8 +157,8 @@ def test_a_heic_s_numbers_count_where_it_has_no_profile(transfer: int, p3: bytes
     picture = Image.new("RGB", (32, 32), (200, 100, 50))
     body = heic(picture, full_range_flag=1, **signal)
     assert near(made(body, "png"), 16, 16, (215, 93, 31), 2)
-    for one, wide in ((body, True), (heic(picture, icc_profile=p3), False)):
-        with opened(one) as fd:
+    for original, wide in ((body, True), (heic(picture, icc_profile=p3), False)):
+        with opened(original) as fd:
             assert (probe(fd).wide, probe(fd).icc) == (wide, not wide)
 
 
@@ -294,7 +294,7 @@ def test_a_pdf_without_pages_or_sense_is_refused() -> None:
 
 
 def test_a_jpeg_xl_bomb_is_refused_by_its_header() -> None:
-    """A size of 2³⁰ × 2³⁰ is told by a dozen bytes."""
+    """A dozen bytes specify a size of 2³⁰ × 2³⁰."""
     bits = 0b0 | 0b11 << 1 | (2**30 - 1) << 3 | 0 << 33 | 0b11 << 36 | (2**30 - 1) << 38 | 1 << 68
     body = b"\xff\x0a" + bits.to_bytes(12, "little")
     with opened(body) as fd:
@@ -308,7 +308,7 @@ def planning(recipe: str, facts: Facts, trimmed: Box | None) -> Plan | Page | Tr
     return plan_render(parse(recipe), facts, EQUIPPED, trimmed)
 
 
-async def test_workers_do_all_this_behind_their_walls(tmp_path: Path) -> None:
+async def test_workers_do_all_this_in_the_sandbox(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, workers=1, formats=FORMATS)
     bodies = {HEIC: heic(quadrants()), JXL: jxl(quadrants()), PDF: pdf((64, 48), (30, 30))}
     async with open_pool(settings) as pool:
@@ -317,9 +317,9 @@ async def test_workers_do_all_this_behind_their_walls(tmp_path: Path) -> None:
             file.write_bytes(body)
             with OpenOriginal(os.open(file, os.O_RDONLY), len(body)) as original:
                 for recipe in ("w32-png", "w32-jxl", "w32-h32-gsmart-webp"):
-                    developed = await pool.render(original, None, partial(planning, recipe))
-                    assert developed.facts.format is source
-                    assert developed.derivative.width == 32
+                    result = await pool.render(original, None, partial(planning, recipe))
+                    assert result.facts.format is source
+                    assert result.derivative.width == 32
                 if source is PDF:
                     second = await pool.render(original, None, partial(planning, "page2-png"))
                     assert (second.derivative.width, second.facts.width) == (30, 64)
@@ -329,7 +329,7 @@ async def test_workers_do_all_this_behind_their_walls(tmp_path: Path) -> None:
 async def test_a_library_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(extras.EXTRAS, PDF, "nothing")
     with pytest.raises(extras.NotInstalled, match=r"\.\[nothing\]"):
-        extras.enlist([PDF])
+        extras.enable([PDF])
 
 
 async def test_a_worker_that_lacks_a_library_says_so_before_it_serves(tmp_path: Path) -> None:

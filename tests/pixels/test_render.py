@@ -40,8 +40,8 @@ pyvips.operation_block_set("VipsForeignLoadTiff", False)
 
 def made(body: bytes, recipe: str | Recipe) -> Derivative:
     with opened(body) as fd:
-        asked = parse(recipe) if isinstance(recipe, str) else recipe
-        return render(fd, resolve_plan(asked, probe(fd)))
+        parsed = parse(recipe) if isinstance(recipe, str) else recipe
+        return render(fd, resolve_plan(parsed, probe(fd)))
 
 
 def corners(body: bytes) -> list[tuple[int, ...]]:
@@ -179,9 +179,9 @@ def test_an_animation_keeps_its_frames_times_and_loop(suffix: str, output: str) 
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
-@pytest.mark.parametrize(("asked", "number"), [("still", 0), ("frame1", 0), ("frame3", 2), ("frame5", 4)])
-def test_one_frame_of_an_animation(suffix: str, asked: str, number: int) -> None:
-    picture = decoded(made(counting(suffix=suffix), f"{asked}-w12-png").body)
+@pytest.mark.parametrize(("word", "number"), [("still", 0), ("frame1", 0), ("frame3", 2), ("frame5", 4)])
+def test_one_frame_of_an_animation(suffix: str, word: str, number: int) -> None:
+    picture = decoded(made(counting(suffix=suffix), f"{word}-w12-png").body)
     assert (picture.width, picture.height) == (12, 12)
     assert near(picture, 6, 6, frame_paint(number))
 
@@ -209,11 +209,11 @@ def test_a_wide_gamut_profile_is_converted_and_left_out() -> None:
 
 @pytest.mark.parametrize("output", ["jpeg", "webp", "avif", "png"])
 def test_no_metadata_is_left(output: str) -> None:
-    told = solid(64, 64, RED).copy()
-    told.set_type(pyvips.GValue.gstr_type, "exif-ifd3-GPSLatitude", "52/1 0/1 0/1")
-    told.set_type(pyvips.GValue.gstr_type, "exif-ifd0-ImageDescription", "secret place")
-    told.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta>secret place</x:xmpmeta>")
-    body = told.jpegsave_buffer()
+    picture = solid(64, 64, RED).copy()
+    picture.set_type(pyvips.GValue.gstr_type, "exif-ifd3-GPSLatitude", "52/1 0/1 0/1")
+    picture.set_type(pyvips.GValue.gstr_type, "exif-ifd0-ImageDescription", "secret place")
+    picture.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta>secret place</x:xmpmeta>")
+    body = picture.jpegsave_buffer()
     assert b"secret place" in body
     answer = made(body, f"w32-{output}")
     assert b"secret" not in answer.body
@@ -293,7 +293,7 @@ def test_an_alpha_that_hides_nothing_changes_nothing(effect: str) -> None:
     ramp = ramp.copy(interpretation="srgb")
     with opened(ramp.pngsave_buffer()) as plain, opened(ramp.bandjoin(255).pngsave_buffer()) as clear:
         recipe = parse(f"w100-{effect}png")
-        one, other = (decoded(render(fd, resolve_plan(recipe, probe(fd))).body) for fd in (plain, clear))
-    apart = other[0:3] - one
-    assert apart.abs().max() <= 1
-    assert abs(apart.avg()) < 0.1
+        opaque, transparent = (decoded(render(fd, resolve_plan(recipe, probe(fd))).body) for fd in (plain, clear))
+    difference = transparent[0:3] - opaque
+    assert difference.abs().max() <= 1
+    assert abs(difference.avg()) < 0.1
