@@ -1,10 +1,8 @@
-"""What the delivery plane asks of the world, and what each answer promises.
+"""Ports: what the delivery plane needs from the outside, and what each answer promises.
 
-An adapter translates every foreign error at its border. Two of ours may cross: `Unavailable` (the backend does not
-answer in time or answers nonsense;
-the request may be served without it, or becomes 503) and the refusals a method names. `asyncio.CancelledError` always
-passes through, and
-a cancelled call leaves nothing half-written.
+An adapter translates every foreign exception. Two kinds of ours may be raised: `Unavailable` (the backend does not
+answer in time, or its answer makes no sense; the request may be served without it, or becomes a 503), and the errors
+that a method names. `asyncio.CancelledError` always passes through, and a cancelled call leaves nothing half-written.
 """
 
 import os
@@ -25,9 +23,9 @@ from proxy.core.url.source_reference import Reference
 
 @dataclass(slots=True)
 class OpenOriginal:
-    """An original's bytes behind a file descriptor of its own, readable and seekable from 0; leaving it closes it.
+    """An original behind a file descriptor of its own, seekable and readable from 0; a context manager that closes it.
 
-    Length and SHA-256 have been checked by whoever opened it: what a worker decodes is what was uploaded.
+    Its length and SHA-256 were checked when it was opened: a worker decodes what was uploaded.
     """
 
     fd: int
@@ -35,11 +33,11 @@ class OpenOriginal:
     _closed: bool = field(default=False, init=False)
 
     def head(self, count: int) -> bytes:
-        """Read the first `count` bytes without moving the descriptor's offset."""
+        """Return the first `count` bytes. The descriptor's offset does not move."""
         return os.pread(self.fd, count, 0)
 
     def close(self) -> None:
-        """Close the descriptor, once."""
+        """Close the descriptor. Calling it again does nothing."""
         if not self._closed:
             self._closed = True
             os.close(self.fd)
@@ -52,37 +50,36 @@ class OpenOriginal:
 
 
 class Originals(Protocol):
-    """Originals by tenant and SHA-256. Writing is atomic and idempotent; nothing acknowledged is ever lost."""
+    """Originals by tenant and SHA-256. Writing is atomic and idempotent; what was acknowledged is never lost."""
 
     async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
         """Open an original.
 
-        Refuses with NotFound, with CorruptImage when its bytes no longer have its name, with LimitExceeded over the
-        byte limit.
+        Raise NotFound, CorruptImage if its bytes do not have its SHA-256, or LimitExceeded over the byte limit.
         """
         ...
 
     async def put(self, tenant: TenantName, digest: Digest, source: OpenOriginal) -> bool:
-        """Keep the whole of `source` under its name (the caller hashed it); True when it is new."""
+        """Store all of `source`, whose SHA-256 is `digest`. Return True if it is new."""
         ...
 
     async def ping(self) -> None:
-        """Return when the backend answers; `Unavailable` otherwise."""
+        """Return if the backend answers. Raise Unavailable otherwise."""
         ...
 
 
 class Sink(Protocol):
-    """Where what comes from outside is written to, within a limit, before it is an original."""
+    """What bytes from outside are written to, within a limit, before they are an original."""
 
     size_bytes: int
-    """Written so far."""
+    """Number of bytes written so far."""
 
     def expect(self, size_bytes: int) -> None:
-        """Refuse with LimitExceeded what is announced to be too large."""
+        """Raise LimitExceeded if the announced size is over the limit."""
         ...
 
-    def write(self, chunk: bytes) -> None:
-        """Append, blocking the thread; refuses with LimitExceeded beyond the limit."""
+    async def append(self, chunk: bytes) -> None:
+        """Write a chunk without blocking the event loop. Raise LimitExceeded over the limit, Unavailable if full."""
         ...
 
 
@@ -92,80 +89,80 @@ class Sources(Protocol):
     async def fetch(
         self, reference: Reference, sources: Sequence[Source], known: Validators, sink: Sink
     ) -> Validators | None:
-        """Write a source's bytes into `sink`, the whole of them, and give its version; None when it is `known` still.
+        """Write all of a source's bytes to `sink` and return their validators; None if `known` still holds.
 
-        `sources` are what the tenant allows: the reference and whatever it redirects to has to be within them. Refuses
-        with SourceNotAllowed, SourceNotFound, SourceFailed, SourceTimeout, LimitExceeded; what was written then is
-        worth nothing.
+        `sources` are those the tenant allows: they must contain the reference and whatever it redirects to. Raise
+        SourceNotAllowed, SourceNotFound, SourceFailed, SourceTimeout or LimitExceeded; what was written until then is
+        of no use.
         """
         ...
 
 
 class ResolvedReferences(Protocol):
-    """What references meant, kept beside the originals; the last word counts."""
+    """What references meant, stored beside the originals; the last write wins."""
 
     async def get(self, tenant: TenantName, reference: Reference) -> ResolvedReference | None:
-        """Give what was kept, or None; a damaged entry is none."""
+        """Return what was stored, or None. A damaged entry counts as missing."""
         ...
 
     async def put(self, tenant: TenantName, reference: Reference, meaning: ResolvedReference) -> None:
-        """Keep a meaning in the place of the one before."""
+        """Store what a reference means, in place of what it meant before."""
         ...
 
 
 class Derivatives(Protocol):
-    """One tier of finished pictures, or several stacked into one: the same two verbs at every layer."""
+    """One tier of finished derivatives, or several as one: the same verbs at every layer."""
 
     name: str
-    """Told in `Server-Timing` and in metrics: memory, redis, s3, files."""
+    """The tier's name in `Server-Timing` and in metrics: memory, redis, s3, files."""
 
     async def get(self, key: DerivativeKey) -> Derivative | None:
-        """Give what was put, whole and unharmed, or None; a damaged entry is a miss."""
+        """Return what was stored, whole and undamaged, or None. A damaged entry counts as missing."""
         ...
 
     async def put(self, key: DerivativeKey, derivative: Derivative) -> None:
-        """Keep a derivative; the first one under a key wins, and a tier may decline (too large, no room)."""
+        """Store a derivative. The first one under a key wins, and a tier may decline (too large, no room)."""
         ...
 
     async def purge(self, tenant: TenantName) -> int:
-        """Forget all derivatives of a tenant; how many there were. What is put meanwhile may stay."""
+        """Delete all derivatives of a tenant and return their number. What is stored meanwhile may stay."""
         ...
 
     async def ping(self) -> None:
-        """Return when the backend answers; `Unavailable` otherwise."""
+        """Return if the backend answers. Raise Unavailable otherwise."""
         ...
 
 
 class Cache(Protocol):
-    """The stacked tiers as delivery uses them: looked into before the work, filled behind the reply."""
+    """All tiers as delivery uses them: read before the work, written behind the reply."""
 
     def peek(self, key: DerivativeKey) -> tuple[str, Derivative] | None:
-        """Give what this process's memory holds, and the tier's name, without waiting."""
+        """Return the tier's name and the derivative from this process's memory, without waiting."""
         ...
 
     async def find(self, key: DerivativeKey) -> tuple[str, Derivative] | None:
-        """Give what the nearest tier holds, and the tier's name; a tier that is out is passed over."""
+        """Return the nearest tier's name and derivative, or None. A tier that is out is skipped."""
         ...
 
     def store(self, key: DerivativeKey, derivative: Derivative) -> None:
-        """Keep in memory at once and in the other tiers behind the reply; returns at once and never fails."""
+        """Store in memory at once and in the other tiers behind the reply. Return at once and never fail."""
         ...
 
 
 class Tenants(Protocol):
-    """Who may ask: names to keys and rules."""
+    """Tenants by name, with their keys and rules."""
 
     async def find(self, name: TenantName) -> Tenant | None:
-        """Give the tenant, or None when there is no such one. `Unavailable` when that cannot be known now."""
+        """Return the tenant, or None if there is none. Raise Unavailable if that cannot be known now."""
         ...
 
     async def ping(self) -> None:
-        """Return when the backend answers; `Unavailable` otherwise."""
+        """Return if the backend answers. Raise Unavailable otherwise."""
         ...
 
 
 class CachedTenants(Tenants, Protocol):
-    """Tenants some of whom this process knows."""
+    """Tenants of which this process caches some."""
 
     def peek(self, name: TenantName) -> Tenant | None:
         """Return a tenant from memory if it is fresh enough to be served, without waiting; None if `find` is needed."""
@@ -197,20 +194,20 @@ class RenderRecord:
 
 
 class RenderRecords(Protocol):
-    """Where what delivery learns is written down, in batches, behind the replies."""
+    """Where renders are recorded, in batches, behind the replies."""
 
     async def record(self, batch: Sequence[RenderRecord]) -> None:
-        """Write the batch in one transaction; recording the same render twice is recording it once."""
+        """Write the batch in one transaction. Recording a render twice has the effect of recording it once."""
         ...
 
 
 Planning = Callable[[Facts, Box | None], Plan | Trim | Page]
-"""Facts to a plan, or to a question: a Page wants the facts of that page, a Trim a box, the second argument."""
+"""From facts to a plan, or to a question: a Page needs the facts of that page, a Trim a box as the second argument."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderResult:
-    """What the pixel room gives back."""
+    """What a worker made of an original."""
 
     facts: Facts
     derivative: Derivative
@@ -219,25 +216,24 @@ class RenderResult:
 
 
 class Pixels(Protocol):
-    """The pixel room: sandboxed workers that decode, render and encode.
+    """Sandboxed workers that decode, render and encode.
 
-    A worker's death costs one retry elsewhere; a second death refuses with WorkerCrashed.
+    A job whose worker dies is retried once by another worker; if that dies too, WorkerCrashed is raised.
     """
 
     renderer_version: RendererVersion
 
     async def probe(self, original: OpenOriginal) -> Facts:
-        """Read the header. Refuses with UnsupportedFormat or CorruptImage."""
+        """Read the header. Raise UnsupportedFormat or CorruptImage, and DeadlineExceeded if the worker was killed."""
         ...
 
     async def render(
         self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None
     ) -> RenderResult:
-        """Render what `plan` says in one visit to one worker, probing first where no facts are known.
+        """Render what `plan` returns in one job of one worker, which probes first if no facts are known.
 
-        `watermark` is the picture that the plan's overlays lay over this one.
-
-        Refuses as `probe` and `plan` do, with CorruptImage when the pixels end early, with DeadlineExceeded when the
-        worker had to be killed. Cancelling it frees the worker.
+        `watermark` is the image that the plan's overlays lay over the original. Raise what `probe` and `plan` raise,
+        CorruptImage if the pixels end early, and DeadlineExceeded if the worker was killed because it took too long.
+        Cancelling the call frees the worker.
         """
         ...

@@ -105,7 +105,7 @@ async def _take(response: aiohttp.ClientResponse, known: Validators, sink: Sink)
         raise SourceFailed("The source answers in a content coding, though it was asked for none.")
     sink.expect(response.content_length or 0)
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        await asyncio.to_thread(sink.write, chunk)
+        await sink.append(chunk)
     return Validators.told(response.headers.get("etag", ""), response.headers.get("last-modified", ""))
 
 
