@@ -48,9 +48,15 @@ class AdmissionQueue:
         """Number of tickets that hold a permit."""
         self.admitted = 0
         """Total number of permits granted: the jobs that have begun, however many requests waited for each."""
-        self.moved_at = clock()
-        """When a permit was last granted or released, or the queue was last empty. A queue that does not move is not
-        ready."""
+        self._moved_at = clock()
+
+    @property
+    def moved_at(self) -> float:
+        """When a permit was last released or began to be waited for; now, if no ticket waits for one.
+
+        A queue that has not moved for long is stuck. Slow fetches do not count: they say nothing about the workers.
+        """
+        return self._moved_at if self._permits.waiting else self._clock()
 
     @property
     def waiting(self) -> int:
@@ -67,8 +73,6 @@ class AdmissionQueue:
             raise RuntimeError("A ticket is held by a task.")
         cancellations = task.cancelling()
         ticket = Ticket(tenant, task)
-        if not self._waiting:
-            self.moved_at = self._clock()
         self._waiting.setdefault(tenant, {})[ticket] = None
         try:
             yield ticket
@@ -82,16 +86,17 @@ class AdmissionQueue:
     @asynccontextmanager
     async def permit(self, ticket: Ticket) -> AsyncIterator[None]:
         """Wait for a permit and hold it. The ticket is used up by it."""
+        if not self._permits.waiting:
+            self._moved_at = self._clock()
         async with self._permits.acquire(ticket.tenant):
             self._discard(ticket)
             self.running += 1
             self.admitted += 1
-            self.moved_at = self._clock()
             try:
                 yield
             finally:
                 self.running -= 1
-                self.moved_at = self._clock()
+                self._moved_at = self._clock()
 
     def _evict_for(self, tenant: TenantName) -> None:
         """Evict the newest ticket of the tenant with the most waiting ones. Raise ServerBusy if that is not fair."""

@@ -18,6 +18,11 @@ class FairPermits:
         self._free = count
         self._queues: OrderedDict[TenantName, deque[Future[None]]] = OrderedDict()
 
+    @property
+    def waiting(self) -> int:
+        """Number of waiters."""
+        return sum(len(queue) for queue in self._queues.values())
+
     @asynccontextmanager
     async def acquire(self, tenant: TenantName) -> AsyncIterator[None]:
         """Wait for a permit and hold it."""

@@ -232,18 +232,27 @@ async def test_a_failure_gives_ticket_and_permit_back() -> None:
 async def test_the_queue_reports_when_it_last_moved() -> None:
     now_s, started = 100.0, list[str]()
     queue = AdmissionQueue(1, 10, lambda: now_s)
-    first, second = Job(queue, "a", started), Job(queue, "a", started, fetched=False)
+    first = Job(queue, "a", started)
     await settle()
     now_s = 200.0
+    second = Job(queue, "a", started)
+    await settle()
+    now_s = 300.0
     third = Job(queue, "a", started)
     await settle()
-    assert queue.moved_at == 100.0
+    assert queue.moved_at == 200.0
     first.done.set()
     await settle()
-    assert queue.moved_at == 200.0
-    await end(second, third)
-    now_s = 300.0
-    last = Job(queue, "a", started)
-    await asyncio.sleep(0)
+    now_s = 400.0
     assert queue.moved_at == 300.0
-    await end(last)
+    await end(second, third)
+
+
+async def test_a_queue_that_waits_for_originals_alone_is_not_stuck() -> None:
+    now_s, started = 100.0, list[str]()
+    queue = AdmissionQueue(1, 10, lambda: now_s)
+    jobs = [Job(queue, "a", started, fetched=False) for _ in range(3)]
+    await settle()
+    now_s = 500.0
+    assert (queue.waiting, queue.moved_at) == (3, 500.0)
+    await end(*jobs)

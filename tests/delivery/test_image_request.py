@@ -131,10 +131,10 @@ async def test_what_the_cached_tenant_explains_is_not_read_again() -> None:
 
 async def test_every_refusal_refreshes_once() -> None:
     world = World()
-    for wrong in (link(PATH, OTHER_KEY), link(f"/t/nobody/{H}/w300")):
+    for wrong in (link(PATH, OTHER_KEY), link(f"/t/nobody/{H}/w300"), link(f"/t/no-key/{H}/w300", NO_KEY)):
         with pytest.raises(Forbidden):
             await world.requests.authorize(wrong)
-    assert world.tenants.refreshed == {ACME: 1, "nobody": 1}
+    assert world.tenants.refreshed == {ACME: 1, "nobody": 1, "no-key": 1}
 
 
 async def test_made_up_links_leave_nothing_behind() -> None:

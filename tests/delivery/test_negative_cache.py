@@ -123,7 +123,8 @@ async def test_a_signed_request_sees_an_upload_at_once() -> None:
     del world.originals.stored[ACME, world.digest]
     for _ in range(3):
         assert isinstance(await world.error("w10-webp"), NotFound)
-    assert len(world.originals.fetched) == 3
+    assert isinstance(await world.error("~card", signed=False), NotFound)
+    assert len(world.originals.fetched) == 4
     world.originals.add(ACME, b"an original")
     assert await world.error("w10-webp") is None
 

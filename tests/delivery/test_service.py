@@ -172,6 +172,20 @@ async def test_a_watermark_is_fetched_on_the_same_ticket() -> None:
     assert (world.originals.held, world.originals.door.most) == (0, 1)
 
 
+async def test_watermarks_count_as_fetches() -> None:
+    world = World(permits=1, queue_length=10, fetches=1)
+    world.with_watermark()
+    world.originals.door.close()
+    tasks = [await world.start(f"w{width}-wm_logo-webp") for width in (100, 101)]
+    world.originals.door.open()
+    world.originals.door.close()
+    await settle()  # the first has its original and goes on to its watermark, the second to its original
+    assert (len(world.originals.fetched), world.originals.door.inside) == (2, 1)
+    world.originals.door.open()
+    await asyncio.gather(*tasks)
+    assert world.originals.door.most == 1
+
+
 async def test_a_watermark_that_is_missing_closes_the_original() -> None:
     world = World()
     world.with_watermark(stored=False)

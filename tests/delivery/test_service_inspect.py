@@ -62,6 +62,26 @@ async def test_fifty_inspections_of_an_unreadable_original_are_one_probe() -> No
     assert (world.pixels.probed, world.pixels.rendered, len(world.originals.fetched)) == (1, 0, 1)
 
 
+async def test_concurrent_inspections_look_once() -> None:
+    world = World()
+    request = await world.request("w300-webp")
+    assert set(await asyncio.gather(*(world.delivery.inspect(request) for _ in range(50)))) == {(WEBP, None)}
+    assert (world.cache.finds, world.pixels.probed) == (1, 1)
+
+
+async def test_as_many_probes_run_as_there_are_permits() -> None:
+    world = World(permits=1, queue_length=10)
+    world.pixels.door.close()
+    digests = [world.originals.add(ACME, b"original %d" % number) for number in range(3)]
+    requests = [await world.request("w10-webp", digest) for digest in digests]
+    tasks = [asyncio.create_task(world.delivery.inspect(request)) for request in requests]
+    await settle()
+    assert (world.admission.running, world.admission.waiting, world.pixels.probed) == (1, 2, 1)
+    world.pixels.door.open()
+    await asyncio.gather(*tasks)
+    assert world.pixels.door.most == 1
+
+
 async def test_inspections_are_refused_when_the_queue_is_full() -> None:
     world = World(permits=1, queue_length=1)
     world.pixels.door.close()
