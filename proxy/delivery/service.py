@@ -3,8 +3,7 @@
     memory → remembered failures → single flight → other tiers → facts and limits, where they are known
     → ticket → original → permit → worker → reply; the derivative and a record are stored behind it
 
-Until it holds a permit, a render is cancelled when its last waiter leaves. From then on it is finished and stored,
-even if every waiter's deadline passes: the work is nearly done, and the next request finds it.
+Until it holds a permit, a render is cancelled when its last waiter leaves. From then on it is finished and stored.
 """
 
 import asyncio
@@ -70,10 +69,7 @@ class _KnownOriginal:
 
 
 class Delivery:
-    """Delivers derivatives.
-
-    `fetches` bounds how many originals are fetched at once, `deadline_s` is the time of one request.
-    """
+    """Delivers derivatives. `fetches` bounds the concurrent fetches of originals, `deadline_s` the time of a request."""
 
     def __init__(  # noqa: PLR0913 - its dependencies, by name
         self,

@@ -1,4 +1,4 @@
-"""The ports of delivery in memory: what they were asked is counted, and events hold their answers back."""
+"""The ports of delivery in memory. Their calls are counted, and doors hold their answers back."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ async def advance(seconds: float) -> None:
 
 
 class Door:
-    """An event that is open at first, with a count of those who wait at it and of those it has let in at most."""
+    """An event that is set at first, and counts its waiters: now, at most, and cancelled."""
 
     def __init__(self) -> None:
         self._open = asyncio.Event()
@@ -48,11 +48,11 @@ class Door:
         self.cancelled = 0
 
     def close(self) -> None:
-        """Hold back who comes from now on."""
+        """Hold callers back from now on."""
         self._open.clear()
 
     def open(self) -> None:
-        """Let everybody pass."""
+        """Let all callers pass."""
         self._open.set()
 
     async def pass_through(self) -> None:

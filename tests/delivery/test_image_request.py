@@ -65,8 +65,8 @@ async def test_anything_else_is_forbidden(wrong: Link) -> None:
 async def test_a_link_is_void_from_its_second_on() -> None:
     world = World()
     soon = link(PATH, expires=1_000_060)
-    found = await world.requests.authorize(soon)
-    assert world.requests.build(found, soon, NegotiationHeaders()).lifetime_s == 60
+    owner = await world.requests.authorize(soon)
+    assert world.requests.build(owner, soon, NegotiationHeaders()).lifetime_s == 60
     world.now_s += 60
     with pytest.raises(Forbidden):
         await world.requests.authorize(soon)
@@ -153,18 +153,18 @@ async def test_made_up_links_leave_nothing_behind() -> None:
 async def test_a_misspelled_recipe_is_a_recipe_error() -> None:
     world = World()
     target = link(f"/t/acme/{H}/webp-w0320")
-    found = await world.requests.authorize(target)
+    owner = await world.requests.authorize(target)
     with pytest.raises(RecipeError) as error:
-        world.requests.build(found, target, NegotiationHeaders())
+        world.requests.build(owner, target, NegotiationHeaders())
     assert error.value.right == "w320-webp"
 
 
 async def test_the_client_counts_for_auto_alone() -> None:
     world = World()
-    found = await world.requests.authorize(link(PATH))
+    owner = await world.requests.authorize(link(PATH))
 
     def build(recipe: str, headers: NegotiationHeaders) -> image_request.ImageRequest:
-        return world.requests.build(found, link(f"/t/acme/{H}/{recipe}"), headers)
+        return world.requests.build(owner, link(f"/t/acme/{H}/{recipe}"), headers)
 
     assert build("w300-webp", AVIF).client is None
     assert build("w300-webp", AVIF).key == build("w300-webp", WEBP).key
@@ -176,9 +176,9 @@ async def test_hints_count_where_the_tenant_allows_them() -> None:
     world = World()
     target = link(f"/t/acme/{H}/auto")
     hinted = NegotiationHeaders("image/webp", (("sec-ch-width", "320"),))
-    found = await world.requests.authorize(target)
-    assert world.requests.build(found, target, hinted).recipe == parse("auto")
-    changed = replace(found, hints=True)
+    owner = await world.requests.authorize(target)
+    assert world.requests.build(owner, target, hinted).recipe == parse("auto")
+    changed = replace(owner, hints=True)
     assert world.requests.build(changed, target, hinted).recipe.width == 400
     limited = replace(changed, limits=Limits(output_side=100))
     assert world.requests.build(limited, target, hinted).recipe.width == 100
@@ -195,7 +195,7 @@ async def test_names_depend_on_all_that_affects_the_bytes() -> None:
         replace(first, limits=Limits(avif_side=100)),
         replace(first, name=TenantName("other")),
     ]
-    keys = [world.requests.build(found, target, AVIF).key for found in (first, *others)]
+    keys = [world.requests.build(owner, target, AVIF).key for owner in (first, *others)]
     assert len(set(keys)) == 5
 
 
@@ -218,9 +218,9 @@ async def test_a_reference_is_resolved_and_as_fresh_as_the_tenant_wants() -> Non
 async def test_a_wrong_recipe_is_told_before_the_source_is_asked() -> None:
     world = World()
     target = link(f"/t/acme/{CAT}/~nothing")
-    found = await world.requests.authorize(target)
+    owner = await world.requests.authorize(target)
     with pytest.raises(RecipeError):
-        await world.requests.resolve(found, target)
+        await world.requests.resolve(owner, target)
     assert world.source.conditions == []
 
 
