@@ -27,10 +27,11 @@ from proxy.core.errors import RouteNotFound, Unavailable
 from proxy.core.media.formats import readable, writable
 from proxy.core.planning.planner import Capabilities
 from proxy.delivery.admission import AdmissionQueue
+from proxy.delivery.fair_permits import FairPermits
 from proxy.delivery.image_request import RequestBuilder
 from proxy.delivery.render_log import RenderLog
-from proxy.delivery.service import Delivery, House
-from proxy.delivery.source_resolver import Outside, SourceResolver
+from proxy.delivery.service import Delivery
+from proxy.delivery.source_resolver import SourceResolver
 from proxy.http.endpoint import DeliveryEndpoint
 from proxy.http.fast_path import FastPath
 from proxy.http.health import Health
@@ -115,17 +116,17 @@ class App:
             tenants = TenantCache(SqlTenantRepository(database, limits_of(settings)), settings.tenant_ttl_s)
             references = _references(settings, backends, sources)
             requests = RequestBuilder(tenants, references, pool.renderer_version)
-            house = House(
+            delivery = Delivery(
                 cache=shelf,
                 originals=backends.originals,
                 pixels=pool,
                 admission=admission,
-                fetching=asyncio.Semaphore(settings.fetches),
+                fetches=FairPermits(settings.fetches),
                 render_log=render_log,
                 references=references,
                 capabilities=Capabilities(writable(settings.formats), settings.faces),
+                deadline_s=settings.deadline_s,
             )
-            delivery = Delivery(house, settings.deadline_s)
             self._edge = DeliveryEndpoint(requests, delivery, metrics, settings.log_requests)
             self._hits = FastPath(requests, delivery, metrics, settings.log_requests)
             self._health = _health(metrics, admission, pool, backends, database)
@@ -134,6 +135,8 @@ class App:
                 _stop, asyncio.create_task(shelf.write()), asyncio.create_task(render_log.write())
             )
             stack.push_async_callback(_drain, shelf)
+            stack.push_async_callback(references.close)
+            stack.push_async_callback(delivery.close)
             log.info(
                 "ready",
                 renderer_version=pool.renderer_version,
@@ -145,8 +148,14 @@ class App:
 
 
 def _references(settings: Settings, backends: Backends, sources: Mapping[str, Sources]) -> SourceResolver:
-    outside = Outside(sources, backends.originals, backends.resolved_references, readable(settings.formats))
-    return SourceResolver(outside, AdmissionQueue(settings.fetches, settings.queue_length), settings.source_deadline_s)
+    return SourceResolver(
+        sources=sources,
+        originals=backends.originals,
+        resolved_references=backends.resolved_references,
+        admission=AdmissionQueue(settings.fetches, settings.queue_length),
+        deadline_s=settings.source_deadline_s,
+        formats=readable(settings.formats),
+    )
 
 
 async def _nowhere(_request: Request, _error: Exception) -> Response:
@@ -182,7 +191,7 @@ def _watch(
     metrics.watch("darkroom_worker_crashes", "Workers that ended without being told to so far.", lambda: pool.crashes)
     metrics.watch("darkroom_shelf_pending_bytes", "Derivatives still to be written.", lambda: shelf.pending_bytes)
     metrics.watch("darkroom_shelf_left_out", "Derivatives not written for want of room.", lambda: shelf.dropped)
-    metrics.watch("darkroom_notes_given_up", "Renders never recorded.", lambda: render_log.given_up)
+    metrics.watch("darkroom_notes_given_up", "Renders never recorded.", lambda: render_log.dropped)
 
 
 async def _drain(shelf: WriteBehindCache) -> None:

@@ -33,11 +33,11 @@ class OpenOriginal:
     _closed: bool = field(default=False, init=False)
 
     def head(self, count: int) -> bytes:
-        """Read the first `count` bytes without moving the descriptor's offset."""
+        """Return the first `count` bytes. The descriptor's offset does not move."""
         return os.pread(self.fd, count, 0)
 
     def close(self) -> None:
-        """Close the descriptor, once."""
+        """Close the descriptor. Calling it again does nothing."""
         if not self._closed:
             self._closed = True
             os.close(self.fd)
@@ -50,7 +50,7 @@ class OpenOriginal:
 
 
 class Originals(Protocol):
-    """Originals by tenant and SHA-256. Writing is atomic and idempotent; nothing acknowledged is ever lost."""
+    """Originals by tenant and SHA-256. Writing is atomic and idempotent; what was acknowledged is never lost."""
 
     async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
         """Open an original.
@@ -75,14 +75,14 @@ class Sink(Protocol):
     """Where bytes from outside are written to, within a limit, before they become an original."""
 
     size_bytes: int
-    """Written so far."""
+    """Number of bytes written so far."""
 
     def expect(self, size_bytes: int) -> None:
         """Raise LimitExceeded if an announced length is over the limit."""
         ...
 
-    def write(self, chunk: bytes) -> None:
-        """Append; blocks the thread. Raise LimitExceeded beyond the limit."""
+    async def append(self, chunk: bytes) -> None:
+        """Write a chunk without blocking the event loop. Raise LimitExceeded over the limit, Unavailable if full."""
         ...
 
 
@@ -181,19 +181,19 @@ class Cache(Protocol):
 
 
 class Tenants(Protocol):
-    """Who may ask: names to keys and rules."""
+    """Tenants by name, with their keys and rules."""
 
     async def find(self, name: TenantName) -> Tenant | None:
-        """Give the tenant, or None when there is no such one. `Unavailable` when that cannot be known now."""
+        """Return the tenant, or None if there is none. Raise Unavailable if that cannot be known now."""
         ...
 
     async def ping(self) -> None:
-        """Return when the backend answers; `Unavailable` otherwise."""
+        """Return if the backend answers. Raise Unavailable otherwise."""
         ...
 
 
 class CachedTenants(Tenants, Protocol):
-    """Tenants some of whom this process knows."""
+    """Tenants of which this process caches some."""
 
     def peek(self, name: TenantName) -> Tenant | None:
         """Return a tenant from memory if it is fresh enough to be served, without waiting; None if `find` is needed."""
@@ -225,20 +225,20 @@ class RenderRecord:
 
 
 class RenderRecords(Protocol):
-    """Where what delivery learns is written down, in batches, behind the replies."""
+    """Where renders are recorded, in batches, behind the replies."""
 
     async def record(self, batch: Sequence[RenderRecord]) -> None:
-        """Write the batch in one transaction; recording the same render twice is recording it once."""
+        """Write the batch in one transaction. Recording a render twice has the effect of recording it once."""
         ...
 
 
 Planning = Callable[[Facts, Box | None], Plan | Trim | Page]
-"""Facts to a plan, or to a question: a Page wants the facts of that page, a Trim a box, the second argument."""
+"""From facts to a plan, or to a question: a Page needs the facts of that page, a Trim a box as the second argument."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderResult:
-    """What the pixel room gives back."""
+    """What a worker made of an original."""
 
     facts: Facts
     derivative: Derivative

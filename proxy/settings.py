@@ -60,7 +60,9 @@ class Settings(BaseSettings):
         description="Folder of more fonts, for text in SVG and for letters that DejaVu Sans lacks; alike on all nodes.",
     )
 
-    queue_length: int = Field(64, ge=1, le=10_000, description="Renders that may wait for a worker; beyond it 503.")
+    queue_length: int = Field(
+        64, ge=1, le=10_000, description="Requests that may wait for their original or a worker; beyond it 503."
+    )
     fetches: int = Field(32, ge=1, le=1_000, description="Originals fetched at once.")
     deadline_s: float = Field(10.0, gt=0, le=120, description="Time one request may take before 504.")
     render_deadline_s: float = Field(8.0, gt=0, le=120, description="Time one worker may take before it is killed.")

@@ -60,7 +60,7 @@ class UploadService:
         limits = await limits_of_tenant(self.database, tenant, self.limits)
         with StagedFile(limits.source_bytes) as intake:
             async for chunk in source:
-                await asyncio.to_thread(intake.write, chunk)
+                await intake.append(chunk)
             with intake.open() as original:
                 facts = await self._examine(original, limits)
                 os.lseek(original.fd, 0, os.SEEK_SET)

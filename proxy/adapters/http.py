@@ -12,7 +12,6 @@ aiohttp lets us open each socket, and sends a path as it is written. Sources: RF
 addresses of one name.
 """
 
-import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -107,7 +106,7 @@ async def _receive(response: aiohttp.ClientResponse, known: Validators, sink: Si
         raise SourceFailed("The source answered in a content coding, although the request accepts none.")
     sink.expect(response.content_length or 0)
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        await asyncio.to_thread(sink.write, chunk)
+        await sink.append(chunk)
     return Validators.from_headers(response.headers.get("etag", ""), response.headers.get("last-modified", ""))
 
 

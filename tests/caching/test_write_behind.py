@@ -1,18 +1,14 @@
-"""Behind the reply: the cache writes derivatives, the render log writes records; both are bounded and retry."""
+"""Behind the reply: the write-behind cache writes what was stored, within a bound."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
 from proxy.caching.write_behind import WriteBehindCache
 from proxy.core.errors import Unavailable
-from proxy.core.identifiers import DerivativeKey, Digest, TenantName
+from proxy.core.identifiers import DerivativeKey
 from proxy.core.media.derivative import Derivative
-from proxy.core.media.facts import Facts
-from proxy.core.media.formats import JPEG, WEBP
-from proxy.delivery.render_log import RenderLog
-from proxy.ports import RenderRecord
+from proxy.core.media.formats import WEBP
 from tests.patience import until
 
 
@@ -121,47 +117,3 @@ async def test_a_write_that_takes_too_long_is_given_up(monkeypatch: pytest.Monke
     await asyncio.wait_for(cache.drain(), 5)
     assert cache.pending_bytes == 0
     writing.cancel()
-
-
-class Ledger:
-    """RenderRecords that can be out."""
-
-    def __init__(self) -> None:
-        self.rows: list[RenderRecord] = []
-        self.out = False
-
-    async def record(self, batch: Sequence[RenderRecord]) -> None:
-        if self.out:
-            raise Unavailable("out")
-        self.rows.extend(batch)
-
-
-def rendered(number: int) -> RenderRecord:
-    facts = Facts(JPEG, 10, 10)
-    return RenderRecord(TenantName("acme"), Digest("a" * 64), key(number), "w1-webp", facts, "webp", 1, 1, 100, 0.01)
-
-
-async def test_what_was_noted_is_written_at_the_end() -> None:
-    ledger = Ledger()
-    render_log = RenderLog(ledger)
-    writing = asyncio.create_task(render_log.write())
-    await asyncio.sleep(0)
-    for number in range(450):
-        render_log.append(rendered(number))
-    writing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
-    assert [row.key for row in ledger.rows] == [key(number) for number in range(450)]
-
-
-async def test_pending_wait_while_the_records_are_out_and_the_oldest_go_first() -> None:
-    ledger = Ledger()
-    ledger.out = True
-    render_log = RenderLog(ledger, size=300)
-    for number in range(310):
-        render_log.append(rendered(number))
-    await render_log._write_all()
-    assert (len(render_log._pending), render_log.given_up) == (300, 10)
-    ledger.out = False
-    await render_log._write_all()
-    assert [row.key for row in ledger.rows] == [key(number) for number in range(10, 310)]

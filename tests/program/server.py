@@ -121,6 +121,16 @@ class Server:
         samples = (sample for family in families for sample in family.samples)
         return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
 
+    def connect(self, sent: bytes) -> socket.socket:
+        """Send bytes as they are and return the open connection."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        connection.sendall(sent)
+        return connection
+
+    def shows(self, **metrics: float) -> bool:
+        """Report whether all of these metrics have these values."""
+        return all(self.metric(name) == value for name, value in metrics.items())
+
     def workers(self) -> list[int]:
         """Give the process ids of the pixel workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()

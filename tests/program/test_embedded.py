@@ -4,9 +4,10 @@ import json
 import os
 import shutil
 import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
 from urllib.parse import urlsplit
 
 import httpx
@@ -190,13 +191,26 @@ def test_overload_is_answered_with_200_and_503_alone_and_hits_go_on(home: Home) 
         assert busy.headers["cache-control"] == "no-store"
 
 
-def test_a_client_that_leaves_frees_its_slot(home: Home, server: Server) -> None:
-    name = home.upload(noisy(3000, 2000, seed=3))[0]["original"]
-    target = sign(f"/t/acme/{name}/w2999-png").encode()
-    for _ in range(4):
-        threading.Thread(target=server.raw, args=(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n",)).start()
-    server.wait_until(lambda: server.metric("darkroom_renders_running") == 0)
-    assert server.picture(name, "w20-webp").status_code == 200
+def test_clients_that_leave_the_queue_are_not_rendered_for_and_a_running_render_is_stored(home: Home) -> None:
+    with serving(home, DARKROOM_WORKERS="1", DARKROOM_RENDER_DEADLINE_S="30") as server:
+        name = home.upload(halves(seed=3))[0]["original"]
+        workers = server.workers()
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        clients = []
+        for waiting, width in enumerate((299, 298, 297)):
+            target = sign(f"/t/acme/{name}/w{width}-png").encode()
+            clients.append(server.connect(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"))
+            server.wait_until(partial(server.shows, darkroom_renders_running=1, darkroom_queue_length=waiting))
+        for client in clients:
+            client.close()
+        server.wait_until(partial(server.shows, darkroom_renders_running=1, darkroom_queue_length=0))
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+        server.wait_until(partial(server.shows, darkroom_renders_running=0, darkroom_queue_length=0))
+        assert server.shows(darkroom_renders=1, darkroom_worker_restarts=0)
+        answer = server.picture(name, "w299-png")
+        assert (answer.status_code, answer.headers["server-timing"]) == (200, 'tier;desc="memory"')
 
 
 def test_a_killed_worker_costs_a_retry_at_most(home: Home) -> None:
@@ -222,7 +236,9 @@ def test_workers_that_hang_are_replaced_by_the_deadline(home: Home) -> None:
         late = server.picture(name, "w31-webp")
         assert (late.status_code, late.json()["code"]) == (504, "deadline")
         assert late.headers["cache-control"] == "no-store"
-        server.wait_until(lambda: server.picture(name, "w31-webp").status_code == 200)
+        widths = count(32)  # a render that was killed is remembered, so each request is for another one
+        server.wait_until(lambda: server.picture(name, f"w{next(widths)}-webp").status_code == 200)
+        assert server.picture(name, "w31-webp").status_code == 504
 
 
 def test_sigterm_finishes_what_runs_and_ends_with_0(home: Home) -> None:

@@ -144,10 +144,13 @@ def test_an_original_that_is_no_whole_picture_is_refused_and_remembered(
     home: Home, server: Server, body: bytes, status: int, code: str
 ) -> None:
     name = home.plant(body)
-    for _ in range(2):
-        answer = server.picture(name, "w320-h180-webp")
+    renders = server.metric("darkroom_renders")
+    for recipe in ("w320-h180-webp", "w320-h180-webp", "w320-h180-webp"):
+        answer = server.picture(name, recipe)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
         assert answer.headers["cache-control"] == "public, max-age=60"
+    assert server.http.head(sign(f"/t/acme/{name}/w320-h180-webp")).status_code == status
+    assert server.metric("darkroom_renders") == renders + 1
     assert server.metric("darkroom_worker_crashes") == 0
 
 

@@ -164,7 +164,7 @@ async def _get(client: "S3Client", reference: Reference, known: Validators, sink
     async with body:
         sink.expect(size_bytes)
         async for chunk in body.iter_chunks(_CHUNK_BYTES):
-            await asyncio.to_thread(sink.write, chunk)
+            await sink.append(chunk)
     # the stream checks no length
     if sink.size_bytes != size_bytes:
         raise SourceFailed("The source ended its answer early.")
