@@ -39,6 +39,8 @@ class Delivered:
     derivative: Derivative
     tier: str
     stages: tuple[tuple[str, float], ...] = ()
+    joined: bool = False
+    """Whether this caller waited for the work of another one."""
 
 
 @dataclass(frozen=True, slots=True)

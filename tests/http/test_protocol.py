@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from proxy.http.problem import Headers
-from proxy.http.protocol import LARGEST_BYTES, FastPathProtocol
+from proxy.http.protocol import MAX_HEAD_BYTES, FastPathProtocol
 
 _WAIT_S = 20.0
 _GET = b"GET /held HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -24,10 +24,14 @@ class App:
 
     short: list[bytes] = field(default_factory=list)
     long: list[str] = field(default_factory=list)
+    unparsable: list[str] = field(default_factory=list)
 
     def respond_from_memory(self, target: bytes, _: Headers) -> tuple[int, bytes, bytes] | None:
         self.short.append(target)
         return (200, b"content-length: 5\r\n", _HELD) if target == b"/held" else None
+
+    def note_unparsable(self, request_id: str, sent_bytes: int) -> None:
+        self.unparsable.append(request_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.long.append(scope["method"] + scope["path"])
@@ -113,7 +117,7 @@ async def test_half_a_request_behind_a_whole_one_is_not_lost(app: App, say: Say)
         _GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
         _GET.replace(b"1.1", b"1.0"),
         _GET.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"),
-        _GET.replace(b"here", b"h" * LARGEST_BYTES),
+        _GET.replace(b"here", b"h" * MAX_HEAD_BYTES),
     ],
     ids=["HEAD", "POST", "body", "chunks", "close", "HTTP/1.0", "upgrade", "long"],
 )

@@ -148,7 +148,7 @@ def test_an_original_that_is_no_whole_picture_is_refused_and_remembered(
         answer = server.picture(name, "w320-h180-webp")
         assert (answer.status_code, answer.json()["code"]) == (status, code)
         assert answer.headers["cache-control"] == "public, max-age=60"
-    assert server.metric("darkroom_worker_restarts") == 0
+    assert server.metric("darkroom_worker_restarts_total") == 0
 
 
 def test_an_original_whose_bytes_changed_is_never_shown(home: Home, server: Server) -> None:
