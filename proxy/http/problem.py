@@ -28,7 +28,7 @@ class Response(NamedTuple):
     headers: Headers
     body: bytes
     tier: str = "none"
-    """Tier of the cache that the picture came from, `render`, `joined`, or `none`."""
+    """Tier of the cache that the picture came from, `render`, `coalesced`, or `none`."""
 
 
 def new_request_id() -> str:
