@@ -208,7 +208,7 @@ class SlowTier(MemoryDerivatives):
             raise self.error
         self.rows[key] = derivative
 
-    async def purge(self, tenant: TenantName) -> int:
+    async def purge(self, tenant: TenantName, original: Digest | None = None) -> int:
         return 0
 
     async def ping(self) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import signal
-import threading
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -112,14 +112,6 @@ def test_a_purge_ends_what_memory_holds_and_what_is_written_while_it_runs(home: 
     assert 'desc="memory"' in shown().headers["server-timing"]
 
 
-def test_a_304_needs_the_url_alone(server: Server) -> None:
-    """No such original exists: the ETag of the second request is known all the same."""
-    etag = server.picture("0" * 64, "w10-webp").headers.get("etag")
-    assert etag is None
-    with_head = server.http.head(sign(f"/t/acme/{'0' * 64}/w10-webp"))
-    assert with_head.status_code == 404
-
-
 def test_if_none_match_is_answered_without_the_store(home: Home, server: Server) -> None:
     name = home.upload(halves(seed=2))[0]["original"]
     etag = server.picture(name, "w50-webp").headers["etag"]
@@ -190,12 +182,20 @@ def test_overload_is_answered_with_200_and_503_alone_and_hits_go_on(home: Home) 
         assert busy.headers["cache-control"] == "no-store"
 
 
-def test_a_client_that_leaves_frees_its_slot(home: Home, server: Server) -> None:
+def test_clients_that_disconnect_while_they_wait_are_not_rendered_for(home: Home, server: Server) -> None:
     name = home.upload(noisy(3000, 2000, seed=3))[0]["original"]
-    target = sign(f"/t/acme/{name}/w2999-png").encode()
-    for _ in range(4):
-        threading.Thread(target=server.raw, args=(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n",)).start()
+    before = server.metric("darkroom_renders_total")
+    clients = []
+    for width in range(2_990, 3_000):
+        client = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        client.sendall(f"GET {sign(f'/t/acme/{name}/w{width}-png')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        clients.append(client)
+    server.wait_until(lambda: server.metric("darkroom_queue_length") >= 5)
+    for client in clients:
+        client.close()
+    server.wait_until(lambda: server.metric("darkroom_queue_length") == 0)
     server.wait_until(lambda: server.metric("darkroom_renders_running") == 0)
+    assert before < server.metric("darkroom_renders_total") < before + len(clients)
     assert server.picture(name, "w20-webp").status_code == 200
 
 
