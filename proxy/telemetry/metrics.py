@@ -51,7 +51,7 @@ class _CounterReading(Collector):
     def collect(self) -> Iterable[Metric]:
         """See `Collector`."""
         family = CounterMetricFamily(self._name, self._description, labels=[self._label] if self._label else [])
-        for value, count in dict(self._read()).items():
+        for value, count in self._read().items():
             family.add_metric([value] if self._label else [], count)
         return (family,)
 
@@ -108,5 +108,5 @@ class Metrics:
     def labelled_counter(
         self, name: str, description: str, label: str, read: Callable[[], Mapping[str, float]]
     ) -> None:
-        """Export values that only grow, one for each value of `label`; `read` returns them."""
+        """Export values that only grow, one for each value of `label`; `read` returns a copy of them."""
         self.registry.register(_CounterReading(name, description, label, read))

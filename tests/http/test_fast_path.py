@@ -2,10 +2,13 @@
 
 import pytest
 
+from proxy.core.media.derivative import Derivative
+from proxy.core.media.formats import WEBP
 from proxy.core.tenant import Tenant
 from proxy.core.url.source_reference import write_reference
 from tests.http import world as worlds
 from tests.http.world import ACME, KEY, Received, World, tenant
+from tests.patience import until
 
 H = "a" * 64
 _OF_ONE_RESPONSE = {"x-request-id"}
@@ -122,6 +125,19 @@ async def test_a_picture_that_memory_has_dropped_is_left_to_the_endpoint(warm: W
     assert warm.fast(warm.target("w300-webp")) is not None
     await warm.memory.purge(ACME)
     assert warm.fast(warm.target("w300-webp")) is None
+
+
+async def test_a_head_is_not_reused_for_a_body_of_another_length(warm: World) -> None:
+    warm.app.start()
+    assert warm.fast(warm.target("w300-webp")) is not None
+    await until(lambda: len(warm.slow.rows) == 2)
+    [key] = [key for key, derivative in warm.slow.rows.items() if derivative.format is WEBP]
+    await warm.memory.purge(ACME)
+    warm.memory.store(key, Derivative(b"a body of another length", WEBP, 300, 200))
+    received = warm.fast(warm.target("w300-webp"))
+    assert received is not None
+    assert int(received.headers["content-length"]) == len(received.body) == 24
+    await warm.app.stop()
 
 
 async def test_requests_that_are_all_logged_are_left_to_the_endpoint() -> None:

@@ -38,19 +38,6 @@ def test_a_response_of_a_new_kind_may_come_while_metrics_are_read() -> None:
     assert len(seen) == 3
 
 
-def test_a_labelled_counter_may_grow_while_it_is_read() -> None:
-    metrics = Metrics()
-
-    class Count(int):
-        def __float__(self) -> float:
-            restarts[f"reason {len(restarts)}"] = 1
-            return 1.0
-
-    restarts: dict[str, int] = {"died": Count(1), "rss": 1}
-    metrics.labelled_counter("darkroom_x_total", "X.", "reason", lambda: restarts)
-    assert 'darkroom_x_total{reason="died"} 1.0' in text(metrics)
-
-
 def test_counters_are_counters_and_gauges_gauges() -> None:
     metrics = Metrics()
     metrics.gauge("darkroom_a", "A.", lambda: 3)
