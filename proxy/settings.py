@@ -37,6 +37,19 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
 
+    ops_host: str = Field("127.0.0.1", description="Address to listen on for `/readyz` and `/metrics`.")
+    ops_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port for `/readyz` and `/metrics` alone; 0 picks a free one. They then leave the public port.",
+    )
+    ops_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token for `/readyz` and `/metrics`. With neither token nor port, only loopback clients get "
+        "them.",
+    )
+
     workers: int = Field(0, ge=0, le=256, description="Pixel workers; 0 means one per available core.")
     worker_jobs: int = Field(1_000, ge=1, description="Jobs after which a worker is replaced.")
     worker_rss_bytes: int = Field(
@@ -66,7 +79,9 @@ class Settings(BaseSettings):
     fetches: int = Field(32, ge=1, le=1_000, description="Originals fetched at once.")
     deadline_s: float = Field(10.0, gt=0, le=120, description="Time one request may take before 504.")
     render_deadline_s: float = Field(8.0, gt=0, le=120, description="Time one worker may take before it is killed.")
-    drain_s: float = Field(15.0, ge=0, le=600, description="Time running requests get after SIGTERM.")
+    drain_s: float = Field(
+        15.0, ge=0, le=600, description="Time for running requests after SIGTERM; stopping takes at most 12 s more."
+    )
 
     memory_cache_bytes: int = Field(256 * 2**20, ge=0, description="Budget of the in-process derivative cache.")
     derivative_disk_bytes: int = Field(
@@ -105,12 +120,10 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto`: console on a terminal, JSON elsewhere."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severity that is logged."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_requests: Literal["all", "work", "none"] = Field(
         "work",
-        description="`work` logs renders and refusals and leaves out hits and 304s; `all` logs every request.",
+        description="`work` logs renders and a sample of the refusals, `all` every request, `none` none.",
     )
 
     @field_validator("formats")

@@ -82,12 +82,13 @@ def test_every_code_has_a_row_with_its_status_and_lifetime() -> None:
 
 def test_every_metric_has_a_row() -> None:
     metrics = Metrics()
-    metrics.answered(200, "memory", 1)
-    metrics.staged((("render", 0.1),))
-    metrics.skipped("redis")
-    shown = re.findall(r"^# TYPE (darkroom_\w+)", generate_latest(metrics.registry).decode(), re.MULTILINE)
-    watched = re.findall(r'metrics\.watch\("(\w+)"', (ROOT / "catalog" / "app.py").read_text())
-    names = {name for name in (*shown, *watched) if not name.endswith("_created")}
+    metrics.count_response(200, "memory", 1)
+    metrics.observe_stages((("render", 0.1),))
+    metrics.count_skip("redis")
+    counted = re.findall(r"^# TYPE (darkroom_\w+)", generate_latest(metrics.registry).decode(), re.MULTILINE)
+    wiring = "".join((ROOT / plane / "app.py").read_text() for plane in ("proxy", "catalog"))
+    read = re.findall(r'metrics\.(?:gauge|counter|labelled_counter)\(\s*"(\w+)"', wiring)
+    names = {name for name in (*counted, *read) if not name.endswith("_created")}
     told = {ticked(row[0])[0] for row in rows("operations.md") if row[0].startswith("`darkroom_")}
     assert told == names
 

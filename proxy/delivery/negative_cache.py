@@ -17,7 +17,15 @@ from time import monotonic
 
 from cachetools import TTLCache
 
-from proxy.core.errors import DarkroomError, DeadlineExceeded, LimitExceeded, NotFound, UnsupportedFormat, WorkerCrashed
+from proxy.core.errors import (
+    DarkroomError,
+    DeadlineExceeded,
+    LimitExceeded,
+    NotFound,
+    UnsupportedFormat,
+    WorkerCrashed,
+    WorkerKilled,
+)
 from proxy.core.identifiers import Digest
 from proxy.delivery.bare_errors import without_traceback
 from proxy.delivery.image_request import ImageRequest
@@ -66,7 +74,7 @@ class NegativeCache:
         """Remember the failure of a probe. No recipe is involved in it, so the original alone is the cause."""
         try:
             yield
-        except (UnsupportedFormat, LimitExceeded, DeadlineExceeded) as error:
+        except (UnsupportedFormat, LimitExceeded, DeadlineExceeded, WorkerKilled) as error:
             self._failures[_original(request)] = without_traceback(error)
             raise
 
@@ -80,7 +88,7 @@ def _scope(request: ImageRequest, error: DarkroomError) -> Hashable | None:
             return *_original(request), request.tenant.limits
         case LimitExceeded():
             return request.key, request.tenant.limits
-        case DeadlineExceeded():
+        case DeadlineExceeded() | WorkerKilled():
             return request.key
         case _:
             return None

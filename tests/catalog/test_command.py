@@ -458,6 +458,6 @@ def test_serve_says_what_is_turned_on_and_not_installed(
     """In this process, where a library can be taken away: a sentence and the exit code of a wrong setting."""
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
     with pytest.raises(typer.Exit) as ended:
-        serve._look_at_extras(Settings(formats="svg,heic"))
+        serve._check_extras(Settings(formats="svg,heic"))
     assert ended.value.exit_code == Exit.USAGE
     assert "heic: pip install '.[heic]'" in capsys.readouterr().err

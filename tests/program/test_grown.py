@@ -53,7 +53,7 @@ async def test_the_original_is_in_s3_the_derivative_in_s3_and_redis_and_the_reco
             assert answer.status_code == 200, answer.text
             width, height, left, right = seen(answer.content)
             assert (width, height, red(left), blue(right)) == (300, 200, True, True)
-            one.wait_until(lambda: one.metric("darkroom_shelf_pending_bytes") == 0)
+            one.wait_until(lambda: one.metric("darkroom_derivative_write_queue_bytes") == 0)
             beside = other.picture(name, "w300-webp")
             assert beside.content == answer.content
             assert 'desc="redis"' in beside.headers["server-timing"]
@@ -87,7 +87,8 @@ async def test_without_redis_pictures_are_served_and_soon(
             own_redis.kill()
             assert server.picture(name, "w70-webp").status_code == 200
             ready = server.get("/readyz")
-            assert ready.status_code == 200
+            assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+            assert "redis" in ready.json()["checks"]["cache"]
 
     await asyncio.to_thread(use)
 
@@ -107,10 +108,12 @@ async def test_without_s3_hits_go_on_and_misses_are_503_until_it_is_back(
         miss = await asyncio.to_thread(server.picture, name, "w51-webp")
         assert (miss.status_code, miss.json()["code"]) == (503, "unavailable")
         assert miss.headers["retry-after"]
-        assert (await asyncio.to_thread(server.get, "/readyz")).status_code == 503
+        degraded = await asyncio.to_thread(server.get, "/readyz")
+        assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")
+        assert degraded.json()["checks"]["store"] != "ok"
         await s3_cutter.restore()
         await asyncio.to_thread(server.wait_until, lambda: server.picture(name, "w51-webp").status_code == 200)
-        await asyncio.to_thread(server.wait_until, lambda: server.get("/readyz").status_code == 200)
+        await asyncio.to_thread(server.wait_until, lambda: server.get("/readyz").json()["status"] == "ready")
     finally:
         await asyncio.to_thread(server_context.__exit__, None, None, None)
 
@@ -168,12 +171,12 @@ def test_a_full_disk_for_derivatives_still_shows_pictures(tmp_path: Path) -> Non
     with serving(home) as server:
         name = home.upload(halves())[0]["original"]
         assert server.picture(name, "w50-webp").status_code == 200
-        server.wait_until(lambda: server.metric("darkroom_shelf_pending_bytes") == 0)
+        server.wait_until(lambda: server.metric("darkroom_derivative_write_queue_bytes") == 0)
         folder = tmp_path / "derivatives"
         folder.rename(tmp_path / "away")
         folder.write_bytes(b"no folder: nothing can be kept here")
         begun = time.monotonic()
         assert server.picture(name, "w51-webp").status_code == 200
         assert time.monotonic() - begun < 30
-        server.wait_until(lambda: server.metric("darkroom_shelf_pending_bytes") == 0)
+        server.wait_until(lambda: server.metric("darkroom_derivative_write_queue_bytes") == 0)
         assert 'desc="memory"' in server.picture(name, "w51-webp").headers["server-timing"]
