@@ -16,8 +16,9 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from catalog.records.database import Database, open_database
+from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
+from catalog.records.schema import open_database
 from catalog.tenants.rules import limits_of
 from catalog.tenants.tenant_repository import SqlTenantRepository
 from proxy.backends import Backends, open_backends, open_sources
@@ -114,6 +115,7 @@ class App:
             shelf, render_log = WriteBehindCache(backends.derivatives), RenderLog(SqlRenderRecords(database))
             admission = AdmissionQueue(pool.size, settings.queue_length)
             tenants = TenantCache(SqlTenantRepository(database, limits_of(settings)), settings.tenant_ttl_s)
+            stack.push_async_callback(tenants.close)
             references = _references(settings, backends, sources)
             requests = RequestBuilder(tenants, references, pool.renderer_version)
             delivery = Delivery(
@@ -131,6 +133,7 @@ class App:
             self._hits = FastPath(requests, delivery, metrics, settings.log_requests)
             self._health = _health(metrics, admission, pool, backends, database)
             _watch(metrics, pool, admission, shelf, render_log)
+            metrics.watch("darkroom_tenant_read_failures", "Failed reads of tenants.", lambda: tenants.failures)
             stack.push_async_callback(
                 _stop, asyncio.create_task(shelf.write()), asyncio.create_task(render_log.write())
             )

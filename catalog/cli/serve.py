@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.output import Exit, ending, read_settings, run, say_error
+from catalog.cli.arguments import epilog
+from catalog.cli.exit_codes import Exit
+from catalog.cli.output import print_stderr
+from catalog.cli.settings import read_settings, run
 
 if TYPE_CHECKING:
     from proxy.settings import Settings
@@ -19,7 +22,7 @@ KEEP_ALIVE_S = 75
 
 def register(app: typer.Typer) -> None:
     """Put the command into the program."""
-    app.command(epilog=ending("darkroom serve", "darkroom serve --host 0.0.0.0 --port 8080"))(serve)
+    app.command(epilog=epilog("darkroom serve", "darkroom serve --host 0.0.0.0 --port 8080"))(serve)
 
 
 def serve(
@@ -44,16 +47,17 @@ def _look_at_extras(settings: "Settings") -> None:
     from catalog.maintenance.extras import find_extras, how_to_install
 
     if missing := find_extras(settings).missing:
-        say_error(f"Turned on and not installed: {', '.join(missing)}: {how_to_install(missing)}, or turn them off.")
+        print_stderr(f"Turned on and not installed: {', '.join(missing)}: {how_to_install(missing)}, or turn them off.")
         raise typer.Exit(Exit.USAGE)
 
 
 async def _look_at_database(settings: "Settings") -> None:
     """Refuse in a sentence, before anything starts, what would otherwise fail in the middle of starting."""
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
+    from catalog.secrets.service import check_secrets
 
-    async with open_database(settings):
-        pass
+    async with open_database(settings) as database:
+        await check_secrets(database)
 
 
 def listen(settings: "Settings") -> socket.socket:
@@ -62,7 +66,7 @@ def listen(settings: "Settings") -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        say_error(
+        print_stderr(
             f"{settings.host} port {settings.port} cannot be listened on ({error.strerror}): "
             "choose others with --host and --port."
         )

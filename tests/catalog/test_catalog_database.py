@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from catalog.core.errors import Misconfigured, NotMigrated
-from catalog.records.database import Database, connect_database, database_url, open_database
+from catalog.records.database import Database, connect_database, database_url
+from catalog.records.schema import open_database
 from catalog.records.tables import Secret, Tenant
 from proxy.core.errors import Unavailable
 from proxy.settings import Settings
@@ -38,7 +39,7 @@ async def test_a_time_without_a_zone_is_not_written(database: Database) -> None:
 async def test_foreign_keys_hold(database: Database) -> None:
     with pytest.raises(IntegrityError):
         async with database.writing() as session:
-            session.add(Secret(tenant="nobody", secret="x" * 16))
+            session.add(Secret(tenant="nobody", encrypted_secret="x" * 16, fingerprint="f"))
 
 
 async def test_a_failed_block_leaves_nothing(database: Database) -> None:
@@ -100,6 +101,23 @@ async def test_the_home_folder_is_the_owners_alone(tmp_path: Path) -> None:
     async with open_database(settings):
         assert stat.S_IMODE(settings.home.stat().st_mode) == 0o700
         assert (settings.home / "darkroom.db").is_file()
+
+
+async def test_a_home_that_others_could_read_is_restricted(tmp_path: Path) -> None:
+    """Also one that exists, with the database and the files beside it."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    home.chmod(0o755)
+    for name in ("darkroom.db", "darkroom.db-wal"):
+        (home / name).touch(0o644)
+        (home / name).chmod(0o644)
+    async with open_database(Settings(home=home)) as database, database.writing() as session:
+        session.add(Tenant(name="acme"))
+        await session.flush()
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in home.iterdir()}
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert set(modes.values()) == {0o600}, modes
+    assert {"darkroom.db", "darkroom.db-wal", "secret.keys"} <= set(modes)
 
 
 async def test_the_embedded_database_waits_for_its_disk(tmp_path: Path) -> None:

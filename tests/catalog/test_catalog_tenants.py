@@ -39,7 +39,7 @@ async def test_made_secrets_are_long_and_differ(database: Database) -> None:
 async def test_a_new_key_hides_its_secret_in_repr(database: Database) -> None:
     made = await create_tenant(database, ACME, SECRET)
     assert SECRET not in repr(made)
-    assert SECRET not in repr(Secret(tenant="acme", secret=SECRET))
+    assert SECRET not in repr(Secret(tenant="acme", encrypted_secret=SECRET, fingerprint=SECRET))
 
 
 async def test_of_eight_who_create_one_tenant_one_does(database: Database) -> None:
@@ -177,7 +177,7 @@ def test_limits_come_from_the_settings_and_never_pass_the_hard_caps() -> None:
             {"source_side": 5},
             "source_side",
             Limits(),
-            "its tenant's own: darkroom tenant set acme --limit source_side=…",
+            "the tenant's own limit: darkroom tenant set acme --limit source_side=…",
         ),
         ({"source_side": HARD_CAPS.source_side}, "source_side", Limits(), None),
         ({}, "source_side", HARD_CAPS, None),
@@ -185,7 +185,7 @@ def test_limits_come_from_the_settings_and_never_pass_the_hard_caps() -> None:
             {"source_side": 5},
             "source_side",
             HARD_CAPS,
-            "its tenant's own: darkroom tenant set acme --limit source_side=…",
+            "the tenant's own limit: darkroom tenant set acme --limit source_side=…",
         ),
         ({"source_bytes": 500}, "source_bytes", Limits(source_bytes=400), "DARKROOM_SOURCE_BYTES."),
     ],
@@ -200,6 +200,24 @@ async def test_a_limit_is_raised_where_it_is_set(
 
 def test_default_settings_are_the_default_limits() -> None:
     assert limits_of(Settings()) == Limits()
+
+
+@pytest.mark.parametrize("limits", ['{"albums": 5, "output_side": 100}', '{"output_side": 100}'])
+async def test_limits_of_a_newer_version_are_ignored(database: Database, limits: str) -> None:
+    await create_tenant(database, ACME)
+    async with database.writing() as session:
+        row = (await session.scalars(select(Tenant))).one()
+        row.limits = limits
+    tenant = await SqlTenantRepository(database).find(ACME)
+    assert tenant is not None
+    assert tenant.limits == Limits(output_side=100)
+
+
+async def test_the_names_of_all_tenants(database: Database) -> None:
+    assert await SqlTenantRepository(database).names() == frozenset()
+    for name in ("zoo", "acme"):
+        await create_tenant(database, TenantName(name))
+    assert await SqlTenantRepository(database).names() == {"acme", "zoo"}
 
 
 async def test_ping_returns_when_the_database_answers(database: Database) -> None:

@@ -19,7 +19,7 @@ import pyvips
 import typer
 
 from catalog.cli import serve
-from catalog.cli.output import Exit
+from catalog.cli.exit_codes import Exit
 from catalog.maintenance import extras
 from proxy.settings import Settings
 from tests.pictures import counting
@@ -324,7 +324,7 @@ def test_an_upload_ends_quietly_where_nobody_reads_on(acme: Shell, photo: Path, 
     with subprocess.Popen(command, env=acme.environment, text=True, **piped) as running:  # type: ignore[call-overload]
         assert running.stdout.readline()
         running.stdout.close()
-        assert (running.wait(DEADLINE_S), running.stderr.read()) == (Exit.UNHEARD, "")
+        assert (running.wait(DEADLINE_S), running.stderr.read()) == (Exit.OUTPUT_CLOSED, "")
     assert int(str(acme.objects("tenant", "show", "acme")[0]["originals"])) < len(files)
 
 
@@ -347,10 +347,10 @@ def test_a_command_ends_quietly_where_nobody_reads(acme: Shell, photo: Path) -> 
                 timeout=DEADLINE_S,
                 check=False,
             )
-            assert (done.returncode, done.stderr) == (Exit.UNHEARD, b""), words
+            assert (done.returncode, done.stderr) == (Exit.OUTPUT_CLOSED, b""), words
         command = [str(DARKROOM), "tenant", "show", "nobody"]
         refused = subprocess.run(command, env=acme.environment, stdout=writing, stderr=writing, check=False)
-        assert refused.returncode == Exit.UNHEARD
+        assert refused.returncode == Exit.OUTPUT_CLOSED
         helped = subprocess.run([DARKROOM, "--help"], stdout=writing, stderr=subprocess.PIPE, check=False)
         assert helped.stderr == b""
     finally:
@@ -374,7 +374,7 @@ def test_a_doctor_finds_a_new_installation_in_order(darkroom: Shell) -> None:
         "database",
     ]
     assert {one["state"] for one in findings} <= {"ok", "warn"}
-    assert "8." in str(findings[2]["told"])
+    assert "8." in str(findings[2]["message"])
 
 
 def test_a_doctor_says_what_is_wrong_and_what_to_do(darkroom: Shell) -> None:

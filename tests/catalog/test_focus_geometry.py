@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from catalog.core.focus_geometry import Subject
-from catalog.images.service import find_subject, set_focus
+from catalog.core.focus_geometry import FocalPoint
+from catalog.images.service import find_focal_point, set_focus
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
 from catalog.tenants.service import create_tenant
@@ -25,7 +25,7 @@ Grid = Sequence[Sequence[tuple[int, int]]]
 
 FACTS = Facts(PNG, 40, 30)
 PIXEL = 12, 21
-SUBJECT = Subject(Focus(Fraction("0.3125"), Fraction("0.7167")), FACTS.upright)
+SUBJECT = FocalPoint(Focus(Fraction("0.3125"), Fraction("0.7167")), FACTS.upright)
 TURNS = [
     "-".join(filter(None, words)) for words in product(("", "rot90", "rot180", "rot270"), ("", "flip"), ("", "flop"))
 ]
@@ -54,7 +54,7 @@ def test_the_same_pixel_is_in_the_middle_after_every_crop_and_turn(crop: str, tu
     columns = list(zip(*rows, strict=True))
     for box, lines in ((f"w5-h{len(rows)}", columns), (f"w{len(columns)}-h5", rows)):
         recipe = parse(f"{moved}-{box}".strip("-"))
-        focus = SUBJECT.seen(recipe)
+        focus = SUBJECT.after(recipe)
         assert focus is not None
         cut = resolve_plan(parse(f"{recipe}-fp{float(focus.x):g}_{float(focus.y):g}"), FACTS).cut
         assert cut is not None
@@ -71,16 +71,16 @@ def test_the_same_pixel_is_in_the_middle_after_every_crop_and_turn(crop: str, tu
     ],
 )
 def test_a_point_outside_the_crop_is_at_its_edge(crop: str, point: tuple[Fraction, Fraction]) -> None:
-    assert SUBJECT.seen(parse(f"{crop}-w5-h5")) == Focus(*point)
+    assert SUBJECT.after(parse(f"{crop}-w5-h5")) == Focus(*point)
 
 
 @pytest.mark.parametrize("recipe", ["trim10-w5-h5", "page2-crop5_7_31_20-w5-h5", "frame2-crop5_7_31_20-w5-h5"])
 def test_what_only_pixels_tell_has_no_point(recipe: str) -> None:
-    assert SUBJECT.seen(parse(recipe)) is None
+    assert SUBJECT.after(parse(recipe)) is None
 
 
 def test_fractions_are_the_same_on_every_page() -> None:
-    assert SUBJECT.seen(parse("page2-crop0.1_0.2_0.5_0.7-w5-h5")) == SUBJECT.seen(parse("crop0.1_0.2_0.5_0.7-w5-h5"))
+    assert SUBJECT.after(parse("page2-crop0.1_0.2_0.5_0.7-w5-h5")) == SUBJECT.after(parse("crop0.1_0.2_0.5_0.7-w5-h5"))
 
 
 async def test_a_subject_is_told_of_the_upright_original(database: Database) -> None:
@@ -88,9 +88,9 @@ async def test_a_subject_is_told_of_the_upright_original(database: Database) -> 
     await create_tenant(database, ACME)
     one = rendered()
     await SqlRenderRecords(database).record([one])
-    assert await find_subject(database, ACME, one.original) is None
+    assert await find_focal_point(database, ACME, one.original) is None
     await set_focus(database, ACME, one.original, "0.3_0.6")
     point = Focus(Fraction("0.3"), Fraction("0.6"))
-    assert await find_subject(database, ACME, one.original) == Subject(point, Size(300, 400))
+    assert await find_focal_point(database, ACME, one.original) == FocalPoint(point, Size(300, 400))
     await set_focus(database, ACME, one.original, "0.5_0.5")
-    assert await find_subject(database, ACME, one.original) is None
+    assert await find_focal_point(database, ACME, one.original) is None

@@ -11,11 +11,12 @@ import pyvips
 from sqlmodel import select
 
 from catalog.core.errors import TenantNotFound
+from catalog.records.base import FILE_NAME_LENGTH
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
-from catalog.records.tables import FILE_NAME_LENGTH, Original
+from catalog.records.tables import Original
 from catalog.tenants.service import create_tenant
-from catalog.uploads.service import CHUNK_BYTES, UploadService, bounded, read_file
+from catalog.uploads.service import CHUNK_BYTES, UploadService, display_name, read_file
 from proxy.backends import open_backends
 from proxy.core.errors import DarkroomError, LimitExceeded, NotFound, UnsupportedFormat
 from proxy.core.identifiers import DerivativeKey, Digest, TenantName
@@ -227,4 +228,4 @@ async def test_a_file_is_read_in_chunks(tmp_path: Path) -> None:
     ],
 )
 def test_file_names_are_kept_for_people_to_read(given: str, kept: str) -> None:
-    assert bounded(given) == kept
+    assert display_name(given) == kept
