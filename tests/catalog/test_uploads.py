@@ -16,6 +16,7 @@ from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
 from catalog.records.tables import Original
 from catalog.tenants.service import create_tenant
+from catalog.uploads.commands import open_upload_service
 from catalog.uploads.service import CHUNK_BYTES, UploadService, display_name, read_file
 from proxy.backends import open_backends
 from proxy.core.errors import DarkroomError, LimitExceeded, NotFound, UnsupportedFormat
@@ -206,6 +207,14 @@ async def test_a_client_that_leaves_leaves_nothing(library: UploadService) -> No
             await task
     assert await _records(library) == []
     assert _descriptors() <= before + 1  # a connection may have been opened
+
+
+async def test_the_command_starts_one_worker_and_no_spare(tmp_path: Path) -> None:
+    async with open_upload_service(Settings(home=tmp_path, workers=4)) as uploads:
+        assert isinstance(uploads.pixels, Pool)
+        assert uploads.pixels.workers == 1
+        await create_tenant(uploads.database, ACME)
+        assert (await uploads.upload(ACME, chunks(picture()))).width == 40
 
 
 async def test_a_file_is_read_in_chunks(tmp_path: Path) -> None:

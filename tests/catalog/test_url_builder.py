@@ -146,5 +146,5 @@ def test_expiries_are_spans_or_unix_times(text: str, expires: int) -> None:
     ],
 )
 def test_anything_else_and_the_past_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="say a"):
+    with pytest.raises(ValueError, match="specify a"):
         read_expiry(text, NOW_S)
