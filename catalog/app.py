@@ -115,7 +115,6 @@ class App:
             shelf, render_log = WriteBehindCache(backends.derivatives), RenderLog(SqlRenderRecords(database))
             admission = AdmissionQueue(pool.size, settings.queue_length)
             tenants = TenantCache(SqlTenantRepository(database, limits_of(settings)), settings.tenant_ttl_s)
-            stack.push_async_callback(tenants.close)
             references = _references(settings, backends, sources)
             requests = RequestBuilder(tenants, references, pool.renderer_version)
             delivery = Delivery(
@@ -133,7 +132,6 @@ class App:
             self._hits = FastPath(requests, delivery, metrics, settings.log_requests)
             self._health = _health(metrics, admission, pool, backends, database)
             _watch(metrics, pool, admission, shelf, render_log)
-            metrics.watch("darkroom_tenant_read_failures", "Failed reads of tenants.", lambda: tenants.failures)
             stack.push_async_callback(
                 _stop, asyncio.create_task(shelf.write()), asyncio.create_task(render_log.write())
             )

@@ -44,7 +44,7 @@ class Shell:
     def __call__(
         self, *words: str | Path, code: int = Exit.FINE, **settings: str
     ) -> "subprocess.CompletedProcess[str]":
-        """Run it to its end, hold its exit code, and hold that no traceback was shown."""
+        """Run it, and check that it ends with this exit code and without a traceback."""
         done = warm().run([*map(str, words)], {**self.environment, **settings}, self.folder)
         assert done.returncode == code, done
         assert "Traceback" not in done.stderr, done.stderr
@@ -69,20 +69,20 @@ class Shell:
 
 @pytest.fixture
 def darkroom(tmp_path: Path) -> Shell:
-    """Give the command, in an empty folder."""
+    """Return the command, in an empty folder."""
     return Shell(tmp_path)
 
 
 @pytest.fixture
 def acme(darkroom: Shell) -> Shell:
-    """Give the command, with a tenant whose secret is known."""
+    """Return the command, with a tenant whose secret is known."""
     darkroom("tenant", "create", "acme", "--secret", SECRET)
     return darkroom
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """Give a photo that lies on its side."""
+    """Return a photo with EXIF orientation 6."""
     image = pyvips.Image.black(64, 48, bands=3).copy()
     image.set_type(pyvips.GValue.gint_type, "orientation", 6)
     path = tmp_path / "a photo.jpg"
@@ -223,23 +223,23 @@ def test_processes_that_begin_an_installation_at_once_all_succeed(darkroom: Shel
     """Each of them finds no database and makes it."""
     with ThreadPoolExecutor(4) as threads:
         ends = list(threads.map(lambda number: darkroom.apart("tenant", "create", f"t{number}"), range(4)))
-    assert [one.returncode for one in ends] == [Exit.FINE] * 4, ends
-    assert [one["tenant"] for one in darkroom.objects("tenant", "list")] == ["t0", "t1", "t2", "t3"]
+    assert [process.returncode for process in ends] == [Exit.FINE] * 4, ends
+    assert [tenant["tenant"] for tenant in darkroom.objects("tenant", "list")] == ["t0", "t1", "t2", "t3"]
 
 
 def test_tenants_are_shown(acme: Shell) -> None:
-    [shown] = acme.objects("tenant", "show", "acme")
-    assert {name: shown[name] for name in ("tenant", "keys", "originals")} == {
+    [acme_tenant] = acme.objects("tenant", "show", "acme")
+    assert {name: acme_tenant[name] for name in ("tenant", "keys", "originals")} == {
         "tenant": "acme",
         "keys": 1,
         "originals": 0,
     }
-    assert acme.objects("tenant", "list") == [shown]
+    assert acme.objects("tenant", "list") == [acme_tenant]
     assert "There is no tenant nobody" in acme("tenant", "show", "nobody", code=Exit.REFUSED).stderr
 
 
 def test_keys_are_rotated(acme: Shell) -> None:
-    """The new one signs, the old one is retired, the last one stays; no list tells a secret."""
+    """The new key signs, the old one is retired, the last one stays; no list contains a secret."""
     [added] = acme.objects("key", "add", "acme", "--secret", "a-second-secret-of-acme")
     assert set(added) == {"tenant", "id", "secret"}
     listed = acme("key", "list", "acme").stdout
@@ -250,7 +250,7 @@ def test_keys_are_rotated(acme: Shell) -> None:
     assert SECRET not in listed
     assert SEAL not in acme("sign", PATH).stdout
     acme("key", "retire", "acme", str(verifying["id"]))
-    assert [one["state"] for one in acme.objects("key", "list", "acme")] == ["signs", "retired"]
+    assert [key["state"] for key in acme.objects("key", "list", "acme")] == ["signs", "retired"]
     assert "the last one" in acme("key", "retire", "acme", str(signing["id"]), code=Exit.REFUSED).stderr
 
 
@@ -263,9 +263,9 @@ def test_a_path_is_sealed(acme: Shell) -> None:
 def test_a_path_is_sealed_for_a_while(acme: Shell) -> None:
     before = int(time.time())
     url = str(acme.objects("sign", PATH, "--expires", "1h")[0]["url"])
-    found = re.fullmatch(rf"https://img\.example{PATH}\?e=(\d+)&s=[\w-]{{43}}", url)
-    assert found is not None
-    assert before + 3600 <= int(found[1]) <= int(time.time()) + 3600
+    match = re.fullmatch(rf"https://img\.example{PATH}\?e=(\d+)&s=[\w-]{{43}}", url)
+    assert match is not None
+    assert before + 3600 <= int(match[1]) <= int(time.time()) + 3600
     sealed = acme("sign", PATH, "--expires", "4102444800").stdout
     assert "?e=4102444800&s=" in sealed
 
@@ -279,9 +279,9 @@ def test_a_recipe_that_is_wrong_is_underlined_and_the_right_spelling_said(acme: 
 
 def test_an_upload_is_an_original_with_a_url(acme: Shell, photo: Path) -> None:
     digest = sha256(photo.read_bytes()).hexdigest()
-    [kept] = acme.objects("upload", photo, "--tenant", "acme")
-    url = str(kept.pop("url"))
-    assert kept == {
+    [uploaded] = acme.objects("upload", photo, "--tenant", "acme")
+    url = str(uploaded.pop("url"))
+    assert uploaded == {
         "file": str(photo),
         "original": digest,
         "bytes": photo.stat().st_size,
@@ -290,9 +290,9 @@ def test_an_upload_is_an_original_with_a_url(acme: Shell, photo: Path) -> None:
         "height": 64,
     }
     assert acme("sign", urlsplit(url).path).stdout == url + "\n"
-    told = acme("upload", photo, "--tenant", "acme").stdout
-    assert digest in told
-    assert url in told
+    printed = acme("upload", photo, "--tenant", "acme").stdout
+    assert digest in printed
+    assert url in printed
     assert acme.objects("tenant", "show", "acme")[0]["originals"] == 1
 
 
@@ -413,7 +413,7 @@ def test_a_file_over_a_limit_is_told_the_limit_and_how_to_raise_it(
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
 def test_an_upload_ends_quietly_where_nobody_reads_on(acme: Shell, photo: Path, words: list[str]) -> None:
-    """As `| head -1` does it; each file a picture of its own, for the first is kept before anybody has left."""
+    """As with `| head -1`; each file is another image, because the first is stored before the output is closed."""
     files = [photo.with_name(f"{number}.png") for number in range(9)]
     for number, file in enumerate(files):
         pyvips.Image.black(8, 8 + number).write_to_file(str(file))
@@ -461,7 +461,7 @@ def test_an_upload_for_nobody_is_refused(darkroom: Shell, photo: Path) -> None:
 
 def test_a_doctor_finds_a_new_installation_in_order(darkroom: Shell) -> None:
     findings = darkroom.objects("doctor")
-    assert [one["check"] for one in findings] == [
+    assert [finding["check"] for finding in findings] == [
         "settings",
         "clock",
         "libvips",
@@ -471,7 +471,7 @@ def test_a_doctor_finds_a_new_installation_in_order(darkroom: Shell) -> None:
         "cache",
         "database",
     ]
-    assert {one["state"] for one in findings} <= {"ok", "warn"}
+    assert {finding["state"] for finding in findings} <= {"ok", "warn"}
     assert "8." in str(findings[2]["message"])
 
 
@@ -503,7 +503,7 @@ def test_a_doctor_says_what_is_wrong_and_what_to_do(darkroom: Shell) -> None:
 
 @pytest.fixture
 def server(acme: Shell) -> Iterator["subprocess.Popen[str]"]:
-    """Give `darkroom serve` on a port of the kernel's choice."""
+    """Run `darkroom serve` on a port that the kernel chooses."""
     process = subprocess.Popen(
         [DARKROOM, "serve", "--port", "0"],
         env={**os.environ, **acme.environment},
@@ -522,8 +522,8 @@ def _address(server: "subprocess.Popen[str]") -> str:
     """Wait for the line that tells where it listens; the test's own deadline ends a server that never does."""
     assert server.stderr is not None
     for line in server.stderr:
-        if found := re.search(r"listening on (http://[0-9.]+:[0-9]+)", line):
-            return found[1]
+        if match := re.search(r"listening on (http://[0-9.]+:[0-9]+)", line):
+            return match[1]
     raise AssertionError("it ended before it listened")
 
 
@@ -531,8 +531,8 @@ def test_a_server_says_where_it_listens_serves_what_was_uploaded_and_stops_as_to
     acme: Shell, photo: Path, server: "subprocess.Popen[str]"
 ) -> None:
     address = _address(server)
-    [kept] = acme.objects("upload", photo, "--tenant", "acme")
-    url = str(kept["url"]).replace("https://img.example", address)
+    [uploaded] = acme.objects("upload", photo, "--tenant", "acme")
+    url = str(uploaded["url"]).replace("https://img.example", address)
     with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:
         assert (answer.status, answer.headers["content-type"]) == (200, "image/webp")
         assert answer.headers["server"] is None

@@ -32,22 +32,22 @@ LOGO = Uploaded(Digest("a" * 64), 900, "image/png", 200, 100)
 
 @pytest.fixture
 async def acme(database: Database) -> Database:
-    """Give the database with two tenants."""
+    """Return the database with two tenants."""
     await create_tenant(database, ACME)
     await create_tenant(database, OTHER)
     return database
 
 
 async def known(database: Database) -> Tenant:
-    """Give the tenant as delivery sees it."""
-    found = await SqlTenantRepository(database).find(ACME)
-    assert found is not None
-    return found
+    """Return the tenant as delivery uses it."""
+    tenant = await SqlTenantRepository(database).find(ACME)
+    assert tenant is not None
+    return tenant
 
 
 async def test_a_new_tenant_has_the_presets_people_expect(acme: Database) -> None:
-    told = {one.name: one.recipe for one in await list_presets(acme, ACME)}
-    assert told == DEFAULTS
+    recipes = {preset.name: preset.recipe for preset in await list_presets(acme, ACME)}
+    assert recipes == DEFAULTS
     assert (await known(acme)).presets["card"] == grammar.parse("w400-h300-q85-auto")
     assert (await known(acme)).unsigned == {}
 
@@ -63,15 +63,17 @@ async def test_a_change_is_a_new_version_and_the_newest_counts(acme: Database) -
     assert changed.version == 3
     assert (await known(acme)).presets["card"] == grammar.parse("w600-auto")
     assert (await known(acme)).unsigned == {"card": NO_LADDER}
-    told = [(one.version, one.recipe, one.unsigned) for one in await list_versions(acme, ACME, "card")]
-    assert told == [(3, "w600-auto", True), (2, "w500-auto", False), (1, "w400-h300-q85-auto", False)]
-    assert {one.recipe for one in await list_presets(acme, OTHER) if one.name == "card"} == {"w400-h300-q85-auto"}
+    versions = [(preset.version, preset.recipe, preset.unsigned) for preset in await list_versions(acme, ACME, "card")]
+    assert versions == [(3, "w600-auto", True), (2, "w500-auto", False), (1, "w400-h300-q85-auto", False)]
+    assert {preset.recipe for preset in await list_presets(acme, OTHER) if preset.name == "card"} == {
+        "w400-h300-q85-auto"
+    }
 
 
 async def test_a_deleted_preset_stays_in_its_history_and_may_come_back(acme: Database) -> None:
     await delete_preset(acme, ACME, "card")
     assert "card" not in (await known(acme)).presets
-    assert "card" not in {one.name for one in await list_presets(acme, ACME)}
+    assert "card" not in {preset.name for preset in await list_presets(acme, ACME)}
     with pytest.raises(PresetNotFound):
         await delete_preset(acme, ACME, "card")
     assert (await put_preset(acme, ACME, "card", "w1-auto")).version == 3
@@ -137,12 +139,12 @@ async def test_presets_are_bounded(acme: Database, monkeypatch: pytest.MonkeyPat
 
 async def test_changes_at_once_all_become_versions(acme: Database) -> None:
     await asyncio.gather(*(put_preset(acme, ACME, "card", f"w{width}-auto") for width in range(100, 106)))
-    assert [one.version for one in await list_versions(acme, ACME, "card")] == [7, 6, 5, 4, 3, 2, 1]
+    assert [preset.version for preset in await list_versions(acme, ACME, "card")] == [7, 6, 5, 4, 3, 2, 1]
 
 
 async def test_whose_tenant_is_missing_is_told(acme: Database) -> None:
     nobody = TenantName("nobody")
-    for asked in (
+    for attempt in (
         put_preset(acme, nobody, "card", "w1-auto"),
         list_presets(acme, nobody),
         list_versions(acme, nobody, "card"),
@@ -152,7 +154,7 @@ async def test_whose_tenant_is_missing_is_told(acme: Database) -> None:
         limits_of_tenant(acme, nobody, Limits()),
     ):
         with pytest.raises(TenantNotFound):
-            await asked
+            await attempt
     with pytest.raises(PresetNotFound):
         await list_versions(acme, ACME, "nothing")
 
@@ -165,7 +167,7 @@ async def test_a_watermark_is_known_and_may_change_its_picture(acme: Database) -
     await put_watermark(acme, ACME, "logo", Uploaded(Digest("b" * 64), 9, "image/png", 10, 20))
     mark = (await known(acme)).watermarks["logo"]
     assert (mark.original, mark.size) == ("b" * 64, Size(10, 20))
-    assert [one.name for one in await list_watermarks(acme, ACME)] == ["logo"]
+    assert [mark.name for mark in await list_watermarks(acme, ACME)] == ["logo"]
     assert await list_watermarks(acme, OTHER) == []
 
 
