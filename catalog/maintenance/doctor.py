@@ -204,7 +204,7 @@ _ADVICE = {
     "libvips": "Reinstall darkroom from wheels, so that its own libvips is loaded instead of the system's.",
     "extras": "See docs/formats.md.",
     "sandbox": "Use Linux 5.13 or newer with Landlock, and a container runtime whose seccomp profile allows both.",
-    "store": "Check DARKROOM_STORE_URL and DARKROOM_S3_*, and that the bucket or folder is writable; a bucket needs the "
+    "store": "Check DARKROOM_STORE_URL and DARKROOM_S3_*, and that bucket or folder is writable; a bucket needs the "
     "permissions in docs/operations.md, including s3:ListBucket.",
     "cache": "Check DARKROOM_REDIS_URL and that Redis runs; without it derivatives are rendered more often.",
     "database": "Check DARKROOM_DATABASE_URL and that the database runs.",
