@@ -33,11 +33,11 @@ class OpenOriginal:
     _closed: bool = field(default=False, init=False)
 
     def head(self, count: int) -> bytes:
-        """Return the first `count` bytes. The descriptor's offset does not move."""
+        """Read the first `count` bytes without moving the descriptor's offset."""
         return os.pread(self.fd, count, 0)
 
     def close(self) -> None:
-        """Close the descriptor. Calling it again does nothing."""
+        """Close the descriptor, once."""
         if not self._closed:
             self._closed = True
             os.close(self.fd)
@@ -50,7 +50,7 @@ class OpenOriginal:
 
 
 class Originals(Protocol):
-    """Originals by tenant and SHA-256. Writing is atomic and idempotent; what was acknowledged is never lost."""
+    """Originals by tenant and SHA-256. Writing is atomic and idempotent; nothing acknowledged is ever lost."""
 
     async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
         """Open an original.
@@ -184,7 +184,11 @@ class Tenants(Protocol):
     """Tenants by name, with their keys and rules."""
 
     async def find(self, name: TenantName) -> Tenant | None:
-        """Return the tenant, or None if there is none. Raise Unavailable if that cannot be known now."""
+        """Return the tenant, or None if it does not exist. Raise Unavailable if that cannot be determined."""
+        ...
+
+    async def names(self) -> frozenset[TenantName]:
+        """Return the names of all tenants. Raise Unavailable if the backend does not answer."""
         ...
 
     async def ping(self) -> None:
@@ -192,18 +196,29 @@ class Tenants(Protocol):
         ...
 
 
-class CachedTenants(Tenants, Protocol):
+class CachedTenants(Protocol):
     """Tenants of which this process caches some."""
 
     def peek(self, name: TenantName) -> Tenant | None:
         """Return a tenant from memory if it is fresh enough to be served, without waiting; None if `find` is needed."""
         ...
 
+    async def find(self, name: TenantName) -> Tenant | None:
+        """Return the tenant, or None if it does not exist. Raise Unavailable if that cannot be determined.
+
+        Unknown names are answered from memory: guesses cost no look-up.
+        """
+        ...
+
     async def refresh(self, name: TenantName) -> Tenant | None:
         """Read the tenant again, at most once per second, before a request is refused for what the cached one lacks.
 
-        Return the cached tenant if it was read within the last second or the records are out.
+        Return the cached tenant, or None, if it was read within the last second or the backend does not answer.
         """
+        ...
+
+    async def ping(self) -> None:
+        """Return if the backend answers. Raise Unavailable otherwise."""
         ...
 
 
@@ -225,20 +240,20 @@ class RenderRecord:
 
 
 class RenderRecords(Protocol):
-    """Where renders are recorded, in batches, behind the replies."""
+    """Where what delivery learns is written down, in batches, behind the replies."""
 
     async def record(self, batch: Sequence[RenderRecord]) -> None:
-        """Write the batch in one transaction. Recording a render twice has the effect of recording it once."""
+        """Write the batch in one transaction; recording the same render twice is recording it once."""
         ...
 
 
 Planning = Callable[[Facts, Box | None], Plan | Trim | Page]
-"""From facts to a plan, or to a question: a Page needs the facts of that page, a Trim a box as the second argument."""
+"""Facts to a plan, or to a question: a Page wants the facts of that page, a Trim a box, the second argument."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderResult:
-    """What a worker made of an original."""
+    """What the pixel room gives back."""
 
     facts: Facts
     derivative: Derivative
@@ -247,28 +262,25 @@ class RenderResult:
 
 
 class Pixels(Protocol):
-    """Sandboxed workers that decode, render and encode.
+    """The pixel room: sandboxed workers that decode, render and encode.
 
-    If a worker dies, another one repeats the job. If that dies too, WorkerCrashed is raised, or WorkerKilled if one of
-    them was killed by the kernel, which is not the original's fault.
+    A worker's death costs one retry elsewhere; a second death refuses with WorkerCrashed.
     """
 
     renderer_version: RendererVersion
 
     async def probe(self, original: OpenOriginal) -> Facts:
-        """Read the header. Raise UnsupportedFormat or CorruptImage."""
+        """Read the header. Refuses with UnsupportedFormat or CorruptImage."""
         ...
 
     async def render(
         self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None
     ) -> RenderResult:
-        """Render `plan` in one job of one worker, which probes first if `facts` is None.
+        """Render what `plan` says in one visit to one worker, probing first where no facts are known.
 
-        `watermark` is the picture that the plan's overlays composite onto this one. Both originals may be closed as
-        soon as the call returns or is cancelled. A cancelled call leaves the queue; a job that already runs goes on
-        until it ends or overruns its deadline, and its result is dropped.
+        `watermark` is the picture that the plan's overlays lay over this one.
 
-        Raise what `probe` and `plan` raise, CorruptImage if the pixels end early, LimitExceeded if the derivative is
-        too large, DeadlineExceeded if the job overran its deadline, Unavailable if no worker is ready.
+        Refuses as `probe` and `plan` do, with CorruptImage when the pixels end early, with DeadlineExceeded when the
+        worker had to be killed. Cancelling it frees the worker.
         """
         ...
