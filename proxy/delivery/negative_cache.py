@@ -5,7 +5,7 @@ Each failure is remembered for what caused it:
     original (and watermark)   UnsupportedFormat, CorruptImage, WorkerCrashed; every failure of a probe
     original and limits        LimitExceeded that names a limit of the original
     derivative and limits      any other LimitExceeded: the recipe, or what the installation lacks
-    derivative                 DeadlineExceeded by a worker
+    derivative                 DeadlineExceeded by a worker, WorkerKilled
     original, for seconds      NotFound of an unsigned request, which anybody may send
 
 A signed request's NotFound is not remembered: an upload is visible at once.
@@ -17,7 +17,15 @@ from time import monotonic
 
 from cachetools import TTLCache
 
-from proxy.core.errors import DarkroomError, DeadlineExceeded, LimitExceeded, NotFound, UnsupportedFormat, WorkerCrashed
+from proxy.core.errors import (
+    DarkroomError,
+    DeadlineExceeded,
+    LimitExceeded,
+    NotFound,
+    UnsupportedFormat,
+    WorkerCrashed,
+    WorkerKilled,
+)
 from proxy.core.identifiers import Digest
 from proxy.delivery.bare_errors import without_traceback
 from proxy.delivery.image_request import ImageRequest
@@ -80,7 +88,7 @@ def _scope(request: ImageRequest, error: DarkroomError) -> Hashable | None:
             return *_original(request), request.tenant.limits
         case LimitExceeded():
             return request.key, request.tenant.limits
-        case DeadlineExceeded():
+        case DeadlineExceeded() | WorkerKilled():
             return request.key
         case _:
             return None
