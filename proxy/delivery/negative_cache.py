@@ -5,7 +5,7 @@ Each failure is remembered for what caused it:
     original (and watermark)   UnsupportedFormat, CorruptImage, WorkerCrashed; every failure of a probe
     original and limits        LimitExceeded that names a limit of the original
     derivative and limits      any other LimitExceeded: the recipe, or what the installation lacks
-    derivative                 DeadlineExceeded by a worker
+    derivative                 DeadlineExceeded by a worker, WorkerKilled
     original, for seconds      NotFound of an unsigned request, which anybody may send
 
 A signed request's NotFound is not remembered: an upload is visible at once.

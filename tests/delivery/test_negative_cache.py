@@ -16,6 +16,7 @@ from proxy.core.errors import (
     Unavailable,
     UnsupportedFormat,
     WorkerCrashed,
+    WorkerKilled,
 )
 from proxy.delivery.bare_errors import without_traceback
 from proxy.delivery.negative_cache import FAILURE_S, MISSING_S
@@ -23,7 +24,7 @@ from tests.delivery.fakes import settle
 from tests.delivery.world import ACME, BOLT, World
 
 OF_THE_ORIGINAL = [UnsupportedFormat("kind"), CorruptImage("cut"), WorkerCrashed("twice")]
-OF_THE_DERIVATIVE = [LimitExceeded("output"), DeadlineExceeded("slow")]
+OF_THE_DERIVATIVE = [LimitExceeded("output"), DeadlineExceeded("slow"), WorkerKilled("memory")]
 
 
 def named(error: DarkroomError) -> str:
