@@ -62,11 +62,10 @@ class DeliveryApp:
         self._cache = WriteBehindCache(ports.derivatives)
         self._render_log = RenderLog(ports.render_records)
         self._admission = AdmissionQueue(ports.workers, settings.queue_length)
-        references = self._references = _references(settings, ports)
+        self._references = references = _references(settings, ports)
         tenants = TenantCache(ports.tenants, settings.tenant_ttl_s)
-        delivery = self._delivery_of(settings, references)
+        self._delivery = delivery = self._make_delivery(settings, references)
         steps = RequestSteps(RequestBuilder(tenants, references, ports.pixels.renderer_version), delivery)
-        self._delivery = delivery
         self._request_log = RequestLog(settings.log_requests)
         self._metrics = metrics
         self._endpoint = DeliveryEndpoint(steps, delivery, metrics, self._request_log)
@@ -103,16 +102,15 @@ class DeliveryApp:
         self._background.start("render record writer", self._render_log.write())
 
     async def stop(self, timeout_s: float = FLUSH_S) -> None:
-        """Cancel renders, write what is pending within `timeout_s` seconds, and end the background writers."""
+        """Cancel work, write what is pending, and end the background writers, all within `timeout_s` seconds."""
         deadline = monotonic() + timeout_s
-        await self._delivery.close()
-        await self._references.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s / 2):
+                await asyncio.gather(self._delivery.close(), self._references.close())
                 await self._cache.drain()
         await self._background.stop(deadline - monotonic())
 
-    def _delivery_of(self, settings: Settings, references: SourceResolver) -> Delivery:
+    def _make_delivery(self, settings: Settings, references: SourceResolver) -> Delivery:
         return Delivery(
             cache=self._cache,
             originals=self._ports.originals,

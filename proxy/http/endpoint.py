@@ -95,8 +95,7 @@ class DeliveryEndpoint:
         if method == "HEAD":
             return await self._inspect(request, receive)
         delivered = await cancel_on_disconnect(receive, self._delivery.deliver(request))
-        if not delivered.joined:
-            self._metrics.observe_stages(delivered.stages)
+        self._metrics.observe_stages(delivered.stages)
         return picture_response(request, delivered)
 
     async def _inspect(self, request: ImageRequest, receive: Receive) -> Response:

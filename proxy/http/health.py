@@ -59,7 +59,7 @@ class Health:
 
     async def metrics(self, _: Request) -> Response:
         """Answer with all metrics in Prometheus' text format."""
-        body = await asyncio.to_thread(generate_latest, self._metrics.registry)
+        body = await asyncio.to_thread(generate_latest, self._metrics.snapshot())
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST, **_NO_STORE})
 
     async def _check_all(self) -> dict[str, str]:

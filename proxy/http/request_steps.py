@@ -54,4 +54,4 @@ def picture_response(request: ImageRequest, delivered: Delivered) -> Response:
     """Return the 200 of a picture."""
     derivative = delivered.derivative
     headers = picture_headers(request, derivative.format, len(derivative.body), server_timing(delivered))
-    return Response(200, headers, derivative.body, "coalesced" if delivered.joined else delivered.tier)
+    return Response(200, headers, derivative.body, delivered.tier)

@@ -1,8 +1,7 @@
 """Metrics of one process for Prometheus; docs/operations.md describes each.
 
-Theory. Values are counted on the event loop and read in a thread, when `/metrics` is requested. A thread must not
-iterate a dictionary to which the loop adds keys, so every dictionary is copied before it is read (`dict.copy` runs
-without releasing the interpreter's lock).
+Theory. Values are counted on the event loop, and some are read from dictionaries to which the loop adds keys. So they
+are also read on the event loop (`snapshot`), and only the text is made in a thread: no value changes while it is read.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +29,7 @@ class _Responses(Collector):
             "Requests answered, by status and by the tier the picture came from.",
             labels=["status", "tier"],
         )
-        for (status, tier), count in self.by_status_and_tier.copy().items():
+        for (status, tier), count in self.by_status_and_tier.items():
             requests.add_metric([str(status), tier], count)
         fast = CounterMetricFamily(
             "darkroom_fast_path_responses_total", "Responses written by the fast path.", self.fast
@@ -54,6 +53,17 @@ class _CounterReading(Collector):
         for value, count in self._read().items():
             family.add_metric([value] if self._label else [], count)
         return (family,)
+
+
+class _Snapshot(Collector):
+    """Metrics as they were."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        """See `Collector`."""
+        return self._families
 
 
 class Metrics:
@@ -97,6 +107,12 @@ class Metrics:
         """Count one skip of a tier."""
         self._skips.labels(tier).inc()
 
+    def snapshot(self) -> CollectorRegistry:
+        """Return a registry of the present values; call it on the event loop. It may be read in any thread."""
+        registry = CollectorRegistry()
+        registry.register(_Snapshot(self.registry.collect()))
+        return registry
+
     def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
         """Export a value that may go up and down; `read` returns it."""
         Gauge(name, description, registry=self.registry).set_function(read)
@@ -108,5 +124,5 @@ class Metrics:
     def labelled_counter(
         self, name: str, description: str, label: str, read: Callable[[], Mapping[str, float]]
     ) -> None:
-        """Export values that only grow, one for each value of `label`; `read` returns a copy of them."""
+        """Export values that only grow, one for each value of `label`; `read` returns them."""
         self.registry.register(_CounterReading(name, description, label, read))

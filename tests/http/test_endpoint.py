@@ -2,21 +2,13 @@
 
 import asyncio
 import json
-from typing import cast
 
 import pytest
 import structlog
 
 from proxy.core.errors import CorruptImage
-from proxy.core.media.derivative import Derivative
-from proxy.core.media.formats import WEBP
 from proxy.core.planning.limits import Limits
 from proxy.core.url.source_reference import write_reference
-from proxy.delivery.image_request import ImageRequest
-from proxy.delivery.service import Delivered, Delivery
-from proxy.http.endpoint import DeliveryEndpoint
-from proxy.http.request_log import RequestLog
-from proxy.http.request_steps import RequestSteps
 from tests.http.world import HOST, World, call, sign, tenant
 from tests.patience import until
 
@@ -201,26 +193,13 @@ async def test_a_refusal_of_the_pixels_keeps_its_status_and_lifetime(world: Worl
     assert received.headers["cache-control"] == "public, max-age=60"
 
 
-class Deliveries:
-    """Answers each request for one picture: the first has rendered it, the others have joined the first."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def peek(self, request: ImageRequest) -> None:
-        return None
-
-    async def deliver(self, request: ImageRequest) -> Delivered:
-        self.count += 1
-        return Delivered(Derivative(b"body", WEBP, 1, 1), "render", (("render", 0.25),), joined=self.count > 1)
-
-
 async def test_requests_that_wait_for_one_render_are_one_observation_and_one_line(world: World) -> None:
-    delivery = cast("Delivery", Deliveries())
-    steps = RequestSteps(world.app._endpoint._steps._requests, delivery)
-    endpoint = DeliveryEndpoint(steps, delivery, world.metrics, RequestLog("work"))
+    world.pixels.open.clear()
     with structlog.testing.capture_logs() as lines:
-        answers = [await call(endpoint, world.target("w300-webp")) for _ in range(5)]
+        tasks = [asyncio.create_task(world.request(world.target("w300-webp"))) for _ in range(5)]
+        await until(lambda: world.pixels.renders == 1)
+        world.pixels.open.set()
+        answers = [await task for task in tasks]
     assert {received.status for received in answers} == {200}
     assert world.count("darkroom_stage_seconds_count", stage="render") == 1
     assert world.count("darkroom_requests_total", tier="render") == 1

@@ -1,6 +1,8 @@
 """Readiness: what makes a process not ready, what degrades it, and how often backends are asked."""
 
 import json
+import re
+import threading
 
 from starlette.requests import Request
 
@@ -79,3 +81,13 @@ async def test_metrics_and_liveness_answer_whatever_the_checks_say() -> None:
     response = await health.metrics(REQUEST)
     assert b"darkroom_sent_bytes_total 0.0" in bytes(response.body)
     assert response.headers["content-type"].startswith("text/plain; version=")
+
+
+async def test_values_are_read_by_the_event_loop_and_not_beside_it() -> None:
+    """Dictionaries grow on the event loop: a thread that iterates them raises now and then."""
+    metrics = Metrics()
+    metrics.gauge("darkroom_thread", "The thread that reads.", threading.get_ident)
+    response = await Health(metrics, {}, {}).metrics(REQUEST)
+    match = re.search(rb"^darkroom_thread (\S+)$", bytes(response.body), re.MULTILINE)
+    assert match
+    assert float(match[1]) == float(threading.get_ident())

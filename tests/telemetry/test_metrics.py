@@ -21,21 +21,20 @@ def test_responses_are_counted_by_status_and_tier() -> None:
     assert "darkroom_fast_path_responses_total 1.0" in page
 
 
-def test_a_response_of_a_new_kind_may_come_while_metrics_are_read() -> None:
-    """A status whose text counts another response stands in for the event loop that goes on beside the reader."""
+def test_a_snapshot_has_the_values_of_its_moment() -> None:
     metrics = Metrics()
-
-    class Status(int):
-        def __str__(self) -> str:
-            metrics.count_response(200, f"tier {len(seen)}", 1)
-            seen.append(self)
-            return "200"
-
-    seen: list[int] = []
-    for number in range(3):
-        metrics.count_response(Status(200 + number), "memory", 1)
-    assert text(metrics).count('tier="memory"') == 3
-    assert len(seen) == 3
+    waiting = {"acme": 1}
+    metrics.count_response(200, "memory", 1)
+    metrics.gauge("darkroom_waiting", "Waiting.", lambda: sum(waiting.values()))
+    metrics.labelled_counter("darkroom_x_total", "X.", "tenant", lambda: waiting)
+    metrics.observe_stages((("render", 0.1),))
+    snapshot = metrics.snapshot()
+    before = generate_latest(snapshot)
+    waiting["bolt"] = 5
+    metrics.count_response(404, "none", 1)
+    metrics.observe_stages((("fetch", 0.1),))
+    assert generate_latest(snapshot) == before
+    assert generate_latest(metrics.snapshot()) == generate_latest(metrics.registry) != before
 
 
 def test_counters_are_counters_and_gauges_gauges() -> None:
