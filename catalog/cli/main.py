@@ -15,13 +15,13 @@ from typing import Annotated
 import typer
 
 from catalog.cli import serve
-from catalog.cli.shell import EXIT_CODES, Unheard, complain, exit_code, expected, hang_up, say, say_error
+from catalog.cli.output import EXIT_CODES, Unheard, complain, exit_code, expected, hang_up, say, say_error
 from catalog.demo import commands as demo
+from catalog.images import commands as sign
 from catalog.images import focus_commands as focus
-from catalog.images import sign_commands as sign
 from catalog.keys import commands as key
 from catalog.maintenance import cleanup_commands as cleanup
-from catalog.maintenance import doctor_commands as doctor
+from catalog.maintenance import commands as doctor
 from catalog.maintenance import migrate_commands as migrate
 from catalog.presets import commands as preset
 from catalog.sources import commands as source

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import Exit, ending, read_settings, run, say_error
+from catalog.cli.output import Exit, ending, read_settings, run, say_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from catalog.cli.output import Exit, ending, read_settings, run, say, say_error, say_table
 from catalog.cli.serve import listen, serve_on
-from catalog.cli.shell import Exit, ending, read_settings, run, say, say_error, say_table
 from catalog.uploads.commands import open_library
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json
+from catalog.cli.output import AsJson, TenantArgument, ending, read_settings, run, say, say_json
 from proxy.core.identifiers import TenantName, digest_name
 
 EXAMPLE = "darkroom focus acme 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -34,7 +34,7 @@ def focus(
 
     A URL that was minted before keeps its meaning.
     """
-    from catalog.images.focus import set_focus
+    from catalog.images.service import set_focus
     from catalog.records.database import open_database
 
     async def work() -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json, say_table
+from catalog.cli.output import AsJson, TenantArgument, ending, read_settings, run, say, say_json, say_table
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:

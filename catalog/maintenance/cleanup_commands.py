@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, ending, read_settings, run, say, say_json
+from catalog.cli.output import AsJson, ending, read_settings, run, say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

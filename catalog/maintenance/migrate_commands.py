@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from catalog.cli.shell import AsJson, ending, read_settings, run, say, say_json
+from catalog.cli.output import AsJson, ending, read_settings, run, say, say_json
 
 if TYPE_CHECKING:
     from catalog.records.migrations import Migrated

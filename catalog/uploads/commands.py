@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import (
+from catalog.cli.output import (
     AsJson,
     Exit,
     complain,

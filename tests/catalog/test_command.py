@@ -19,7 +19,7 @@ import pyvips
 import typer
 
 from catalog.cli import serve
-from catalog.cli.shell import Exit
+from catalog.cli.output import Exit
 from catalog.maintenance import extras
 from proxy.settings import Settings
 from tests.pictures import counting

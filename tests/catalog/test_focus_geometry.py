@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from catalog.core.focus_geometry import Subject
-from catalog.images.focus import find_subject, set_focus
+from catalog.images.service import find_subject, set_focus
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
 from catalog.tenants.service import create_tenant

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, ending, read_settings, run, say, say_json
+from catalog.cli.output import AsJson, ending, read_settings, run, say, say_json
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +61,7 @@ def sign(
     link = read_path(path if source is None else refer(path, source), expires)
     settings = read_settings()
 
-    from catalog.images.focus import find_subject
+    from catalog.images.service import find_subject
     from catalog.records.database import open_database
     from catalog.tenants.tenant_repository import find_signer
 

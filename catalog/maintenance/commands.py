@@ -2,7 +2,7 @@
 
 import typer
 
-from catalog.cli.shell import AsJson, Exit, ending, read_settings, run, say_json, say_table
+from catalog.cli.output import AsJson, Exit, ending, read_settings, run, say_json, say_table
 
 
 def register(app: typer.Typer) -> None:
