@@ -188,8 +188,10 @@ def _to_exception(worker: Process, error: WorkerDied) -> Exception:
 
 
 @asynccontextmanager
-async def open_pool(settings: Settings, command: tuple[str, ...] = WORKER) -> AsyncIterator[Pool]:
-    """Start the workers and the spare, and end them at the end; jobs that are running then raise Unavailable.
+async def open_pool(
+    settings: Settings, command: tuple[str, ...] = WORKER, *, spare: bool = True
+) -> AsyncIterator[Pool]:
+    """Start the workers and the spare, if any, and end them at the end; jobs that are running then raise Unavailable.
 
     Raise WorkerStartError if one does not start: wrong libvips, `sandbox=require` not satisfied, unreadable fonts.
     """
@@ -198,7 +200,7 @@ async def open_pool(settings: Settings, command: tuple[str, ...] = WORKER) -> As
             fonts = stack.enter_context(copied_fonts(settings.fonts))
         except InvalidFonts as error:
             raise WorkerStartError(str(error)) from error
-        supervisor = Supervisor(settings, command, fonts)
+        supervisor = Supervisor(settings, command, fonts, spare=spare)
         try:
             yield Pool(supervisor, *await supervisor.open(), settings.render_deadline_s)
         finally:

@@ -45,8 +45,9 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 10.0
 class Supervisor:
     """`size` workers and one spare. A worker that was acquired is used by nobody else until it is released."""
 
-    def __init__(self, settings: Settings, command: tuple[str, ...], fonts: FontSet) -> None:
+    def __init__(self, settings: Settings, command: tuple[str, ...], fonts: FontSet, *, spare: bool = True) -> None:
         self.size = settings.workers or len(os.sched_getaffinity(0))
+        self._spares = 1 if spare else 0
         self.alive: set[Process] = set()
         self.idle: list[Process] = []
         self.restarts: Counter[str] = Counter()
@@ -70,7 +71,7 @@ class Supervisor:
 
         Raise WorkerStartError if a worker does not start, or lacks a layer of the sandbox that is required.
         """
-        starts = (self._start_worker() for _ in range(self.size + 1))
+        starts = (self._start_worker() for _ in range(self.size + self._spares))
         outcomes = await asyncio.gather(*starts, return_exceptions=True)
         started = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
         for worker, _ in started:
@@ -151,7 +152,7 @@ class Supervisor:
 
     def _retirement(self, worker: Process) -> str | None:
         """Return why a worker must not serve again; None if it may."""
-        if len(self.alive) <= self.size:  # it serves on until another one can take its place
+        if len(self.alive) < self.size + self._spares:  # it serves on until another one can take its place
             return None
         if worker.refused:
             return "refused"
