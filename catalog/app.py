@@ -15,8 +15,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from catalog.records.database import open_database
 from catalog.records.render_records import SqlRenderRecords
+from catalog.records.schema import open_database
 from catalog.tenants.rules import limits_of
 from catalog.tenants.tenant_repository import SqlTenantRepository
 from proxy.app import DeliveryApp, Ports, open_delivery

@@ -184,7 +184,11 @@ class Tenants(Protocol):
     """Tenants by name, with their keys and rules."""
 
     async def find(self, name: TenantName) -> Tenant | None:
-        """Return the tenant, or None if there is none. Raise Unavailable if that cannot be known now."""
+        """Return the tenant, or None if it does not exist. Raise Unavailable if that cannot be determined."""
+        ...
+
+    async def names(self) -> frozenset[TenantName]:
+        """Return the names of all tenants. Raise Unavailable if the backend does not answer."""
         ...
 
     async def ping(self) -> None:
@@ -192,18 +196,29 @@ class Tenants(Protocol):
         ...
 
 
-class CachedTenants(Tenants, Protocol):
+class CachedTenants(Protocol):
     """Tenants of which this process caches some."""
 
     def peek(self, name: TenantName) -> Tenant | None:
         """Return a tenant from memory if it is fresh enough to be served, without waiting; None if `find` is needed."""
         ...
 
+    async def find(self, name: TenantName) -> Tenant | None:
+        """Return the tenant, or None if it does not exist. Raise Unavailable if that cannot be determined.
+
+        Unknown names are answered from memory: guesses cost no look-up.
+        """
+        ...
+
     async def refresh(self, name: TenantName) -> Tenant | None:
         """Read the tenant again, at most once per second, before a request is refused for what the cached one lacks.
 
-        Return the cached tenant if it was read within the last second or the records are out.
+        Return the cached tenant, or None, if it was read within the last second or the backend does not answer.
         """
+        ...
+
+    async def ping(self) -> None:
+        """Return if the backend answers. Raise Unavailable otherwise."""
         ...
 
 

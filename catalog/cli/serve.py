@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.output import Exit, ending, read_settings, run, say_error
+from catalog.cli.arguments import epilog
+from catalog.cli.exit_codes import Exit
+from catalog.cli.output import print_stderr
+from catalog.cli.settings import read_settings, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +38,7 @@ Kubernetes kills it after 30 s.
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command(epilog=ending("darkroom serve", "darkroom serve --host 0.0.0.0 --port 8080"))(serve)
+    app.command(epilog=epilog("darkroom serve", "darkroom serve --host 0.0.0.0 --port 8080"))(serve)
 
 
 def serve(
@@ -60,16 +63,17 @@ def _check_extras(settings: "Settings") -> None:
     from catalog.maintenance.extras import find_extras, how_to_install
 
     if missing := find_extras(settings).missing:
-        say_error(f"Turned on and not installed: {', '.join(missing)}: {how_to_install(missing)}, or turn them off.")
+        print_stderr(f"Turned on and not installed: {', '.join(missing)}: {how_to_install(missing)}, or turn them off.")
         raise typer.Exit(Exit.USAGE)
 
 
 async def _check_database(settings: "Settings") -> None:
     """Raise before anything is started if the database cannot be used."""
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
+    from catalog.secrets.service import check_secrets
 
-    async with open_database(settings):
-        pass
+    async with open_database(settings) as database:
+        await check_secrets(database)
 
 
 def listen(settings: "Settings") -> socket.socket:
@@ -89,7 +93,7 @@ def _bind(host: str, port: int, advice: str) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        say_error(f"Cannot listen on {host} port {port} ({error.strerror}): {advice}.")
+        print_stderr(f"Cannot listen on {host} port {port} ({error.strerror}): {advice}.")
         raise typer.Exit(Exit.REFUSED) from None
 
 

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.output import AsJson, ending, read_settings, run, say, say_json
+from catalog.cli.arguments import AsJson, epilog
+from catalog.cli.output import print_json, print_line
+from catalog.cli.settings import read_settings, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,7 +31,7 @@ def read_version(text: str) -> str:
     return text
 
 
-@app.command(epilog=ending("darkroom cleanup derivatives --dry-run", "darkroom cleanup derivatives --keep 5-8.18.7"))
+@app.command(epilog=epilog("darkroom cleanup derivatives --dry-run", "darkroom cleanup derivatives --keep 5-8.18.7"))
 def derivatives(
     keep: Annotated[
         list[str] | None,
@@ -56,7 +58,7 @@ def derivatives(
                 count, size_bytes = count + folder.deleted.count, size_bytes + folder.deleted.size_bytes
                 _report(folder, dry_run=dry_run, as_json=as_json)
         if not as_json:
-            say(f"{'Would delete' if dry_run else 'Deleted'} {count} derivatives with {size_bytes} bytes.")
+            print_line(f"{'Would delete' if dry_run else 'Deleted'} {count} derivatives with {size_bytes} bytes.")
 
     run(work())
 
@@ -64,7 +66,7 @@ def derivatives(
 @asynccontextmanager
 async def _cleaning(keep: list[str], *, dry_run: bool) -> "AsyncIterator[AsyncIterator[CleanedFolder]]":
     from catalog.maintenance.cleanup import clean_derivatives, find_renderer_version
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
     from proxy.backends import open_backends
 
     settings = read_settings()
@@ -77,6 +79,6 @@ def _report(cleaned: "CleanedFolder", *, dry_run: bool, as_json: bool) -> None:
     count, size_bytes = cleaned.deleted.count, cleaned.deleted.size_bytes
     if as_json:
         state = "unreachable" if dry_run else "deleted"
-        say_json(folder=cleaned.folder, reason=cleaned.reason, derivatives=count, size_bytes=size_bytes, state=state)
+        print_json(folder=cleaned.folder, reason=cleaned.reason, derivatives=count, size_bytes=size_bytes, state=state)
     else:
-        say(f"{cleaned.folder}: {count} derivatives with {size_bytes} bytes (old or unknown {cleaned.reason})")
+        print_line(f"{cleaned.folder}: {count} derivatives with {size_bytes} bytes (old or unknown {cleaned.reason})")

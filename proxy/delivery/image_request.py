@@ -20,7 +20,7 @@ from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, Tenan
 from proxy.core.planning.negotiation import Client, client_class
 from proxy.core.recipe import grammar
 from proxy.core.recipe.client_hints import apply_hints, read_hints
-from proxy.core.recipe.presets import apply_presets
+from proxy.core.recipe.presets import apply_presets, is_unsigned
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link
@@ -169,13 +169,13 @@ def _verify(tenant: Tenant | None, link: Link) -> bool:
 
 
 def _needs_no_seal(tenant: Tenant | None, link: Link) -> bool:
-    """Report whether the link is an unsigned preset of the tenant, alone, of an original, and does not expire.
+    """Report whether the link is an unsigned preset of the tenant, in a listed size, of an original, without expiry.
 
     A source's addresses can be guessed, which a digest cannot, so references always need a seal.
     """
     if tenant is None or link.digest is None or link.seal is not None or link.expires is not None:
         return False
-    return link.recipe.startswith("~") and link.recipe[1:] in tenant.unsigned
+    return is_unsigned(link.recipe, tenant.unsigned)
 
 
 def _lacks_a_name(tenant: Tenant | None, link: Link) -> bool:

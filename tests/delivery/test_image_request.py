@@ -10,6 +10,7 @@ from proxy.core.geometry import Size
 from proxy.core.identifiers import Digest, TenantName
 from proxy.core.planning.limits import Limits
 from proxy.core.recipe.grammar import parse
+from proxy.core.recipe.presets import NO_LADDER
 from proxy.core.tenant import Watermark
 from proxy.core.url.link import Link
 from proxy.core.url.signing import NO_KEY, SigningKey
@@ -116,7 +117,7 @@ async def test_a_new_preset_or_watermark_is_known_at_once(recipe: str) -> None:
 async def test_a_new_unsigned_preset_is_open_at_once() -> None:
     world = World()
     await world.tenants.find(ACME)
-    world.tenants.records[ACME] = tenant(unsigned=frozenset({"card", "large"}))
+    world.tenants.records[ACME] = tenant(unsigned={"card": NO_LADDER, "large": NO_LADDER})
     assert (await world.requests.authorize(link(f"/t/acme/{H}/~large", None))).name == ACME
 
 

@@ -9,6 +9,7 @@ from proxy.core.identifiers import Digest, TenantName
 from proxy.core.planning.limits import Limits
 from proxy.core.planning.planner import Capabilities
 from proxy.core.recipe.grammar import parse
+from proxy.core.recipe.presets import NO_LADDER
 from proxy.core.tenant import Tenant, Watermark
 from proxy.core.url.link import Link, parse_target
 from proxy.core.url.signing import SigningKey
@@ -40,7 +41,7 @@ def tenant(name: TenantName = ACME, **fields: object) -> Tenant:
     """Return a tenant that signs with KEY, has the preset `card` unsigned, and the source https://host."""
     known: dict[str, object] = {
         "presets": {"card": parse("w100-webp"), "large": parse("w500-webp")},
-        "unsigned": frozenset({"card"}),
+        "unsigned": {"card": NO_LADDER},
         "sources": (Source("https://host"),),
     }
     return Tenant(name, (KEY,), **(known | fields))  # type: ignore[arg-type]

@@ -117,7 +117,7 @@ async def test_a_tenant_that_is_not_cached_is_left_to_the_endpoint() -> None:
     world = World(tenant_ttl_s=0.05)
     await world.request(world.target("w300-webp"))
     assert world.fast(world.target("w300-webp")) is not None
-    world.app._fast_path._steps._requests._tenants._known.clear()  # type: ignore[attr-defined]
+    world.app._fast_path._steps._requests._tenants._entries.clear()  # type: ignore[attr-defined]
     assert world.fast(world.target("w300-webp")) is None
 
 
@@ -149,7 +149,7 @@ async def test_requests_that_are_all_logged_are_left_to_the_endpoint() -> None:
 def _change(world: World, changed: Tenant) -> None:
     """Change the tenant and let the cache read it anew."""
     world.tenants.rows[ACME] = changed
-    world.app._fast_path._steps._requests._tenants._known.clear()  # type: ignore[attr-defined]
+    world.app._fast_path._steps._requests._tenants._entries.clear()  # type: ignore[attr-defined]
 
 
 async def test_a_key_that_was_retired_opens_nothing_any_more(warm: World) -> None:

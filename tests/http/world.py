@@ -17,6 +17,7 @@ from proxy.core.media.facts import Facts
 from proxy.core.media.formats import JPEG
 from proxy.core.planning.plan import Plan
 from proxy.core.recipe.grammar import parse
+from proxy.core.recipe.presets import NO_LADDER
 from proxy.core.tenant import Tenant
 from proxy.core.url.resolved_reference import ResolvedReference, Validators
 from proxy.core.url.signing import SigningKey
@@ -45,7 +46,7 @@ def tenant(**fields: object) -> Tenant:
     presets = {"card": parse("w100-webp"), "large": parse("w500-webp")}
     known: dict[str, object] = {
         "presets": presets,
-        "unsigned": frozenset({"card"}),
+        "unsigned": {"card": NO_LADDER},
         "sources": (Source("https://host"),),
     }
     return Tenant(ACME, (KEY,), **(known | fields))  # type: ignore[arg-type]
@@ -65,6 +66,12 @@ class MemoryTenants:
         if self.error is not None:
             raise self.error
         return self.rows.get(name)
+
+    async def names(self) -> frozenset[TenantName]:
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        return frozenset(self.rows)
 
     async def ping(self) -> None:
         if self.error is not None:

@@ -24,6 +24,8 @@ from tests.warm import warm
 
 DARKROOM = Path(sys.executable).with_name("darkroom")
 SECRET = "correct-horse-battery-staple"
+SECRET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+"""Encrypts the secrets in the database: 32 bytes in base64."""
 START_S = 30.0
 
 
@@ -47,6 +49,7 @@ class Home:
             "PATH": os.environ["PATH"],
             "DARKROOM_HOME": str(self.folder),
             "DARKROOM_LOG_FORMAT": "json",
+            "DARKROOM_SECRET_KEYS": SECRET_KEY,
             **self.settings,
         }
 

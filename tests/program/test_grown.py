@@ -139,7 +139,7 @@ async def test_with_an_s3_that_hangs_hits_go_on_and_misses_are_503_until_it_is_b
         await asyncio.to_thread(server_context.__exit__, None, None, None)
 
 
-async def test_without_postgresql_known_tenants_are_served_and_unknown_ones_are_503(
+async def test_without_postgresql_tenants_that_were_read_are_served_and_others_are_503(
     tmp_path: Path, database_url: str, redis_url: str, s3: S3
 ) -> None:
     parts = urlsplit(database_url)
@@ -152,13 +152,16 @@ async def test_without_postgresql_known_tenants_are_served_and_unknown_ones_are_
         server = await asyncio.to_thread(server_context.__enter__)
         try:
             name = (await asyncio.to_thread(home.upload, halves()))[0]["original"]
+            await asyncio.to_thread(home.create_tenant, "unread")
             assert (await asyncio.to_thread(server.picture, name, "w50-webp")).status_code == 200
             await cutter.refuse()
             await asyncio.sleep(0.2)
             known = await asyncio.to_thread(server.picture, name, "w52-webp")
             assert known.status_code == 200, known.text
+            unread = await asyncio.to_thread(server.get, sign(f"/t/unread/{name}/w50-webp"))
+            assert (unread.status_code, unread.json()["code"]) == (503, "unavailable")
             unknown = await asyncio.to_thread(server.get, sign(f"/t/stranger/{name}/w50-webp"))
-            assert (unknown.status_code, unknown.json()["code"]) == (503, "unavailable")
+            assert unknown.status_code == 403, "the names of all tenants are in memory"
             ready = await asyncio.to_thread(server.get, "/readyz")
             assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         finally:

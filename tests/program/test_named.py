@@ -77,6 +77,19 @@ def test_a_preset_needs_a_seal_unless_the_tenant_says_otherwise(server: Server, 
     assert server.get(path(original, "~open") + "?s=wrong").status_code == 403
 
 
+def test_an_unsigned_preset_is_served_at_the_sizes_of_its_ladder(server: Server, home: Home, original: str) -> None:
+    words = ("--unsigned", "--widths", "20,30", "--dprs", "1.5,2")
+    home.run("preset", "put", "acme", "rung", "w40-png", *words)
+    server.wait_until(lambda: server.get(path(original, "~rung")).status_code == 200)
+    for recipe, width in (("~rung-w30", 30), ("~rung-dpr2", 80), ("~rung-w20-dpr1.5", 30)):
+        answer = server.get(path(original, recipe))
+        assert answer.status_code == 200, recipe
+        assert pyvips.Image.new_from_buffer(answer.content, "").width == width
+        assert answer.headers["etag"] == server.picture(original, recipe).headers["etag"]
+    for recipe in ("~rung-w31", "~rung-dpr3", "~rung-w30-webp", "~rung-h30", "~rung-w20-dpr1.5-q50"):
+        assert server.get(path(original, recipe)).status_code == 403, recipe
+
+
 def test_a_changed_preset_is_followed_within_seconds(server: Server, home: Home, original: str) -> None:
     home.run("preset", "put", "acme", "moving", "w20-png")
     server.wait_until(lambda: server.picture(original, "~moving").status_code == 200)
