@@ -63,7 +63,7 @@ class DeliveryApp:
         self._render_log = RenderLog(ports.render_records)
         self._admission = AdmissionQueue(ports.workers, settings.queue_length)
         self._references = references = _references(settings, ports)
-        tenants = TenantCache(ports.tenants, settings.tenant_ttl_s)
+        tenants = self._tenants = TenantCache(ports.tenants, settings.tenant_ttl_s)
         self._delivery = delivery = self._make_delivery(settings, references)
         steps = RequestSteps(RequestBuilder(tenants, references, ports.pixels.renderer_version), delivery)
         self._request_log = RequestLog(settings.log_requests)
@@ -106,7 +106,7 @@ class DeliveryApp:
         deadline = monotonic() + timeout_s
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s / 2):
-                await asyncio.gather(self._delivery.close(), self._references.close())
+                await asyncio.gather(self._delivery.close(), self._references.close(), self._tenants.close())
                 await self._cache.drain()
         await self._background.stop(deadline - monotonic())
 
@@ -124,7 +124,7 @@ class DeliveryApp:
         )
 
     def _export(self, metrics: Metrics) -> None:
-        admission, cache, render_log = self._admission, self._cache, self._render_log
+        admission, cache, render_log, tenants = self._admission, self._cache, self._render_log, self._tenants
         metrics.gauge("darkroom_queue_length", "Renders that wait for a worker.", lambda: admission.waiting)
         metrics.counter("darkroom_renders_total", "Renders begun.", lambda: admission.admitted)
         metrics.gauge("darkroom_renders_running", "Renders that hold a worker.", lambda: admission.running)
@@ -139,6 +139,7 @@ class DeliveryApp:
         metrics.counter(
             "darkroom_render_records_dropped_total", "Renders that were never recorded.", lambda: render_log.dropped
         )
+        metrics.counter("darkroom_tenant_read_failures_total", "Failed reads of tenants.", lambda: tenants.failures)
 
     async def _check_queue(self) -> None:
         if self._admission.waiting > 0 and monotonic() - self._admission.moved_at > _STUCK_S:

@@ -48,11 +48,11 @@ class Settings(BaseSettings):
         None,
         ge=0,
         le=65535,
-        description="Port for `/readyz` and `/metrics` alone; 0 picks a free one. They then leave the public port.",
+        description="Port for only `/readyz` and `/metrics`, which then leave the public port. 0: any free port.",
     )
     ops_token: SecretStr = Field(
         SecretStr(""),
-        description="Bearer token for `/readyz` and `/metrics`. With neither token nor port, only loopback clients get "
+        description="Bearer token for `/readyz` and `/metrics`. Without token and port, only loopback clients get "
         "them.",
     )
 
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         32 * 2**20,
         ge=2**20,
         le=256 * 2**20,
-        description="Maximum size of a derivative, up to 268435456; a larger one is answered 422.",
+        description="Maximum size of a derivative; a larger one is answered 422. At most 268435456.",
     )
     source_bytes: int = Field(64 * 2**20, ge=1, description="Maximum size of an original.")
     source_pixels: int = Field(300_000_000, ge=1, description="Maximum number of pixels in a frame of an original.")
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_requests: Literal["all", "work", "none"] = Field(
         "work",
-        description="`work` logs renders and a sample of the refusals, `all` every request, `none` none.",
+        description="`work`: log renders and a sample of the refusals. `all`: every request. `none`: none.",
     )
 
     @field_validator("formats")

@@ -191,9 +191,7 @@ def _to_exception(worker: Process, error: WorkerDied) -> Exception:
 async def open_pool(
     settings: Settings, command: tuple[str, ...] = WORKER, *, spare: bool = True
 ) -> AsyncIterator[Pool]:
-    """Start the workers and, unless `spare` is false, one more, and end them at the end.
-
-    Jobs that are running then raise Unavailable.
+    """Start the workers and the spare, if any, and end them at the end; jobs that are running then raise Unavailable.
 
     Raise WorkerStartError if one does not start: wrong libvips, `sandbox=require` not satisfied, unreadable fonts.
     """

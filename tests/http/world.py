@@ -68,6 +68,7 @@ class MemoryTenants:
         return self.rows.get(name)
 
     async def names(self) -> frozenset[TenantName]:
+        await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
         return frozenset(self.rows)
