@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.warm import Forked, warm
 
+DARKROOM = Path(sys.executable).with_name("darkroom")
 SECRET = "correct-horse-battery-staple"
 START_S = 30.0
 STOP_S = 30.0
@@ -81,7 +83,7 @@ class Home:
 class Server:
     """A running `darkroom serve`."""
 
-    def __init__(self, process: Forked, port: int, lines: list[str]) -> None:
+    def __init__(self, process: "Forked | subprocess.Popen[str]", port: int, lines: list[str]) -> None:
         self.process = process
         self.port = port
         self.lines = lines

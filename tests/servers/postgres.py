@@ -14,8 +14,9 @@ _FAST = (
     "wal_level=minimal",
     "max_wal_senders=0",
     "max_connections=200",
+    "dynamic_shared_memory_type=mmap",
 )
-"""Nothing is kept beyond the tests, so nothing is made durable."""
+"""No data outlives the tests, so nothing is made durable, and shared memory is in files of the server's folder."""
 
 
 def start_postgres(folder: Path, processes: Processes) -> str:
