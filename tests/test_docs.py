@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests import gallery
 from tests.core.test_errors import every
 from tests.core.url.test_signing import SECRET, VECTORS
 from tests.pictures import decoded
+from tests.tools import require
 
 _SAME = 1.0
 """Mean difference of a channel, of 255, between a picture of the docs and the one that comes out now."""
@@ -122,8 +122,8 @@ def test_the_signing_page_has_every_vector() -> None:
     assert all(seal in page for _, seal in VECTORS)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 def test_the_javascript_recipe_makes_the_published_seals() -> None:
+    require("node")
     path, expires = VECTORS[1][0].split("?e=")
     program = (
         code(DOCS / "signing.md", "js")
@@ -164,13 +164,13 @@ func main() { fmt.Print(Sign(os.Args[1], os.Args[2])) }
 
 
 @pytest.mark.parametrize(
-    ("language", "frame", "command"), [("java", _JAVA, ["java", "Seal.java"]), ("go", _GO, ["go", "run", "Seal.go"])]
+    ("language", "frame", "compiler", "command"),
+    [("java", _JAVA, "javac", ["java", "Seal.java"]), ("go", _GO, "go", ["go", "run", "Seal.go"])],
 )
 def test_a_compiled_recipe_makes_the_published_seals(
-    language: str, frame: str, command: list[str], tmp_path: Path
+    language: str, frame: str, compiler: str, command: list[str], tmp_path: Path
 ) -> None:
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
+    require(compiler)
     (tmp_path / command[-1]).write_text(frame % code(DOCS / "signing.md", language))
     done = subprocess.run(
         [*command, SECRET, VECTORS[2][0]], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
@@ -182,6 +182,12 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *DOCS.glob("*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_path_that_contributing_names_exists() -> None:
+    paths = re.findall(r"`((?:proxy|catalog|tests|docs)/[\w/.-]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_no_other_distribution_owns_our_import_names() -> None:

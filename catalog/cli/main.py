@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from catalog.cleanup import commands as cleanup
 from catalog.cli import serve
 from catalog.cli.exit_codes import EXIT_CODES, Exit, exit_code, expected_exit_code
 from catalog.cli.output import (
@@ -28,7 +29,6 @@ from catalog.cli.output import (
 from catalog.demo import commands as demo
 from catalog.images import commands as images
 from catalog.keys import commands as key
-from catalog.maintenance import cleanup_commands as cleanup
 from catalog.maintenance import commands as maintenance
 from catalog.presets import commands as preset
 from catalog.secrets import commands as secrets

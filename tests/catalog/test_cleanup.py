@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.maintenance.cleanup import CleanedFolder, clean_derivatives
+from catalog.cleanup.service import CleanedFolder, clean_derivatives
 from catalog.records.database import Database
 from catalog.tenants.service import begin_cache_epoch, create_tenant
 from proxy.adapters.files import FileDerivatives

@@ -12,7 +12,7 @@ from catalog.cli.settings import read_settings, run
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from catalog.maintenance.cleanup import CleanedFolder
+    from catalog.cleanup.service import CleanedFolder
 
 app = typer.Typer(help="Delete what nothing needs any more.", no_args_is_help=True)
 
@@ -65,7 +65,7 @@ def derivatives(
 
 @asynccontextmanager
 async def _cleaning(keep: list[str], *, dry_run: bool) -> "AsyncIterator[AsyncIterator[CleanedFolder]]":
-    from catalog.maintenance.cleanup import clean_derivatives, find_renderer_version
+    from catalog.cleanup.service import clean_derivatives, find_renderer_version
     from catalog.records.schema import open_database
     from proxy.backends import open_backends
 
