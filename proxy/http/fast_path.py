@@ -55,12 +55,12 @@ class FastPath:
         if self._log.mode == "all":
             return None
         try:
-            found = self._find(target, fields)
+            response = self._find(target, fields)
         except DarkroomError:
             return None
-        if found is None:
+        if response is None:
             return None
-        status, head, body, tier = found
+        status, head, body, tier = response
         self._metrics.count_fast_response(status, tier, len(body))
         return status, b"%bx-request-id: %016x\r\n" % (head, getrandbits(64)), body
 
