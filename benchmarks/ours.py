@@ -15,10 +15,10 @@ def develop(file: Path, recipe: str) -> bytes:
     """Return the derivative's bytes."""
     fd = os.open(file, os.O_RDONLY)
     try:
-        asked, facts = parse(recipe), probe(fd)
-        plan = plan_render(asked, facts, PlanContext())
+        options, facts = parse(recipe), probe(fd)
+        plan = plan_render(options, facts, PlanContext())
         if isinstance(plan, Trim):
-            plan = plan_render(asked, facts, PlanContext(), find_content(fd, plan))
+            plan = plan_render(options, facts, PlanContext(), find_content(fd, plan))
         if not isinstance(plan, Plan):
             raise TypeError("The plan is not complete after trimming.")
         return render(fd, plan).body

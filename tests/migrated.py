@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from catalog.records.database import connect_database
 from catalog.records.migrations.upgrade import migrate
 from proxy.settings import Settings
+from tests.program.server import SECRET_KEY
 from tests.servers.databases import Databases
 
 DATABASE_FILE = "darkroom.db"
@@ -18,7 +20,7 @@ DATABASE_FILE = "darkroom.db"
 async def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a migrated SQLite file, to be copied."""
     home = tmp_path_factory.mktemp("migrated")
-    await _migrate(Settings(home=home))
+    await _migrate(Settings(home=home, secret_keys=SecretStr(SECRET_KEY)))
     # the last connection that closes writes the log into the file and removes it
     assert [path.name for path in home.iterdir()] == [DATABASE_FILE]
     return home / DATABASE_FILE
@@ -28,7 +30,7 @@ async def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def migrated_database(databases: Databases) -> AsyncIterator[str]:
     """Return the name of a migrated PostgreSQL database, to be copied."""
     name = await databases.create()
-    await _migrate(Settings(database_url=databases.url(name)))
+    await _migrate(Settings(database_url=databases.url(name), secret_keys=SecretStr(SECRET_KEY)))
     yield name
     await databases.drop(name)
 

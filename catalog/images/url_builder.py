@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from catalog.core.focus_geometry import FocalPoint
+from catalog.core.spans import UNIT_SECONDS
 from proxy.core.recipe import grammar
 from proxy.core.recipe.presets import apply_presets
 from proxy.core.recipe.recipe import Recipe
@@ -11,7 +12,6 @@ from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link, parse_target
 from proxy.core.url.signing import SEAL_LENGTH
 
-SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LATEST_EXPIRY = 99_999_999_999
 """The largest expiry of a URL: eleven digits."""
 
@@ -61,7 +61,7 @@ def read_expiry(text: str, now_s: int) -> int:
     """
     span = _SPAN.fullmatch(text)
     if span is not None:
-        expires = now_s + int(span[1]) * SECONDS[span[2]]
+        expires = now_s + int(span[1]) * UNIT_SECONDS[span[2]]
     elif _UNIX.fullmatch(text):
         expires = int(text)
     else:
