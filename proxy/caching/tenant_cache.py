@@ -148,12 +148,12 @@ class TenantCache:
 
     async def _load_names(self) -> None:
         """Read all names; if that fails, those that were read before stay."""
-        self._names_asked_at = self._clock()
         try:
             async with asyncio.timeout(self._lookup_s):
                 self._names = await self._inner.names()
         except Exception as error:  # noqa: BLE001 - logged; requests of known tenants go on
             self._report(error)
+        self._names_asked_at = self._clock()  # after the read: until then, other requests wait for the same one
 
     async def _read(self, name: TenantName) -> Tenant | None:
         """Read a tenant into the cache; concurrent calls share a read. Raise Unavailable if there is none to serve."""

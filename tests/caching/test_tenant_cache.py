@@ -230,6 +230,17 @@ async def test_a_stale_tenant_is_served_for_a_day(cache: TenantCache, records: R
         await cache.find(ACME)
 
 
+async def test_a_request_during_the_first_read_of_the_names_waits_for_it(cache: TenantCache, records: Records) -> None:
+    records.hanging = asyncio.Event()
+    first = asyncio.ensure_future(cache.find(ACME))
+    await settle(lambda: records.name_reads)
+    second = asyncio.ensure_future(cache.find(ACME))
+    await settle()
+    records.hanging.set()
+    assert [await first, await second] == [records.rows[ACME]] * 2
+    assert (records.name_reads, records.finds) == (1, 1)
+
+
 async def test_a_tenant_that_is_not_cached_needs_the_records(cache: TenantCache, records: Records) -> None:
     records.failure = RuntimeError("any error")
     with pytest.raises(Unavailable):
