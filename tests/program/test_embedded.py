@@ -103,7 +103,7 @@ def test_a_purge_ends_what_memory_holds_and_what_is_written_while_it_runs(home: 
     server.wait_until(lambda: server.metric("darkroom_derivative_write_queue_bytes") == 0)
     [stored], late = (home.folder / "derivatives").glob("*/tidy"), home.folder / "late"
     shutil.copytree(stored, late)
-    assert home.run("tenant", "purge", "tidy").stdout == "1 derivatives of tidy are gone.\n"
+    assert home.run("tenant", "purge", "tidy").stdout == "Deleted 1 derivatives of tenant tidy.\n"
     shutil.copytree(late, stored, dirs_exist_ok=True)
     time.sleep(TENANT_TTL_S)
     after = shown(**{"if-none-match": before.headers["etag"]})

@@ -182,4 +182,4 @@ def test_an_upload_that_is_no_picture_is_refused_with_what_to_do(home: Home) -> 
     done = home.run("upload", path, "--tenant", "acme")
     assert done.returncode == 1
     assert "page.jpg" in done.stderr
-    assert "Convert it" in done.stderr
+    assert "Convert the file" in done.stderr
