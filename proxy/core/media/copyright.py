@@ -11,9 +11,9 @@ from proxy.core.media.tiff import ARTIST, COPYRIGHT, MAX_FIELD_BYTES, decode_tex
 
 _DATASETS = {COPYRIGHT: 116, ARTIST: 80}
 _PROPERTIES = {COPYRIGHT: b"dc:rights", ARTIST: b"dc:creator"}
-_ITEM = re.compile(rb"<rdf:li[^>]{0,200}+>([^<]{1,2000}+)")
-_PLAIN = re.compile(rb"^<[^>]{1,200}+>([^<]{1,2000}+)$")
-_ATTRIBUTES = {name: re.compile(name + rb"""=(["'])([^"'<]{1,2000}+)\1""") for name in _PROPERTIES.values()}
+_ITEM = re.compile(rb"<rdf:li[^>]{0,200}>([^<]{1,2000})")
+_PLAIN = re.compile(rb"^<[^>]{1,200}>([^<]{1,2000})$")
+_ATTRIBUTES = {name: re.compile(name + rb"""=(["'])([^"'<]{1,2000})\1""") for name in _PROPERTIES.values()}
 _MAX_PROPERTY_BYTES = 4 * MAX_FIELD_BYTES
 """A property of XMP contains markup beside its texts."""
 
