@@ -240,20 +240,20 @@ class RenderRecord:
 
 
 class RenderRecords(Protocol):
-    """Where what delivery learns is written down, in batches, behind the replies."""
+    """Where renders are recorded, in batches, behind the replies."""
 
     async def record(self, batch: Sequence[RenderRecord]) -> None:
-        """Write the batch in one transaction; recording the same render twice is recording it once."""
+        """Write the batch in one transaction. Recording a render twice has the effect of recording it once."""
         ...
 
 
 Planning = Callable[[Facts, Box | None], Plan | Trim | Page]
-"""Facts to a plan, or to a question: a Page wants the facts of that page, a Trim a box, the second argument."""
+"""From facts to a plan, or to a question: a Page needs the facts of that page, a Trim a box as the second argument."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderResult:
-    """What the pixel room gives back."""
+    """What a worker made of an original."""
 
     facts: Facts
     derivative: Derivative
@@ -262,25 +262,28 @@ class RenderResult:
 
 
 class Pixels(Protocol):
-    """The pixel room: sandboxed workers that decode, render and encode.
+    """Sandboxed workers that decode, render and encode.
 
-    A worker's death costs one retry elsewhere; a second death refuses with WorkerCrashed.
+    If a worker dies, another one repeats the job. If that dies too, WorkerCrashed is raised, or WorkerKilled if one of
+    them was killed by the kernel, which is not the original's fault.
     """
 
     renderer_version: RendererVersion
 
     async def probe(self, original: OpenOriginal) -> Facts:
-        """Read the header. Refuses with UnsupportedFormat or CorruptImage."""
+        """Read the header. Raise UnsupportedFormat or CorruptImage."""
         ...
 
     async def render(
         self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None
     ) -> RenderResult:
-        """Render what `plan` says in one visit to one worker, probing first where no facts are known.
+        """Render `plan` in one job of one worker, which probes first if `facts` is None.
 
-        `watermark` is the picture that the plan's overlays lay over this one.
+        `watermark` is the picture that the plan's overlays composite onto this one. Both originals may be closed as
+        soon as the call returns or is cancelled. A cancelled call leaves the queue; a job that already runs goes on
+        until it ends or overruns its deadline, and its result is dropped.
 
-        Refuses as `probe` and `plan` do, with CorruptImage when the pixels end early, with DeadlineExceeded when the
-        worker had to be killed. Cancelling it frees the worker.
+        Raise what `probe` and `plan` raise, CorruptImage if the pixels end early, LimitExceeded if the derivative is
+        too large, DeadlineExceeded if the job overran its deadline, Unavailable if no worker is ready.
         """
         ...
