@@ -1,1 +1,1 @@
-"""Measurements side by side with peers and limits: `python -m benchmarks`; README.md tells what each line means."""
+"""Benchmarks in pairs with other programs: `python -m benchmarks`. README.md explains each table."""

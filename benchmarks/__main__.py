@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print tables, keep the figures as JSON."""
+"""Run the benchmarks, print tables, and write the figures as JSON: `python -m benchmarks`."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ _PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "corpus" / "photos" / "cli
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How long to look."""
+    """The number of rounds and the seconds of each."""
 
     hit_rounds: int
     hit_seconds: int
@@ -37,63 +37,67 @@ _LONG_REQUESTS = 10_000
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure what is asked for."""
-    asked = _read(arguments)
-    how = _QUICK if asked.quick else _FULL
-    printer = Printer(markdown=asked.markdown)
+    """Run the chosen parts; return the exit status."""
+    options = _read(arguments)
+    measure = _QUICK if options.quick else _FULL
+    printer = Printer(markdown=options.markdown)
     with tempfile.TemporaryDirectory(prefix="darkroom-bench-") as folder:
-        source, originals = make_originals(asked.photographs)
+        source, originals = make_originals(options.photographs)
         figures: dict[str, Any] = {"machine": describe() | {"originals": source}}
         printer.machine(figures["machine"])
-        if "hit" in asked.parts:
-            body_bytes, hits = hit.measure(Path(folder), originals, how.hit_rounds, how.hit_seconds)
-            printer.hit(body_bytes, how.hit_rounds, hits)
-            figures["hit"] = {"body_bytes": body_bytes, "rows": [asdict(one) for one in hits]}
-        if "miss" in asked.parts:
+        if "hit" in options.parts:
+            body_bytes, hits = hit.measure(Path(folder), originals, measure.hit_rounds, measure.hit_seconds)
+            printer.hit(body_bytes, measure.hit_rounds, hits)
+            figures["hit"] = {"body_bytes": body_bytes, "rows": [asdict(row) for row in hits]}
+        if "miss" in options.parts:
             misses = []
-            for one in miss.measure(Path(folder), originals, how.miss_rounds, how.miss_seconds, quick=asked.quick):
-                misses.append(one)
-                _say(f"{one.original} {one.shape} {one.format}: {one.ratio.told()}")
-            printer.miss(how.miss_rounds, misses)
-            figures["miss"] = [asdict(one) for one in misses]
-        if "memory" in asked.parts:
-            held = memory.measure(Path(folder), originals, _LONG_REQUESTS if asked.long else how.requests)
-            printer.memory(held)
-            figures["memory"] = asdict(held)
-        if "agree" in asked.parts:
-            rows = agree.measure(Path(folder), [one.body for one in originals])
+            for row in miss.measure(
+                Path(folder), originals, measure.miss_rounds, measure.miss_seconds, quick=options.quick
+            ):
+                misses.append(row)
+                _report(f"{row.original} {row.shape} {row.format}: {row.ratio.text()}")
+            printer.miss(measure.miss_rounds, misses)
+            figures["miss"] = [asdict(row) for row in misses]
+        if "memory" in options.parts:
+            usage = memory.measure(Path(folder), originals, _LONG_REQUESTS if options.long else measure.requests)
+            printer.memory(usage)
+            figures["memory"] = asdict(usage)
+        if "agree" in options.parts:
+            rows = agree.measure(Path(folder), [original.body for original in originals])
             printer.agree(rows)
-            figures["agree"] = [asdict(one) for one in rows]
-        if "effort" in asked.parts:
-            steps = effort.measure([one.body for one in originals])
+            figures["agree"] = [asdict(row) for row in rows]
+        if "effort" in options.parts:
+            steps = effort.measure([original.body for original in originals])
             printer.effort(steps)
-            figures["effort"] = [asdict(one) for one in steps]
-        if "quality" in asked.parts:
-            scored = quality.measure(Path(folder), sorted(asked.photographs.glob("*.png")), _say)
-            printer.quality(scored)
-            figures["quality"] = [asdict(one) for one in scored]
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            figures["effort"] = [asdict(step) for step in steps]
+        if "quality" in options.parts:
+            scores = quality.measure(Path(folder), sorted(options.photographs.glob("*.png")), _report)
+            printer.quality(scores)
+            figures["quality"] = [asdict(score) for score in scores]
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 
 
 def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "parts", nargs="*", default=_USUAL, metavar="PART", help=f"{', '.join(_PARTS)}; all but quality if left out"
+        "parts", nargs="*", default=_USUAL, metavar="PART", help=f"{', '.join(_PARTS)} (default: all but quality)"
     )
-    parser.add_argument("--quick", action="store_true", help="a look: fewer cases, fewer and shorter rounds")
-    parser.add_argument("--long", action="store_true", help=f"watch memory over {_LONG_REQUESTS} requests")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
+    parser.add_argument("--quick", action="store_true", help="fewer cases, fewer and shorter rounds")
+    parser.add_argument("--long", action="store_true", help=f"measure memory over {_LONG_REQUESTS} requests")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to a file")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
-    parser.add_argument("--photographs", type=Path, default=_PHOTOGRAPHS, help="folder of PNGs to make originals of")
-    asked = parser.parse_args(arguments)
-    if unknown := set(asked.parts) - set(_PARTS):
-        parser.error(f"there is no part {', '.join(sorted(unknown))}: say {', '.join(_PARTS)}")
-    return asked
+    parser.add_argument(
+        "--photographs", type=Path, default=_PHOTOGRAPHS, help="folder of PNGs from which the originals are made"
+    )
+    options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - set(_PARTS):
+        parser.error(f"unknown part: {', '.join(sorted(unknown))}. Specify some of {', '.join(_PARTS)}.")
+    return options
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
@@ -101,5 +105,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except Missing as missing:
-        _say(str(missing))
+        _report(str(missing))
         sys.exit(1)

@@ -1,7 +1,7 @@
-"""Agreement: the same work by Darkroom's pixel room and by sharp, compared pixel by pixel.
+"""Agreement: the same operations by Darkroom's pixel code and by sharp, compared pixel by pixel.
 
-Both stand on libvips, so what is compared is what each asks of it: sizes, places, orders, constants. Distances are mean
-and largest difference of a channel, of 255; PNG out, so that no encoder adds to them.
+Both use libvips, so the comparison is of how each calls it: sizes, positions, order of operations, constants. Distances
+are the mean and the largest difference of a channel, of 255. The output is PNG, so no encoder adds to them.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from benchmarks import sharp
 from benchmarks.ours import develop
 
 MOST_MEAN = 1.0
-"""Of 255; beyond it a row does not agree."""
+"""The largest mean difference, of 255, at which two results agree."""
 
 
-def _resize(**told: Any) -> list[Any]:  # noqa: ANN401 - sharp's own options
-    return ["resize", {"withoutEnlargement": True, **told}]
+def _resize(**options: Any) -> list[Any]:  # noqa: ANN401 - sharp's options
+    return ["resize", {"withoutEnlargement": True, **options}]
 
 
 WORK: tuple[tuple[str, str, list[list[Any]]], ...] = (
@@ -65,12 +65,12 @@ WORK: tuple[tuple[str, str, list[list[Any]]], ...] = (
         [_resize(width=300), ["extend", {"top": 10, "right": 20, "bottom": 30, "left": 40, "background": "#ff8800"}]],
     ),
 )
-"""Original, our recipe, sharp's operations."""
+"""The original, Darkroom's recipe, and sharp's operations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far apart two results are, of 255; sizes as (width, height)."""
+    """The difference of two results, of 255; sizes are (width, height)."""
 
     recipe: str
     ours: tuple[int, int]
@@ -80,12 +80,12 @@ class Agreement:
 
     @property
     def holds(self) -> bool:
-        """The sizes are the same and the difference is small."""
+        """Whether the sizes are equal and the difference is small."""
         return self.ours == self.theirs and self.mean <= MOST_MEAN
 
 
 def measure(folder: Path, originals: Sequence[bytes]) -> list[Agreement]:
-    """Do all the work twice; the first original is the photograph."""
+    """Run all operations with both programs; the first original is the photograph."""
     home = folder / "agree"
     home.mkdir()
     files = {"photo": home / "photo.jpg", "framed": home / "framed.png"}
@@ -110,8 +110,8 @@ def _compare(recipe: str, ours: bytes, theirs: bytes) -> Agreement:
     sizes = (left.width, left.height), (right.width, right.height)
     if sizes[0] != sizes[1]:
         return Agreement(recipe, *sizes, mean=255.0, largest=255.0)
-    apart = (left - right).abs()
-    return Agreement(recipe, *sizes, mean=round(apart.avg(), 3), largest=apart.max())
+    difference = (left - right).abs()
+    return Agreement(recipe, *sizes, mean=round(difference.avg(), 3), largest=difference.max())
 
 
 def _flat(image: Any) -> Any:  # noqa: ANN401 - pyvips has no types

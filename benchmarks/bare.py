@@ -1,10 +1,10 @@
-"""The bare libvips loop: what somebody with pyvips, a file in memory and a thread for each core would write.
+"""The bare libvips loop: a minimal program with pyvips, a file in memory and one thread for each core.
 
     python -m benchmarks.bare THREADS
 
-Reads lines of JSON, `{"file", "width", "height", "crop", "encoding", "count"}`; renders the file `count` times, spread
-over the threads; answers `{"seconds", "bytes"}`, the bytes being of one picture. It stays up between rounds, so that it
-is as warm as the server it is compared with. The encoders are the server's own functions: the same settings in both.
+Read lines of JSON, `{"file", "width", "height", "crop", "encoding", "count"}`; render the file `count` times, spread
+over the threads; answer `{"seconds", "bytes"}`, with the size of one picture. The process runs through all rounds, so
+it is as warm as the server. The encoders are the server's functions, so both sides have the same settings.
 """
 
 import json
@@ -15,7 +15,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-os.environ["VIPS_CONCURRENCY"] = "1"  # read once, when libvips starts; more only costs here: the threads fill the cores
+os.environ["VIPS_CONCURRENCY"] = (
+    "1"  # read when libvips starts; more threads per picture only cost, because the pool fills the cores
+)
 
 import pyvips
 
@@ -25,8 +27,8 @@ from proxy.pixels.encode import encode
 
 
 def main() -> None:
-    """Answer jobs until stdin ends."""
-    pyvips.cache_set_max(0)  # the same picture again and again: a cache would measure itself
+    """Answer jobs until standard input ends."""
+    pyvips.cache_set_max(0)  # every job renders the same picture: a cache would be measured
     threads = int(sys.argv[1])
     with ThreadPoolExecutor(threads) as pool:
         for line in sys.stdin:
@@ -36,7 +38,7 @@ def main() -> None:
 def _run(job: dict[str, Any], pool: ThreadPoolExecutor) -> dict[str, float]:
     body = Path(job["file"]).read_bytes()
     name, quality, effort = job["encoding"]
-    how = Encoding(FORMATS[name], quality, effort)
+    encoding = Encoding(FORMATS[name], quality, effort)
 
     def once(_: int) -> int:
         picture = pyvips.Image.thumbnail_buffer(
@@ -47,7 +49,7 @@ def _run(job: dict[str, Any], pool: ThreadPoolExecutor) -> dict[str, float]:
             crop="centre" if job["crop"] else "none",
             option_string="[fail_on=truncated]",
         )
-        return len(encode(picture, how, picture))
+        return len(encode(picture, encoding, picture))
 
     begun = perf_counter()
     sizes = list(pool.map(once, range(job["count"])))

@@ -1,7 +1,7 @@
-"""A load generator for misses: threads that block on raw sockets, each on one connection kept alive.
+"""A load generator for misses: threads that block on raw sockets, each with one persistent connection.
 
-A render takes 10 to 300 ms of a core; a request by this client takes about 0.1 ms, on the same cores. `cost_s` is what
-the threads used, so the table can tell how little. For hits, which are as cheap as this client, there is wrk.
+A render takes 10 to 300 ms of a core, a request of this client about 0.1 ms on the same cores. `cost_s` is the CPU time
+of the threads, which the table lists. Hits are as cheap as this client, so they are measured with wrk.
 """
 
 import socket
@@ -16,11 +16,11 @@ _RENDERED = b'tier;desc="render"'
 
 
 class BadAnswer(Exception):
-    """The server answered otherwise than asked: no 200, no whole body, or not by rendering where that is measured."""
+    """The answer is not a 200 with a complete body, or it was not rendered although rendering is measured."""
 
 
 class Load(NamedTuple):
-    """What a round took, the size of its last body, and the client's own CPU time."""
+    """The duration of a round, the size of its last body in bytes, and the client's CPU time."""
 
     seconds: float
     body_bytes: int
@@ -28,9 +28,9 @@ class Load(NamedTuple):
 
 
 def load(port: int, targets: Sequence[str], connections: int) -> Load:
-    """Get every target once, shared out over the connections, each asking again as soon as it is answered.
+    """Request every target once, divided among the connections, each with one request at a time.
 
-    Every answer must have been rendered for its request: BadAnswer otherwise.
+    Raise BadAnswer for an answer that was not rendered for its request.
     """
     shares = [targets[at::connections] for at in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
@@ -41,16 +41,16 @@ def load(port: int, targets: Sequence[str], connections: int) -> Load:
 
 
 def get(port: int, target: str) -> bytes:
-    """Get one body."""
+    """Return one body."""
     with _connect(port) as connection:
-        return _ask(connection, target)
+        return _request(connection, target)
 
 
 def _walk(port: int, targets: Iterable[str]) -> tuple[int, float]:
     begun, size = thread_time(), 0
     with _connect(port) as connection:
         for target in targets:
-            size = len(_ask(connection, target, _RENDERED))
+            size = len(_request(connection, target, _RENDERED))
     return size, thread_time() - begun
 
 
@@ -60,7 +60,7 @@ def _connect(port: int) -> socket.socket:
     return connection
 
 
-def _ask(connection: socket.socket, target: str, needed: bytes = b"") -> bytes:
+def _request(connection: socket.socket, target: str, needed: bytes = b"") -> bytes:
     connection.sendall(f"GET {target} HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\n\r\n".encode())
     received = connection.recv(_CHUNK_BYTES)
     while b"\r\n\r\n" not in received:
@@ -71,7 +71,7 @@ def _ask(connection: socket.socket, target: str, needed: bytes = b"") -> bytes:
     if not head.startswith(b"HTTP/1.1 200 "):
         raise BadAnswer(f"{target[:120]}: {lines[0].decode('latin-1')}")
     if needed not in head:
-        raise BadAnswer(f"{target[:120]}: not rendered: this would measure a cache.")
+        raise BadAnswer(f"{target[:120]}: The answer comes from a cache, not from a render.")
     parts, missing = [body], length - len(body)
     while missing > 0:
         parts.append(_more(connection))
@@ -82,4 +82,4 @@ def _ask(connection: socket.socket, target: str, needed: bytes = b"") -> bytes:
 def _more(connection: socket.socket) -> bytes:
     if chunk := connection.recv(_CHUNK_BYTES):
         return chunk
-    raise BadAnswer("The connection closed in the middle of an answer.")
+    raise BadAnswer("The server closed the connection in the middle of an answer.")

@@ -1,7 +1,7 @@
-"""Effort: what each step of an encoder's own scale costs and saves, at sizes that pages ask for.
+"""Effort: the time and bytes of each step of an encoder's effort scale, at common sizes.
 
-One thread, the quality that is written where a recipe says nothing; the best of several runs, as others' noise only
-ever adds. Time and bytes are ratios to the effort that Darkroom chooses.
+One thread and the default quality; the fastest of several runs, because noise only adds time. Time and bytes are
+ratios to the effort that Darkroom chooses.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,19 +22,19 @@ _WIDTHS = (200, 320, 640, 1_280, 2_560)
 _RUNS = 3
 
 Save = Callable[[Any, int, int | None], bytes]
-"""Write a picture at an effort and a quality."""
+"""Encode a picture at an effort and a quality."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of writing pictures: what a recipe says, the efforts to compare, and the saver."""
+    """One way to encode pictures: a recipe, the efforts to compare, and the encoder."""
 
     name: str
     recipe: Recipe
     efforts: tuple[int, ...]
     save: Save
     effort: int | None = None
-    """The one that is chosen at every size, where it does not depend on that."""
+    """The effort that is chosen at every size; None if the choice depends on the size."""
 
 
 def _webp_lossless(image: Any, effort: int, _: int | None) -> bytes:  # noqa: ANN401 - pyvips
@@ -87,15 +87,15 @@ class Step:
 
 def measure(originals: Sequence[bytes]) -> list[Step]:
     """Encode the first original in each way, at each size and effort."""
-    extras.enlist([JXL])
+    extras.enable([JXL])
     steps = []
     for way in _WAYS:
         for width in _WIDTHS:
             image = pyvips.Image.thumbnail_buffer(originals[0], width).copy_memory()
-            how = choose_encoding(FORMATS[str(way.recipe.format)], way.recipe, image.width * image.height)
-            chosen = how.effort if way.effort is None else way.effort
+            encoding = choose_encoding(FORMATS[str(way.recipe.format)], way.recipe, image.width * image.height)
+            chosen = encoding.effort if way.effort is None else way.effort
             for effort in way.efforts:
-                seconds, size = _encode(way.save, image, effort, how.quality)
+                seconds, size = _encode(way.save, image, effort, encoding.quality)
                 steps.append(Step(way.name, image.width, image.height, effort, effort == chosen, seconds, size))
     return steps
 

@@ -1,8 +1,8 @@
 """Hit: a small WebP from the memory tier, against nginx with the same bytes as a static file under the same path.
 
-`trivial` is the ceiling: what the HTTP server costs that we stand on. One process or worker each; the same wrk, one
-thread, against all. Beside requests a second stands each server's own CPU time for one request, which is what is left
-to compare where wrk or a neighbour is what holds a run back.
+`trivial` is the upper limit: the cost of the HTTP server that Darkroom uses. Each side has one process or worker, and
+the same wrk with one thread requests from all. The table also has each server's CPU time for one request, which remains
+comparable when wrk or another process on the machine limits the rate.
 """
 
 import re
@@ -31,13 +31,13 @@ class Hit:
     server: str
     requests_s: Spread
     cpu_us: Spread
-    """Of the server's process, for one request."""
+    """CPU time of the server's process for one request, in microseconds."""
     ours_to_it: Spread
-    """Darkroom's rate by this one's."""
+    """Darkroom's rate divided by this server's."""
 
 
 def measure(folder: Path, originals: Sequence[Original], rounds: int, seconds: int) -> tuple[int, list[Hit]]:
-    """Measure; give the body's bytes and a row for each server."""
+    """Measure; return the size of the body in bytes and a row for each server."""
     servers.require("nginx", "wrk")
     home = folder / "hit"
     home.mkdir()
@@ -55,7 +55,7 @@ def measure(folder: Path, originals: Sequence[Original], rounds: int, seconds: i
 
 
 def _choose(port: int, name: str) -> tuple[str, bytes]:
-    """Find the quality whose WebP is nearest to the size that is asked for."""
+    """Return the URL and the body of the quality whose WebP is nearest to `_BODY_BYTES`."""
     targets = [servers.sealed(name, f"w320-h180-q{quality}-webp") for quality in _QUALITIES]
     bodies = [client.get(port, target) for target in targets]
     return min(zip(targets, bodies, strict=True), key=lambda pair: abs(len(pair[1]) - _BODY_BYTES))
@@ -80,15 +80,15 @@ def _race(sides: dict[str, Server], target: str, rounds: int, seconds: int) -> l
 
 
 def _wrk(side: Server, target: str, seconds: int) -> tuple[float, float]:
-    """Give requests a second and the server's CPU microseconds for each."""
+    """Return requests per second, and the server's CPU time for each in microseconds."""
     url = f"http://127.0.0.1:{side.port}{target}"
     before = cpu_s(side.pid)
-    done = subprocess.run(
+    completed = subprocess.run(
         ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url], check=True, capture_output=True, text=True
     )
     used_s = cpu_s(side.pid) - before
-    found = _RATE.search(done.stdout)
-    if found is None or _BAD.search(done.stdout):
-        raise client.BadAnswer(done.stdout)
-    rate = float(found[1])
+    match = _RATE.search(completed.stdout)
+    if match is None or _BAD.search(completed.stdout):
+        raise client.BadAnswer(completed.stdout)
+    rate = float(match[1])
     return rate, 1e6 * used_s / (rate * seconds)

@@ -1,7 +1,8 @@
-"""What was measured on, and what processes use: all from /proc and the packages themselves."""
+"""The machine, the versions, and the resources that processes use, read from /proc and the packages."""
 
 import os
 import platform
+import shutil
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def describe() -> dict[str, str]:
-    """Tell the machine and the versions that shape the figures."""
+    """Return the machine and the versions on which the figures depend."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "cpu": _cpu_model(),
@@ -34,44 +35,46 @@ def _cpu_model() -> str:
 
 
 def _version(*command: str) -> str:
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (told.stdout + told.stderr).strip().rpartition("/")[2]
+    if shutil.which(command[0]) is None:
+        return "not installed"
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (completed.stdout + completed.stderr).strip().rpartition("/")[2]
 
 
 def family(pid: int) -> list[int]:
-    """Give a process and all that descend from it."""
+    """Return a process and all its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [pid, *(one for child in children for one in family(int(child)))]
+    return [pid, *(descendant for child in children for descendant in family(int(child)))]
 
 
 def cpu_s(pid: int) -> float:
-    """Give the CPU seconds, user and system, that a process has used (proc_pid_stat(5))."""
+    """Return the CPU time of a process in seconds, user and system (proc_pid_stat(5))."""
     after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / _TICKS
 
 
 def children_cpu_s(pid: int) -> float:
-    """Give the CPU seconds of a process's children, those that live and those that it has waited for."""
+    """Return the CPU time of a process's children in seconds, both running ones and ended ones."""
     after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    gone = (int(after_name[13]) + int(after_name[14])) / _TICKS
-    return gone + sum(cpu_s(child) for child in family(pid)[1:])
+    ended = (int(after_name[13]) + int(after_name[14])) / _TICKS
+    return ended + sum(cpu_s(child) for child in family(pid)[1:])
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A family of processes, in bytes: `pss` now (shared pages divided), `peak` the sum of the kernel's own peaks."""
+    """A process and its descendants, in bytes: the current `pss`, and `peak`, the sum of each one's largest RSS."""
 
     pss: int
     peak: int
 
     @classmethod
     def of(cls, pid: int) -> "Memory":
-        """Add up a process and its descendants; one that ends meanwhile counts nothing."""
+        """Add up a process and its descendants; a process that ends meanwhile is not counted."""
         pss = peak = 0
-        for one in family(pid):
+        for member in family(pid):
             try:
-                pss += _kib(Path(f"/proc/{one}/smaps_rollup"), "Pss:")
-                peak += _kib(Path(f"/proc/{one}/status"), "VmHWM:")
+                pss += _kib(Path(f"/proc/{member}/smaps_rollup"), "Pss:")
+                peak += _kib(Path(f"/proc/{member}/status"), "VmHWM:")
             except OSError:
                 continue
         return cls(pss, peak)

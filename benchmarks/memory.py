@@ -1,9 +1,9 @@
-"""Memory: the server and its workers while they make one-off derivatives of a 24 megapixel JPEG.
+"""Memory: the server and its workers while they render distinct derivatives of a 24 megapixel JPEG.
 
-PSS (proc_pid_smaps(5)) is resident memory with shared pages divided among those who share them, so a family's adds up
-to what it really takes. The sum of the kernel's own peaks (VmHWM) counts shared pages once for each process, and every
-process's worst moment at once: an upper bound that no sampling can miss. The memory tier is small here, so that it is
-full from early on: what grows after that is no cache.
+PSS (proc_pid_smaps(5)) is resident memory with shared pages divided among the processes that share them, so the sum
+over all processes is their real use. The sum of the kernel's peaks (VmHWM) counts shared pages once for each process,
+and the highest moment of every process at once: an upper bound that does not depend on sampling. The memory tier is
+small here and full soon, so later growth is not the cache.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ _PARTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Bytes held by server and workers together."""
+class MemoryUsage:
+    """Bytes used by server and workers together."""
 
     requests: int
     idle_pss: int
@@ -35,8 +35,8 @@ class Held:
     """The highest PSS in each tenth of the run."""
 
 
-def measure(folder: Path, originals: Sequence[Original], requests: int) -> Held:
-    """Ask for `requests` distinct small JPEGs of the largest original, and watch."""
+def measure(folder: Path, originals: Sequence[Original], requests: int) -> MemoryUsage:
+    """Request distinct small JPEGs of the largest original, and sample memory meanwhile."""
     home = folder / "memory"
     home.mkdir()
     file = home / "original.jpg"
@@ -48,26 +48,26 @@ def measure(folder: Path, originals: Sequence[Original], requests: int) -> Held:
     with servers.darkroom(home, memory_cache_bytes=str(_CACHE_BYTES)) as ours:
         idle, parts = Memory.of(ours.pid), []
         while share := list(islice(targets, -(-requests // _PARTS))):
-            parts.append(_watched(ours, share))
-        peaks = [one.pss for one in parts]
-        return Held(requests, idle.pss, max(peaks), max(one.peak for one in parts), tuple(peaks))
+            parts.append(_sampled(ours, share))
+        peaks = [part.pss for part in parts]
+        return MemoryUsage(requests, idle.pss, max(peaks), max(part.peak for part in parts), tuple(peaks))
 
 
-def _watched(ours: servers.Server, targets: Sequence[str]) -> Memory:
-    """Load, and give the highest of what was seen meanwhile."""
-    seen: list[Memory] = []
+def _sampled(ours: servers.Server, targets: Sequence[str]) -> Memory:
+    """Request the targets; return the highest of the samples taken meanwhile."""
+    samples: list[Memory] = []
     done = Event()
 
-    def watch() -> None:
+    def sample() -> None:
         while not done.wait(_PERIOD_S):
-            seen.append(Memory.of(ours.pid))
+            samples.append(Memory.of(ours.pid))
 
-    watching = Thread(target=watch)
-    watching.start()
+    sampler = Thread(target=sample)
+    sampler.start()
     try:
         load(ours.port, targets, CONNECTIONS_A_CORE * cores())
     finally:
         done.set()
-        watching.join()
-    seen.append(Memory.of(ours.pid))
-    return Memory(max(one.pss for one in seen), max(one.peak for one in seen))
+        sampler.join()
+    samples.append(Memory.of(ours.pid))
+    return Memory(max(memory.pss for memory in samples), max(memory.peak for memory in samples))

@@ -1,9 +1,9 @@
-"""Miss: distinct cold URLs over HTTP, against the bare libvips loop doing the same work on the same cores.
+"""Miss: distinct cold URLs over HTTP, against the bare libvips loop with the same work on the same cores.
 
-URLs are told apart by what changes no pixel: a cover crop that cuts above and below does not move with
-the focal point's x, and the height of an `inside` box is not what limits a wide picture. The client refuses an answer
-that was not rendered for it, so that no hit is ever counted here. Everything is as in production: seals,
-hashing, limits, sandbox, the memory and disk tiers filled behind the reply, a line logged for each render.
+The URLs differ in options that change no pixel: a cover crop that cuts above and below does not move with the focal
+point's x, and the height of an `inside` box does not limit a wide picture. The client rejects an answer that was not
+rendered for its request, so no hit is counted. The server is configured as in production: seals, hashing, limits,
+sandbox, writes to the memory and disk tiers after the answer, one log line for each render.
 """
 
 import json
@@ -25,7 +25,7 @@ from benchmarks.pictures import Original
 from benchmarks.rounds import Spread, interleave, ratio
 from benchmarks.servers import Server
 from proxy.core.planning.plan import Plan
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.option_kinds import FRACTION_DIGITS
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.recipe.values import Focus
@@ -35,13 +35,13 @@ CONNECTIONS_A_CORE = 2
 _SHAPES = ("320×180 cover", "800 inside")
 _FIRST_HEIGHT = 900
 FOCUS_STEPS = 10**FRACTION_DIGITS
-"""Finer ones have no spelling: they would be one URL."""
+"""The number of distinct focal points in one direction: a recipe has no finer ones."""
 _TOLERANCE = 0.02
 _TOLERANCE_BYTES = 256
 
 
 class NotTheSame(Exception):
-    """The two sides made pictures that differ in more than rounding: they cannot be compared."""
+    """The pictures of the two sides differ by more than rounding, so their times cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Case:
     format: str
 
     def recipe(self, number: int) -> Recipe:
-        """Give the recipe that does this work under a spelling of its own."""
+        """Return a recipe for this work whose text is distinct for each number."""
         if self.shape == _SHAPES[0]:
             down, across = divmod(number, FOCUS_STEPS)
             focus = Focus(Fraction(across, FOCUS_STEPS), Fraction(1, 2) + Fraction(down, FOCUS_STEPS))
@@ -62,13 +62,13 @@ class Case:
 
     @property
     def plan(self) -> Plan:
-        """What the server does, as exact integers."""
-        return planned(self.recipe(0), self.original.facts)
+        """The server's plan, in exact integers."""
+        return resolve_plan(self.recipe(0), self.original.facts)
 
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """One case's figures: pictures a second."""
+    """The figures of one case, in pictures per second."""
 
     original: str
     shape: str
@@ -81,7 +81,7 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """CPU milliseconds for one picture: of the server's process, its workers, the load generator; of the bare loop."""
+    """CPU milliseconds for one picture: of the server, its workers and the client; and of the bare loop."""
 
     server_ms: float
     workers_ms: float
@@ -90,20 +90,20 @@ class Cpu:
 
 
 def cases(originals: Sequence[Original], *, quick: bool) -> list[Case]:
-    """Give all cases; for a quick look one of each format and original."""
+    """Return all cases; with `quick`, one for each format and original."""
     shapes = _SHAPES[1:] if quick else _SHAPES
     return [Case(original, shape, kind) for original in originals for shape in shapes for kind in FORMATS]
 
 
 def measure(folder: Path, originals: Sequence[Original], rounds: int, seconds: float, *, quick: bool) -> Iterator[Miss]:
-    """Measure case by case; a round of each side takes about `seconds`."""
+    """Yield the figures case by case; a round of each side takes about `seconds`."""
     home = folder / "miss"
     home.mkdir()
     files = [home / f"{original.name}.jpg" for original in originals]
     for file, original in zip(files, originals, strict=True):
         file.write_bytes(original.body)
     servers.set_up_tenant(home)
-    names = dict(zip((one.name for one in originals), servers.upload(home, files), strict=True))
+    names = dict(zip((original.name for original in originals), servers.upload(home, files), strict=True))
     with servers.darkroom(home) as ours, _bare_loop() as bare:
         for case in cases(originals, quick=quick):
             name, file = names[case.original.name], home / f"{case.original.name}.jpg"
@@ -112,32 +112,32 @@ def measure(folder: Path, originals: Sequence[Original], rounds: int, seconds: f
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """The bare loop's process, and the way to ask it."""
+    """The bare loop's process, and the function that gives it a job."""
 
     pid: int
-    ask: Callable[[dict[str, Any]], dict[str, float]]
+    run: Callable[[dict[str, Any]], dict[str, float]]
 
 
 @contextmanager
 def _bare_loop() -> Iterator[Bare]:
-    """Start the bare loop, one thread a core, and give the way to ask it."""
+    """Start the bare loop with one thread for each core."""
     command = [sys.executable, "-m", "benchmarks.bare", str(cores())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        asked, told = process.stdin, process.stdout
-        if asked is None or told is None:
-            raise NotTheSame("The bare loop has no pipes.")
+        jobs, results = process.stdin, process.stdout
+        if jobs is None or results is None:
+            raise NotTheSame("The bare loop was started without pipes.")
 
-        def ask(job: dict[str, Any]) -> dict[str, float]:
-            print(json.dumps(job), file=asked, flush=True)
-            answer: dict[str, float] = json.loads(told.readline())
-            return answer
+        def run(job: dict[str, Any]) -> dict[str, float]:
+            print(json.dumps(job), file=jobs, flush=True)
+            result: dict[str, float] = json.loads(results.readline())
+            return result
 
-        yield Bare(process.pid, ask)
-        asked.close()
+        yield Bare(process.pid, run)
+        jobs.close()
 
 
 class _Race:
-    """One case, both sides, round after round; no URL is asked for twice."""
+    """One case on both sides, in rounds; no URL is requested twice."""
 
     def __init__(self, case: Case, name: str, file: Path, ours: Server, bare: Bare) -> None:
         self._case = case
@@ -149,7 +149,7 @@ class _Race:
         self._loads: list[Load] = []
 
     def run(self, rounds: int, seconds: float) -> Miss:
-        """Warm both sides, see that they do the same, then interleave."""
+        """Warm both sides, check that their results are the same, then interleave rounds."""
         once = 2 * cores()
         warm = self._run_bare(once)
         self._compare(warm["bytes"], self._run_ours(once).body_bytes)
@@ -175,19 +175,19 @@ class _Race:
         )
 
     def _cpu_s(self) -> tuple[float, float, float, float]:
-        """Give what has been used so far, in the order of `Cpu`."""
+        """Return the CPU seconds so far, in the order of `Cpu`."""
         ours = self._ours.pid
-        return cpu_s(ours), children_cpu_s(ours), sum(one.cost_s for one in self._loads), cpu_s(self._bare.pid)
+        return cpu_s(ours), children_cpu_s(ours), sum(done.cost_s for done in self._loads), cpu_s(self._bare.pid)
 
     def _run_ours(self, number: int) -> Load:
         recipes = (str(self._case.recipe(next(self._numbers))) for _ in range(number))
-        done = load(self._ours.port, [servers.sealed(self._name, one) for one in recipes], CONNECTIONS_A_CORE * cores())
-        self._loads.append(done)
-        return done
+        targets = [servers.sealed(self._name, recipe) for recipe in recipes]
+        self._loads.append(load(self._ours.port, targets, CONNECTIONS_A_CORE * cores()))
+        return self._loads[-1]
 
     def _run_bare(self, number: int) -> dict[str, float]:
         plan = self._case.plan
-        return self._bare.ask(
+        return self._bare.run(
             {
                 "file": str(self._file),
                 "width": plan.size.width,
@@ -204,5 +204,5 @@ class _Race:
 
 
 def cores() -> int:
-    """Give the cores this process may use: pixel workers, and threads of the bare loop."""
+    """Return the number of cores this process may use: of pixel workers, and of threads of the bare loop."""
     return len(os.sched_getaffinity(0))

@@ -1,7 +1,7 @@
-"""Peers that are servers of their own: thumbor and imgproxy, where they are installed, on a folder of originals.
+"""Other image servers: thumbor and imgproxy, if they are installed, with a folder of originals.
 
-thumbor: `pip install thumbor` into an environment of its own, and its program named by THUMBOR. imgproxy: built by
-`go build ./cli` in a checkout of it, and named by IMGPROXY.
+thumbor: install it with pip into its own environment, and name its program in THUMBOR. imgproxy: build it with
+`go build ./cli` in its source, and name the program in IMGPROXY.
 """
 
 import os
@@ -15,7 +15,7 @@ import httpx
 from benchmarks.servers import free_port, start
 
 Develop = Callable[[str, int, str, int], bytes]
-"""File's name, longest side, format, quality → the body."""
+"""From a file's name, the longest side, format and quality to the body."""
 _THUMBOR = """
 LOADER = "thumbor.loaders.file_loader"
 FILE_LOADER_ROOT_PATH = {folder!r}
@@ -25,11 +25,11 @@ _TIMEOUT_S = 60.0
 
 
 def open_peers(stack: ExitStack, home: Path, folder: Path) -> dict[str, Develop]:
-    """Start those that are there; they end with the stack."""
-    found = {"thumbor": _thumbor, "imgproxy": _imgproxy}
+    """Start the installed servers; they stop with the stack."""
+    servers = {"thumbor": _thumbor, "imgproxy": _imgproxy}
     return {
         name: opened(stack, program, home, folder)
-        for name, opened in found.items()
+        for name, opened in servers.items()
         if (program := os.environ.get(name.upper()) or shutil.which(name))
     }
 

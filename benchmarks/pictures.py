@@ -1,7 +1,7 @@
-"""Originals to measure with: a 6 and a 24 megapixel JPEG, Q 90, without metadata.
+"""The originals: a JPEG of 6 and one of 24 megapixels, quality 90, without metadata.
 
-Made from photographs where there is a folder of them, else from a drawn scene. Photographs are cut to 3:2 and joined,
-two by two, so that the 24 megapixels have a photograph's detail and are not a small one blown up.
+They are made from photographs if there is a folder of them, else from a drawn scene. Photographs are cut to 3:2 and
+joined two by two, so 24 megapixels have a photograph's detail instead of being an enlarged small picture.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _QUALITY = 90
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """One original's bytes and what its header says."""
+    """An original's bytes and the facts of its header."""
 
     name: str
     body: bytes = field(repr=False)
@@ -29,11 +29,11 @@ class Original:
 
 
 def make_originals(folder: Path | None) -> tuple[str, list[Original]]:
-    """Make both originals; also tell what they were made of."""
+    """Return a description of the material, and both originals."""
     photographs = sorted(folder.glob("*.png")) if folder and folder.is_dir() else []
     if len(photographs) >= 4:
-        told = f"photographs ({len(photographs)} of {folder and folder.name})"
-        return told, [_from_photographs(name, photographs) for name in _SIDES]
+        material = f"photographs ({len(photographs)} of {folder and folder.name})"
+        return material, [_from_photographs(name, photographs) for name in _SIDES]
     return "drawn scenes (proxy.pixels.scenes.dunes)", [_drawn(name) for name in _SIDES]
 
 

@@ -1,10 +1,10 @@
-"""Quality: bytes and SSIMULACRA2 of the same pictures by Darkroom and its peers, and who looks better at equal bytes.
+"""Quality: bytes and SSIMULACRA2 of the same pictures by Darkroom and other programs, and the score at equal bytes.
 
-Large photographs are made 800 pixels wide or high. All answers are judged against Pillow's Lanczos reduction of the
-photograph, which is nobody's of those that are compared (but thumbor's, whose resizer is Pillow). Each tool draws a
-curve of score over bytes, quality by quality; a peer's point is compared with ours on our curve at the same bytes.
+Large photographs are reduced to 800 pixels. The reference is Pillow's Lanczos reduction of the photograph, which none
+of the programs uses except thumbor. Darkroom's scores at several qualities form a curve over bytes; the score of
+another program is compared with the curve at the same number of bytes.
 
-SSIMULACRA2: 30 is low, 50 medium, 70 high quality, 90 cannot be told from the original; a point is hardly seen.
+SSIMULACRA2: 30 is low, 50 medium, 70 high quality, 90 visually lossless; a difference of 1 is hardly visible.
 """
 
 import importlib.util
@@ -30,11 +30,11 @@ _ORIGINAL_QUALITY = 92
 QUALITIES = {"jpeg": (50, 65, 80, 90), "webp": (50, 65, 80, 90), "avif": (40, 50, 65, 80)}
 _DEFAULT = {"jpeg": "q80", "webp": "q80", "avif": "q55"}
 _NAMED = {"jpeg": 80, "webp": 80, "avif": 65}
-"""The quality at which a peer's row stands in the table; where AVIF's scales differ, one that all have."""
+"""The quality of the other programs' rows. Scales of AVIF differ; this value exists in all."""
 _SCORE_S = 300
 
 _Curve = list[tuple[int, float]]
-"""(bytes, score), by rising bytes."""
+"""Pairs of bytes and score, in order of bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +47,28 @@ class Row:
     body_bytes: float
     score: float
     ours_at_its_bytes: float | None
-    """Our score minus its score; None for ourselves."""
+    """Darkroom's score at the same bytes minus this score; None for Darkroom."""
 
 
-def measure(folder: Path, photographs: Sequence[Path], say: Callable[[str], None]) -> list[Row]:
-    """Develop, score and compare; Missing tells what is not installed."""
+def measure(folder: Path, photographs: Sequence[Path], report: Callable[[str], None]) -> list[Row]:
+    """Render, score and compare; raise Missing for a program that is not installed."""
     if importlib.util.find_spec("ssimulacra2") is None:
-        raise Missing("ssimulacra2 missing: .venv/bin/pip install ssimulacra2")
+        raise Missing("ssimulacra2 is not installed. Run .venv/bin/pip install ssimulacra2.")
     if not photographs:
-        raise Missing("no photographs: say --photographs FOLDER, with PNGs larger than 800 pixels")
+        raise Missing("There are no photographs. Specify --photographs FOLDER, with PNGs larger than 800 pixels.")
     home = folder / "quality"
     home.mkdir()
-    names = [_keep(home, at, path) for at, path in enumerate(photographs)]
+    names = [_prepare(home, at, path) for at, path in enumerate(photographs)]
     with ExitStack() as stack:
         tools: dict[str, peers.Develop] = {"sharp": _by_sharp(home), **peers.open_peers(stack, home, home)}
         rows = []
         for output in QUALITIES:
-            rows += _compare(home, names, tools, output, say)
+            rows += _compare(home, names, tools, output, report)
     return rows
 
 
-def _keep(home: Path, at: int, photograph: Path) -> str:
-    """Write the large original, and what it should look like when it is small."""
+def _prepare(home: Path, at: int, photograph: Path) -> str:
+    """Write the large original and the reference of its reduction; return the original's name."""
     name = f"photo{at}.jpg"
     with Image.open(photograph) as image:
         image.convert("RGB").save(home / name, quality=_ORIGINAL_QUALITY, subsampling=0)
@@ -79,24 +79,24 @@ def _keep(home: Path, at: int, photograph: Path) -> str:
 
 
 def _compare(
-    home: Path, names: Sequence[str], tools: dict[str, peers.Develop], output: str, say: Callable[[str], None]
+    home: Path, names: Sequence[str], tools: dict[str, peers.Develop], output: str, report: Callable[[str], None]
 ) -> list[Row]:
     def ours(name: str, quality: str) -> tuple[int, float]:
         recipe = f"w{SIDE}-h{SIDE}-inside-{quality}-{output}"
         return _point(home, name, develop(home / name, recipe))
 
-    said = [f"q{quality}" for quality in QUALITIES[output]]
-    curves: dict[str, _Curve] = {name: sorted(ours(name, quality) for quality in said) for name in names}
+    qualities = [f"q{quality}" for quality in QUALITIES[output]]
+    curves: dict[str, _Curve] = {name: sorted(ours(name, quality) for quality in qualities) for name in names}
     rows = []
     for quality in (_DEFAULT[output], "qlow", "qgood", "qbest"):
         points = [ours(name, quality) for name in names]
         rows.append(_mean(output, "Darkroom", quality, points, None))
-        say(f"{output} {quality}: {rows[-1].score:.1f}")
+        report(f"{output} {quality}: {rows[-1].score:.1f}")
     for tool, its in tools.items():
         points = [_point(home, name, its(name, SIDE, output, _NAMED[output])) for name in names]
         better = [_score_at(curves[name], size) - score for name, (size, score) in zip(names, points, strict=True)]
         rows.append(_mean(output, tool, f"q{_NAMED[output]}", points, fmean(better)))
-        say(f"{output} {tool}: {rows[-1].score:.1f}")
+        report(f"{output} {tool}: {rows[-1].score:.1f}")
     return rows
 
 
@@ -106,19 +106,19 @@ def _mean(output: str, tool: str, quality: str, points: _Curve, better: float | 
 
 
 def _score_at(curve: _Curve, size: int) -> float:
-    """Read a curve between its points, straight over the logarithm of bytes, and beyond its ends by the last piece."""
+    """Interpolate a curve linearly over the logarithm of bytes; beyond its end, extrapolate its last piece."""
     pieces = list(pairwise(curve))
-    (low_size, low), (high_size, high) = next((one for one in pieces if size <= one[1][0]), pieces[-1])
+    (low_size, low), (high_size, high) = next((piece for piece in pieces if size <= piece[1][0]), pieces[-1])
     share = math.log(size / low_size) / math.log(high_size / low_size)
     return low + share * (high - low)
 
 
 def _point(home: Path, name: str, body: bytes) -> tuple[int, float]:
     with Image.open(BytesIO(body)) as image:
-        image.convert("RGB").save(home / "shown.png", compress_level=1)
-    command = [sys.executable, "-m", "benchmarks.score", str(home / f"{name}.png"), str(home / "shown.png")]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=_SCORE_S)
-    return len(body), float(done.stdout)
+        image.convert("RGB").save(home / "result.png", compress_level=1)
+    command = [sys.executable, "-m", "benchmarks.score", str(home / f"{name}.png"), str(home / "result.png")]
+    completed = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=_SCORE_S)
+    return len(body), float(completed.stdout)
 
 
 def _by_sharp(home: Path) -> peers.Develop:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.score REFERENCE SHOWN`: print SSIMULACRA2. A process of its own: it wants much memory."""
+"""Print SSIMULACRA2, in a process of its own for its memory: `python -m benchmarks.score REFERENCE RESULT`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The servers that are measured, each a process of its own, all ended when the block ends."""
+"""The measured servers: each is a process, and stops when its context ends."""
 
 import json
 import os
@@ -14,7 +14,6 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Self
 
-from benchmarks import client
 from proxy.core.url.signing import SigningKey
 
 TENANT = "bench"
@@ -47,26 +46,27 @@ http {{
 
 
 class Missing(Exception):
-    """A program that is measured against is not installed."""
+    """A program that the benchmarks need is not installed, or does not start."""
 
 
 def require(*programs: str) -> None:
-    """Refuse, with the line that installs them, when programs are missing."""
-    missing = [one for one in programs if shutil.which(one) is None]
+    """Raise Missing, with the command that installs them, if programs are missing."""
+    missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        raise Missing(f"{' and '.join(missing)} missing: apt-get install -y --no-install-recommends nginx-light wrk")
+        install = "apt-get install -y --no-install-recommends nginx-light wrk"
+        raise Missing(f"{' and '.join(missing)} not installed. As root, run {install}.")
 
 
 @dataclass
 class Server:
-    """A process that listens on a port of 127.0.0.1; `pid` is the one that does the work."""
+    """A process that listens on a port of 127.0.0.1."""
 
     process: subprocess.Popen[bytes]
     port: int
 
     @property
     def pid(self) -> int:
-        """The process itself; nginx's one worker."""
+        """The process that does the work: the process itself, or nginx's only worker."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
         return int(children.split()[0]) if self.process.args[0] == "nginx" else self.process.pid  # type: ignore[index]
 
@@ -83,7 +83,7 @@ class Server:
 
 
 def darkroom(home: Path, **settings: str) -> Server:
-    """Start `darkroom serve` on an embedded home; settings are named as in the environment, in small letters."""
+    """Start `darkroom serve` on a home folder; settings have the names of `proxy.settings`."""
     port = free_port()
     return start([_DARKROOM, "serve", "--port", str(port)], port, home / "serve.log", _environment(home, settings))
 
@@ -93,9 +93,9 @@ def nginx(folder: Path, target: str, body: bytes) -> Server:
     file = folder / "www" / target.partition("?")[0].lstrip("/")
     file.parent.mkdir(parents=True)
     file.write_bytes(body)
-    for one in (folder, *folder.parents):  # the worker is another user
+    for parent in (folder, *folder.parents):  # the worker runs as another user
         with suppress(PermissionError):
-            one.chmod(one.stat().st_mode | 0o011)
+            parent.chmod(parent.stat().st_mode | 0o011)
     port = free_port()
     configuration = folder / "nginx.conf"
     configuration.write_text(_NGINX.format(folder=folder, port=port), encoding="utf-8")
@@ -103,7 +103,7 @@ def nginx(folder: Path, target: str, body: bytes) -> Server:
 
 
 def trivial(folder: Path, body: bytes) -> Server:
-    """Start the least that this HTTP server can do: `benchmarks.trivial` with the bytes."""
+    """Start `benchmarks.trivial`, which answers every request with the bytes."""
     file, port = folder / "trivial.webp", free_port()
     file.write_bytes(body)
     command = [sys.executable, "-m", "benchmarks.trivial", str(port), str(file)]
@@ -111,25 +111,25 @@ def trivial(folder: Path, body: bytes) -> Server:
 
 
 def set_up_tenant(home: Path) -> None:
-    """Make the tenant that all is measured as."""
+    """Create the tenant of all requests."""
     _run(home, "tenant", "create", TENANT, "--secret", _SECRET)
 
 
 def upload(home: Path, files: Sequence[Path]) -> list[str]:
-    """Keep originals; give their names."""
+    """Upload originals; return their names."""
     lines = _run(home, "upload", *map(str, files), "--tenant", TENANT, "--json").splitlines()
     return [json.loads(line)["original"] for line in lines]
 
 
 def sealed(original: str, recipe: str) -> str:
-    """Give the target of a sealed URL."""
+    """Return the path and query of a signed URL."""
     path = f"/t/{TENANT}/{original}/{recipe}"
     return f"{path}?s={_KEY.seal(path)}"
 
 
 def _run(home: Path, *arguments: str) -> str:
-    done = subprocess.run([_DARKROOM, *arguments], env=_environment(home, {}), check=True, stdout=subprocess.PIPE)
-    return done.stdout.decode()
+    completed = subprocess.run([_DARKROOM, *arguments], env=_environment(home, {}), check=True, stdout=subprocess.PIPE)
+    return completed.stdout.decode()
 
 
 def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
@@ -139,7 +139,7 @@ def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def start(command: list[str], port: int, log: Path, environment: Mapping[str, str]) -> Server:
-    """Start a program and wait until it listens; Missing, with its last words, where it does not."""
+    """Start a program and wait until it listens; raise Missing, with the end of its log, if it does not."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(environment)
@@ -162,13 +162,8 @@ def _listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def warm(port: int, targets: Sequence[str]) -> list[bytes]:
-    """Get each target once."""
-    return [client.get(port, target) for target in targets]

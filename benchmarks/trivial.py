@@ -1,8 +1,8 @@
-"""The ceiling: the same uvicorn, with the same settings, and an application that does nothing but answer.
+"""The upper limit: the same uvicorn, with the same settings, and an application that only answers.
 
     python -m benchmarks.trivial PORT FILE
 
-It sends the headers that a hit has, and the file's bytes: what is left between it and `darkroom serve` is ours.
+It sends the headers of a hit and the bytes of the file. The rest of a hit's time in `darkroom serve` is Darkroom's own.
 """
 
 import sys

@@ -1,41 +1,32 @@
-"""The one place where the process is wired: settings in, an ASGI application out.
+"""The one place where the process is wired: settings → database, adapters, delivery application → ASGI application.
 
-Pictures (`/t/…`) go to the edge by their raw path, before any routing; all else is Starlette's.
+Pictures (`/t/…`) go to the delivery application by their raw path, before any routing. Everything else is Starlette's:
+the health endpoints, the demo page, and whatever the management plane mounts.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from os import urandom
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from catalog.records.database import Database, open_database
 from catalog.records.render_records import SqlRenderRecords
+from catalog.records.schema import open_database
 from catalog.tenants.rules import limits_of
 from catalog.tenants.tenant_repository import SqlTenantRepository
-from proxy.backends import Backends, open_backends, open_sources
-from proxy.caching.tenant_cache import TenantCache
-from proxy.caching.write_behind import WriteBehindCache
-from proxy.core.errors import RouteNotFound, Unavailable
-from proxy.core.media.formats import readable, writable
-from proxy.core.planning.planner import Capabilities
-from proxy.delivery.admission import AdmissionQueue
-from proxy.delivery.image_request import RequestBuilder
-from proxy.delivery.render_log import RenderLog
-from proxy.delivery.service import Delivery, House
-from proxy.delivery.source_resolver import Outside, SourceResolver
-from proxy.http.endpoint import DeliveryEndpoint
-from proxy.http.fast_path import FastPath
+from proxy.app import DeliveryApp, Ports, open_delivery
+from proxy.backends import open_backends, open_sources
+from proxy.core.errors import DarkroomError, RouteNotFound, Unavailable
+from proxy.http.endpoint import send_problem
+from proxy.http.headers import require_host
 from proxy.http.health import Health
-from proxy.http.problem import Headers, problem_answer
-from proxy.ports import Sources
+from proxy.http.ops_access import OpsAccess
+from proxy.http.problem import Headers, new_request_id, problem_response, request_id_header
 from proxy.settings import Settings
 from proxy.telemetry import logs
 from proxy.telemetry.metrics import Metrics
@@ -43,63 +34,73 @@ from proxy.workers.pool import Pool, open_pool
 
 log = structlog.get_logger("darkroom")
 
-_FLUSH_S = 10.0
-"""What is still to be written gets this long when the process ends."""
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
 
 def create_app(settings: Settings | None = None) -> "App":
-    """Make the application; settings come from the environment where none are given."""
+    """Return the application; settings are read from the environment if none are given. Configures logging."""
     settings = settings or Settings()
-    logs.configure(settings.log_format, settings.log_level)
-    return App(settings)
+    return App(settings, logs.configure(settings.log_format, settings.log_level))
 
 
 class App:
-    """The ASGI application; its lifespan opens the rooms before the first request and closes them after the last."""
+    """The ASGI application of the public port; `ops` is the one of the operations port.
 
-    def __init__(self, settings: Settings) -> None:
+    The lifespan opens everything before the first request and closes it after the last.
+    """
+
+    def __init__(self, settings: Settings, log_writer: logs.LogWriter) -> None:
         self._settings = settings
-        self._edge: DeliveryEndpoint
-        self._hits: FastPath
+        self.log_writer = log_writer
+        self._delivery: DeliveryApp
         self._health: Health
-        self._rest = Starlette(
-            routes=[
-                Route("/healthz", self._by(lambda: self._health.healthz)),
-                Route("/readyz", self._by(lambda: self._health.readyz)),
-                Route("/metrics", self._by(lambda: self._health.metrics)),
-                Route("/demo", self._demo),
-            ],
+        token, public = settings.ops_token.get_secret_value(), settings.ops_port is None
+        here = self._ops_routes(OpsAccess(token, public=True)) if public else []
+        self._site = Starlette(
+            routes=[Route("/healthz", self._healthz), *here, Route("/demo", self._demo)],
             lifespan=self._lifespan,
-            exception_handlers={404: _nowhere},
+            exception_handlers={404: _not_found},
         )
+        ops_routes = self._ops_routes(OpsAccess(token, public=False))
+        ops_site = Starlette(
+            routes=[Route("/healthz", self._healthz), *ops_routes], exception_handlers={404: _not_found}
+        )
+        self.ops = OpsApp(ops_site, self.note_unparsable)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send pictures to the edge, everything else to Starlette."""
+        """Dispatch: pictures to delivery, everything else to Starlette."""
         if scope["type"] == "http" and scope["raw_path"].startswith(b"/t/"):
-            await self._edge(scope, receive, send)
+            await self._delivery(scope, receive, send)
         else:
-            await self._rest(scope, receive, send)
+            await _call_checked(self._site, scope, receive, send)
 
     def respond_from_memory(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
-        """Answer a GET for a picture that is at hand, without waiting; None where this object has to be called."""
-        return self._hits.respond_from_memory(target, fields) if target.startswith(b"/t/") else None
+        """Answer a GET for a picture in memory without waiting; return None if the application has to be called."""
+        return self._delivery.respond_from_memory(target, fields) if target.startswith(b"/t/") else None
 
-    @staticmethod
-    def _by(find: Callable[[], Handler]) -> Handler:
-        """Find the handler when it is asked for: routes are made before the rooms are open."""
+    def note_unparsable(self, request_id: str, sent_bytes: int) -> None:
+        """Count and log a request that is not HTTP and was answered with 400."""
+        self._delivery.note_unparsable(request_id, sent_bytes)
 
-        async def handle(request: Request) -> Response:
-            return await find()(request)
+    def _ops_routes(self, access: OpsAccess) -> list[BaseRoute]:
+        return [
+            Route("/readyz", access.guard(self._readyz, _refuse)),
+            Route("/metrics", access.guard(self._metrics, _refuse)),
+        ]
 
-        return handle
+    # Routes exist before the lifespan has made what they ask.
+    async def _healthz(self, request: Request) -> Response:
+        return await self._health.healthz(request)
+
+    async def _readyz(self, request: Request) -> Response:
+        return await self._health.readyz(request)
+
+    async def _metrics(self, request: Request) -> Response:
+        return await self._health.metrics(request)
 
     async def _demo(self, request: Request) -> Response:
-        """Show the page `darkroom demo` wrote, where it wrote one."""
+        """Show the page that `darkroom demo` wrote, if there is one."""
         page = self._settings.home / "demo.html"
         if not await asyncio.to_thread(page.is_file):
-            return await _nowhere(request, Exception())
+            return await _refuse(request)
         return FileResponse(page, media_type="text/html", headers={"cache-control": "no-cache"})
 
     @asynccontextmanager
@@ -107,33 +108,23 @@ class App:
         settings, metrics = self._settings, Metrics()
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(open_pool(settings))
-            backends = await stack.enter_async_context(open_backends(settings, skipped=metrics.skipped))
+            backends = await stack.enter_async_context(open_backends(settings, on_skip=metrics.count_skip))
             sources = await stack.enter_async_context(open_sources(settings))
             database = await stack.enter_async_context(open_database(settings))
-            shelf, render_log = WriteBehindCache(backends.derivatives), RenderLog(SqlRenderRecords(database))
-            admission = AdmissionQueue(pool.size, settings.queue_length)
-            tenants = TenantCache(SqlTenantRepository(database, limits_of(settings)), settings.tenant_ttl_s)
-            references = _references(settings, backends, sources)
-            requests = RequestBuilder(tenants, references, pool.renderer_version)
-            house = House(
-                cache=shelf,
+            ports = Ports(
+                tenants=SqlTenantRepository(database, limits_of(settings)),
+                render_records=SqlRenderRecords(database),
                 originals=backends.originals,
+                derivatives=backends.derivatives,
+                resolved_references=backends.resolved_references,
+                sources=sources,
                 pixels=pool,
-                admission=admission,
-                fetching=asyncio.Semaphore(settings.fetches),
-                render_log=render_log,
-                references=references,
-                capabilities=Capabilities(writable(settings.formats), settings.faces),
+                workers=pool.size,
             )
-            delivery = Delivery(house, settings.deadline_s)
-            self._edge = DeliveryEndpoint(requests, delivery, metrics, settings.log_requests)
-            self._hits = FastPath(requests, delivery, metrics, settings.log_requests)
-            self._health = _health(metrics, admission, pool, backends, database)
-            _watch(metrics, pool, admission, shelf, render_log)
-            stack.push_async_callback(
-                _stop, asyncio.create_task(shelf.write()), asyncio.create_task(render_log.write())
-            )
-            stack.push_async_callback(_drain, shelf)
+            delivery = self._delivery = await stack.enter_async_context(open_delivery(settings, ports, metrics))
+            required = {"workers": lambda: _check_workers(pool), **delivery.required_checks}
+            self._health = Health(metrics, required, delivery.optional_checks)
+            self._export(metrics, pool)
             log.info(
                 "ready",
                 renderer_version=pool.renderer_version,
@@ -143,55 +134,56 @@ class App:
             yield
             log.info("closing")
 
-
-def _references(settings: Settings, backends: Backends, sources: Mapping[str, Sources]) -> SourceResolver:
-    outside = Outside(sources, backends.originals, backends.resolved_references, readable(settings.formats))
-    return SourceResolver(outside, AdmissionQueue(settings.fetches, settings.queue_length), settings.source_deadline_s)
-
-
-async def _nowhere(_request: Request, _error: Exception) -> Response:
-    request_id = urandom(8).hex()
-    refusal = RouteNotFound("Pictures are at /t/{tenant}/{original}/{recipe}?s={seal}.")
-    status, headers, body = problem_answer(refusal, request_id)
-    told = {name.decode(): value.decode() for name, value in headers}
-    return Response(body, status, told | {"x-request-id": request_id})
-
-
-def _health(metrics: Metrics, admission: AdmissionQueue, pool: Pool, backends: Backends, database: Database) -> Health:
-    async def workers() -> None:
-        if not pool.workers:
-            raise Unavailable("No pixel worker is up.")
-
-    return Health(
-        metrics,
-        admission,
-        needed={"workers": workers, "store": backends.originals.ping},
-        spared={"cache": backends.derivatives.ping, "database": database.ping},
-    )
+    def _export(self, metrics: Metrics, pool: Pool) -> None:
+        metrics.gauge("darkroom_workers", "Worker processes that are up, including the spare.", lambda: pool.workers)
+        metrics.gauge("darkroom_workers_idle", "Worker processes without a job.", lambda: pool.idle)
+        metrics.labelled_counter(
+            "darkroom_worker_restarts_total", "Workers replaced, by reason.", "reason", lambda: pool.restarts
+        )
+        metrics.counter("darkroom_worker_crashes_total", "Workers that ended unexpectedly.", lambda: pool.crashes)
+        metrics.counter(
+            "darkroom_log_records_dropped_total",
+            "Log records not written because the queue was full or the write failed.",
+            lambda: self.log_writer.dropped,
+        )
 
 
-def _watch(
-    metrics: Metrics, pool: Pool, admission: AdmissionQueue, shelf: WriteBehindCache, render_log: RenderLog
-) -> None:
-    metrics.watch("darkroom_queue_length", "Renders waiting for a worker.", lambda: admission.waiting)
-    metrics.watch("darkroom_renders", "Renders begun so far, however many waited for each.", lambda: admission.admitted)
-    metrics.watch("darkroom_renders_running", "Renders that hold a worker.", lambda: admission.running)
-    metrics.watch("darkroom_workers", "Worker processes that are up, the spare among them.", lambda: pool.workers)
-    metrics.watch("darkroom_workers_idle", "Worker processes with nothing to do.", lambda: pool.idle)
-    metrics.watch("darkroom_worker_restarts", "Workers replaced so far.", lambda: sum(pool.restarts.values()))
-    metrics.watch("darkroom_shelf_pending_bytes", "Derivatives still to be written.", lambda: shelf.pending_bytes)
-    metrics.watch("darkroom_shelf_left_out", "Derivatives not written for want of room.", lambda: shelf.left_out)
-    metrics.watch("darkroom_notes_given_up", "Renders never recorded.", lambda: render_log.given_up)
+class OpsApp:
+    """The ASGI application of the operations port: health, readiness, metrics."""
+
+    def __init__(self, site: ASGIApp, note_unparsable: Callable[[str, int], None]) -> None:
+        self._site = site
+        self.note_unparsable = note_unparsable
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await _call_checked(self._site, scope, receive, send)
 
 
-async def _drain(shelf: WriteBehindCache) -> None:
-    """Write what is still to be written, within its time."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_FLUSH_S):
-            await shelf.drain()
+async def _call_checked(site: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Call an application, except for requests without a valid Host."""
+    try:
+        if scope["type"] == "http":
+            require_host(scope)
+    except DarkroomError as error:
+        await send_problem(scope, send, error)
+    else:
+        await site(scope, receive, send)
 
 
-async def _stop(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _check_workers(pool: Pool) -> None:
+    if not pool.workers:
+        raise Unavailable("No pixel worker is up.")
+
+
+async def _not_found(request: Request, _error: Exception) -> Response:
+    return await _refuse(request)
+
+
+async def _refuse(_: Request) -> Response:
+    """Answer 404, also for what exists and may not be read."""
+    request_id = new_request_id()
+    error = RouteNotFound("Pictures are at /t/{tenant}/{original}/{recipe}?s={seal}.")
+    response = problem_response(error, request_id)
+    headers = [*response.headers, request_id_header(request_id)]
+    return Response(response.body, response.status, {name.decode(): value.decode() for name, value in headers})

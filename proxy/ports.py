@@ -1,10 +1,8 @@
-"""What the delivery plane asks of the world, and what each answer promises.
+"""The ports: what the delivery plane needs of its environment, and what each implementation promises.
 
-An adapter translates every foreign error at its border. Two of ours may cross: `Unavailable` (the backend does not
-answer in time or answers nonsense;
-the request may be served without it, or becomes 503) and the refusals a method names. `asyncio.CancelledError` always
-passes through, and
-a cancelled call leaves nothing half-written.
+An adapter translates every foreign error at its border. It raises `Unavailable` (the backend does not answer in time,
+or its answer is invalid; the request is served without it or becomes 503) and the errors that a method names.
+`asyncio.CancelledError` always passes through, and a cancelled call leaves nothing half-written.
 """
 
 import os
@@ -25,9 +23,9 @@ from proxy.core.url.source_reference import Reference
 
 @dataclass(slots=True)
 class OpenOriginal:
-    """An original's bytes behind a file descriptor of its own, readable and seekable from 0; leaving it closes it.
+    """An original's bytes behind a file descriptor of its own, readable and seekable from 0; a context that closes it.
 
-    Length and SHA-256 have been checked by whoever opened it: what a worker decodes is what was uploaded.
+    The adapter that opened it has checked length and SHA-256: what a worker decodes is what was uploaded.
     """
 
     fd: int
@@ -57,125 +55,170 @@ class Originals(Protocol):
     async def open(self, tenant: TenantName, digest: Digest) -> OpenOriginal:
         """Open an original.
 
-        Refuses with NotFound, with CorruptImage when its bytes no longer have its name, with LimitExceeded over the
-        byte limit.
+        Raise NotFound, CorruptImage if its bytes no longer have the digest, and LimitExceeded over the byte limit.
         """
         ...
 
     async def put(self, tenant: TenantName, digest: Digest, source: OpenOriginal) -> bool:
-        """Keep the whole of `source` under its name (the caller hashed it); True when it is new."""
+        """Store the whole of `source` under its SHA-256, which the caller has computed.
+
+        Return False if it is stored already and whole; a damaged original is replaced.
+        """
         ...
 
     async def ping(self) -> None:
-        """Return when the backend answers; `Unavailable` otherwise."""
+        """Return if the backend answers. Raise Unavailable otherwise."""
         ...
 
 
 class Sink(Protocol):
-    """Where what comes from outside is written to, within a limit, before it is an original."""
+    """Where bytes from outside are written to, within a limit, before they become an original."""
 
     size_bytes: int
-    """Written so far."""
+    """Number of bytes written so far."""
 
     def expect(self, size_bytes: int) -> None:
-        """Refuse with LimitExceeded what is announced to be too large."""
+        """Raise LimitExceeded if an announced length is over the limit."""
         ...
 
-    def write(self, chunk: bytes) -> None:
-        """Append, blocking the thread; refuses with LimitExceeded beyond the limit."""
+    async def append(self, chunk: bytes) -> None:
+        """Write a chunk without blocking the event loop. Raise LimitExceeded over the limit, Unavailable if full."""
         ...
 
 
 class Sources(Protocol):
-    """Where references of one scheme lead."""
+    """Sources of one URL scheme."""
 
     async def fetch(
         self, reference: Reference, sources: Sequence[Source], known: Validators, sink: Sink
     ) -> Validators | None:
-        """Write a source's bytes into `sink`, the whole of them, and give its version; None when it is `known` still.
+        """Write all bytes of a source into `sink` and return its validators; None if it still matches `known`.
 
-        `sources` are what the tenant allows: the reference and whatever it redirects to has to be within them. Refuses
-        with SourceNotAllowed, SourceNotFound, SourceFailed, SourceTimeout, LimitExceeded; what was written then is
-        worth nothing.
+        `sources` are what the tenant allows: the reference and every redirect have to be within them. Raise
+        SourceNotAllowed, SourceNotFound, SourceFailed, SourceTimeout or LimitExceeded; the sink is invalid then.
         """
         ...
 
 
 class ResolvedReferences(Protocol):
-    """What references meant, kept beside the originals; the last word counts."""
+    """Resolved references, stored beside the originals; the last write wins."""
 
     async def get(self, tenant: TenantName, reference: Reference) -> ResolvedReference | None:
-        """Give what was kept, or None; a damaged entry is none."""
+        """Return what was put last, or None; a damaged entry is a miss."""
         ...
 
-    async def put(self, tenant: TenantName, reference: Reference, meaning: ResolvedReference) -> None:
-        """Keep a meaning in the place of the one before."""
+    async def put(self, tenant: TenantName, reference: Reference, resolved: ResolvedReference) -> None:
+        """Store a resolved reference in the place of the one before."""
         ...
 
 
 class Derivatives(Protocol):
-    """One tier of finished pictures, or several stacked into one: the same two verbs at every layer."""
+    """One tier of derivatives, or several tiers as one: the same methods at every layer."""
 
     name: str
-    """Told in `Server-Timing` and in metrics: memory, redis, s3, files."""
+    """Reported in `Server-Timing` and in metrics: memory, redis, s3, files."""
 
     async def get(self, key: DerivativeKey) -> Derivative | None:
-        """Give what was put, whole and unharmed, or None; a damaged entry is a miss."""
+        """Return what was put, whole and unchanged, or None; a damaged entry is a miss."""
         ...
 
     async def put(self, key: DerivativeKey, derivative: Derivative) -> None:
-        """Keep a derivative; the first one under a key wins, and a tier may decline (too large, no room)."""
+        """Store a derivative; the first one under a key wins, and a tier may decline (too large, no room)."""
         ...
 
-    async def purge(self, tenant: TenantName) -> int:
-        """Forget all derivatives of a tenant; how many there were. What is put meanwhile may stay."""
+    async def purge(self, tenant: TenantName, original: Digest | None = None) -> int:
+        """Delete all derivatives of a tenant, or of one of its originals. Return how many there were.
+
+        What is put meanwhile may stay; a new cache epoch makes it unreachable.
+        """
         ...
 
     async def ping(self) -> None:
-        """Return when the backend answers; `Unavailable` otherwise."""
+        """Return if the backend answers. Raise Unavailable otherwise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """How many derivatives were deleted, and the bytes they took."""
+
+    count: int
+    size_bytes: int
+
+
+class DerivativeStore(Derivatives, Protocol):
+    """The durable tier: derivatives by the path that is their key, so that a folder of them can be deleted.
+
+    A folder is a prefix of keys, cut at a `/` and written without it: `5-8.18.7/acme/0`; the empty one is the root.
+    """
+
+    async def list_folders(self, prefix: str = "") -> list[str]:
+        """Return the names of the folders directly in a folder, sorted."""
+        ...
+
+    async def delete_folder(self, prefix: str, *, dry_run: bool = False) -> Deleted:
+        """Delete all derivatives in a folder, or only count them.
+
+        If it is interrupted or raises Unavailable, what was deleted is deleted: call it again for the rest.
+        """
         ...
 
 
 class Cache(Protocol):
-    """The stacked tiers as delivery uses them: looked into before the work, filled behind the reply."""
+    """The tiers as delivery uses them: looked up before the work, written behind the reply."""
 
     def peek(self, key: DerivativeKey) -> tuple[str, Derivative] | None:
-        """Give what this process's memory holds, and the tier's name, without waiting."""
+        """Return the tier's name and the derivative from this process's memory, without waiting."""
         ...
 
     async def find(self, key: DerivativeKey) -> tuple[str, Derivative] | None:
-        """Give what the nearest tier holds, and the tier's name; a tier that is out is passed over."""
+        """Return the nearest tier's name and its derivative; a tier that is out is skipped."""
         ...
 
     def store(self, key: DerivativeKey, derivative: Derivative) -> None:
-        """Keep in memory at once and in the other tiers behind the reply; returns at once and never fails."""
+        """Store in memory at once and in the other tiers behind the reply. Never waits and never fails."""
         ...
 
 
 class Tenants(Protocol):
-    """Who may ask: names to keys and rules."""
+    """Tenants by name, with their keys and rules."""
 
     async def find(self, name: TenantName) -> Tenant | None:
-        """Give the tenant, or None when there is no such one. `Unavailable` when that cannot be known now."""
+        """Return the tenant, or None if it does not exist. Raise Unavailable if that cannot be determined."""
+        ...
+
+    async def names(self) -> frozenset[TenantName]:
+        """Return the names of all tenants. Raise Unavailable if the backend does not answer."""
         ...
 
     async def ping(self) -> None:
-        """Return when the backend answers; `Unavailable` otherwise."""
+        """Return if the backend answers. Raise Unavailable otherwise."""
         ...
 
 
-class CachedTenants(Tenants, Protocol):
-    """Tenants some of whom this process knows."""
+class CachedTenants(Protocol):
+    """Tenants of which this process caches some."""
 
     def peek(self, name: TenantName) -> Tenant | None:
         """Return a tenant from memory if it is fresh enough to be served, without waiting; None if `find` is needed."""
         ...
 
+    async def find(self, name: TenantName) -> Tenant | None:
+        """Return the tenant, or None if it does not exist. Raise Unavailable if that cannot be determined.
+
+        Unknown names are answered from memory: guesses cost no look-up.
+        """
+        ...
+
     async def refresh(self, name: TenantName) -> Tenant | None:
         """Read the tenant again, at most once per second, before a request is refused for what the cached one lacks.
 
-        Return the cached tenant if it was read within the last second or the records are out.
+        Return the cached tenant, or None, if it was read within the last second or the backend does not answer.
         """
+        ...
+
+    async def ping(self) -> None:
+        """Return if the backend answers. Raise Unavailable otherwise."""
         ...
 
 
@@ -197,20 +240,20 @@ class RenderRecord:
 
 
 class RenderRecords(Protocol):
-    """Where what delivery learns is written down, in batches, behind the replies."""
+    """Where renders are recorded, in batches, behind the replies."""
 
     async def record(self, batch: Sequence[RenderRecord]) -> None:
-        """Write the batch in one transaction; recording the same render twice is recording it once."""
+        """Write the batch in one transaction. Recording a render twice has the effect of recording it once."""
         ...
 
 
 Planning = Callable[[Facts, Box | None], Plan | Trim | Page]
-"""Facts to a plan, or to a question: a Page wants the facts of that page, a Trim a box, the second argument."""
+"""From facts to a plan, or to a question: a Page needs the facts of that page, a Trim a box as the second argument."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderResult:
-    """What the pixel room gives back."""
+    """What a worker made of an original."""
 
     facts: Facts
     derivative: Derivative
@@ -219,25 +262,28 @@ class RenderResult:
 
 
 class Pixels(Protocol):
-    """The pixel room: sandboxed workers that decode, render and encode.
+    """Sandboxed workers that decode, render and encode.
 
-    A worker's death costs one retry elsewhere; a second death refuses with WorkerCrashed.
+    If a worker dies, another one repeats the job. If that dies too, WorkerCrashed is raised, or WorkerKilled if one of
+    them was killed by the kernel, which is not the original's fault.
     """
 
     renderer_version: RendererVersion
 
     async def probe(self, original: OpenOriginal) -> Facts:
-        """Read the header. Refuses with UnsupportedFormat or CorruptImage."""
+        """Read the header. Raise UnsupportedFormat or CorruptImage."""
         ...
 
     async def render(
         self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None
     ) -> RenderResult:
-        """Render what `plan` says in one visit to one worker, probing first where no facts are known.
+        """Render `plan` in one job of one worker, which probes first if `facts` is None.
 
-        `watermark` is the picture that the plan's overlays lay over this one.
+        `watermark` is the picture that the plan's overlays composite onto this one. Both originals may be closed as
+        soon as the call returns or is cancelled. A cancelled call leaves the queue; a job that already runs goes on
+        until it ends or overruns its deadline, and its result is dropped.
 
-        Refuses as `probe` and `plan` do, with CorruptImage when the pixels end early, with DeadlineExceeded when the
-        worker had to be killed. Cancelling it frees the worker.
+        Raise what `probe` and `plan` raise, CorruptImage if the pixels end early, LimitExceeded if the derivative is
+        too large, DeadlineExceeded if the job overran its deadline, Unavailable if no worker is ready.
         """
         ...

@@ -16,15 +16,15 @@ from proxy.core.identifiers import Digest
 from proxy.core.media.facts_document import describe
 from proxy.core.media.formats import TEXTS
 from proxy.core.planning.plan import Plan, Trim
-from proxy.core.planning.planner import PlanContext, plan_render, planned
+from proxy.core.planning.planner import PlanContext, plan_render, resolve_plan
 from proxy.core.recipe.grammar import parse
-from proxy.core.recipe.option_kinds import Row
-from proxy.core.recipe.options import ROWS
+from proxy.core.recipe.option_kinds import Option
+from proxy.core.recipe.options import OPTIONS
 from proxy.pixels import boot, scenes
 from proxy.pixels.lettering import open_fonts
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
-from proxy.pixels.trim import find_picture
+from proxy.pixels.trim import find_content
 from tests.pictures import opened
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -130,9 +130,9 @@ def develop(recipe: str, scene: Scene) -> tuple[str, bytes]:
         terms = PlanContext(watermark=Size(200, 200))
         plan = plan_render(asked, facts, terms)
         if isinstance(plan, Trim):
-            plan = plan_render(asked, facts, terms, find_picture(fd, plan))
+            plan = plan_render(asked, facts, terms, find_content(fd, plan))
         if not isinstance(plan, Plan):
-            plan = planned(asked, facts, terms)
+            plan = resolve_plan(asked, facts, terms)
         made = render(fd, plan, logo_fd if plan.overlays else None)
     return ("txt" if made.format in TEXTS else made.format.name), made.body
 
@@ -141,7 +141,7 @@ def table() -> Iterator[str]:
     """Give the lines of the table."""
     yield "| option | example | what it does | |"
     yield "|---|---|---|---|"
-    for row in ROWS:
+    for row in OPTIONS:
         recipe, scene = EXAMPLES[row.field]
         ending, body = develop(recipe, scene)
         shown = f"`{body.decode()}`" if ending in ("txt", "json") else f"![{recipe}](pictures/{_name(row, ending)})"
@@ -150,13 +150,13 @@ def table() -> Iterator[str]:
 
 def pictures() -> Iterator[tuple[str, bytes]]:
     """Give the name and the bytes of each example's picture."""
-    for row in ROWS:
+    for row in OPTIONS:
         ending, body = develop(*EXAMPLES[row.field])
         if ending not in ("txt", "json"):
             yield _name(row, ending), body
 
 
-def _name(row: Row, ending: str) -> str:
+def _name(row: Option, ending: str) -> str:
     return f"{row.field}.{'jpg' if ending == 'jpeg' else ending}"
 
 

@@ -1,4 +1,4 @@
-"""Waiting for what tells nobody that it has happened."""
+"""Waiting for a condition that no event announces."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from collections.abc import Callable
 _PATIENCE_S = 20.0
 
 
-async def until(claim: Callable[[], bool]) -> None:
-    """Wait until something is true; fail when it never is."""
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true; raise TimeoutError after 20 seconds."""
     async with asyncio.timeout(_PATIENCE_S):
-        while not claim():  # noqa: ASYNC110 - what is claimed sets no Event
+        while not condition():  # noqa: ASYNC110 - there is no Event to wait for
             await asyncio.sleep(0.005)

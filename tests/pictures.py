@@ -1,4 +1,4 @@
-"""Pictures whose right answer is visible, made with libvips."""
+"""Test pictures that show whether they were rendered correctly, made with libvips."""
 
 import os
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ PAINTS = (RED, GREEN, BLUE, WHITE)
 
 
 def solid(width: int, height: int, paint: tuple[int, ...]) -> Any:  # noqa: ANN401 - pyvips has no types
-    """Make a picture of one colour; four parts are a colour with alpha."""
+    """Return a picture of one colour, with alpha if `paint` has four channels."""
     picture = pyvips.Image.black(width, height, bands=len(paint)).linear(1, list(paint))
     return picture.cast("uchar").copy(interpretation="srgb")
 
 
 def quadrants(width: int = 96, height: int = 64, orientation: int = 1, suffix: str = ".png") -> bytes:
-    """Show red, green / blue, white once upright; stored as the orientation says."""
+    """Encode red, green / blue, white, stored such that `orientation` sets them upright."""
     across, down = width // 2, height // 2
     cells = [solid(across, down, paint) for paint in PAINTS]
     picture = pyvips.Image.arrayjoin(cells, across=2)
-    back = upright(orientation).inverse
-    picture = picture.fliphor() if back.mirrored else picture
-    picture = picture.rot(f"d{back.quarters * 90}") if back.quarters else picture
+    inverse = upright(orientation).inverse
+    picture = picture.fliphor() if inverse.mirrored else picture
+    picture = picture.rot(f"d{inverse.quarters * 90}") if inverse.quarters else picture
     picture = picture.copy()
     picture.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     options = {"Q": 95, "subsample_mode": "off"} if suffix == ".jpg" else {}
@@ -34,22 +34,22 @@ def quadrants(width: int = 96, height: int = 64, orientation: int = 1, suffix: s
 
 
 def counting(frames: int = 5, suffix: str = ".gif", side: int = 24) -> bytes:
-    """Make an animation whose frame n has the colour `frame_paint(n)`, shown 40 + 10·n ms, looping three times."""
-    film = pyvips.Image.arrayjoin([solid(side, side, frame_paint(one)) for one in range(frames)], across=1).copy()
+    """Encode an animation whose frame n has the colour `frame_paint(n)` for 40 + 10·n ms; it loops three times."""
+    film = pyvips.Image.arrayjoin([solid(side, side, frame_paint(number)) for number in range(frames)], across=1).copy()
     film.set_type(pyvips.GValue.gint_type, "page-height", side)
-    film.set_type(pyvips.GValue.array_int_type, "delay", [40 + 10 * one for one in range(frames)])
+    film.set_type(pyvips.GValue.array_int_type, "delay", [40 + 10 * number for number in range(frames)])
     film.set_type(pyvips.GValue.gint_type, "loop", 3)
     return bytes(film.write_to_buffer(suffix, **({"lossless": True} if suffix == ".webp" else {})))
 
 
 def frame_paint(number: int) -> tuple[int, int, int]:
-    """Give the colour of one frame: neighbours differ strongly."""
+    """Return the colour of a frame; neighbouring frames differ strongly."""
     return PAINTS[number % 4] if number < 4 else (120, 0, 200)
 
 
 @contextmanager
 def opened(body: bytes) -> Iterator[int]:
-    """Give a descriptor of the bytes."""
+    """Return a descriptor of the bytes, until the end."""
     fd = os.memfd_create("picture")
     try:
         os.write(fd, body)
@@ -59,10 +59,10 @@ def opened(body: bytes) -> Iterator[int]:
 
 
 def decoded(body: bytes) -> Any:  # noqa: ANN401 - pyvips has no types
-    """Decode an answer, to sRGB."""
+    """Decode a derivative to sRGB."""
     return pyvips.Image.new_from_buffer(body, "").colourspace("srgb")
 
 
 def near(picture: Any, x: int, y: int, paint: tuple[int, ...], tolerance: int = 16) -> bool:  # noqa: ANN401 - as above
-    """Tell whether a pixel has a colour, each part within the tolerance."""
-    return all(abs(found - asked) <= tolerance for found, asked in zip(picture(x, y), paint, strict=False))
+    """Return whether a pixel has a colour, each channel within the tolerance."""
+    return all(abs(value - wanted) <= tolerance for value, wanted in zip(picture(x, y), paint, strict=False))

@@ -1,4 +1,4 @@
-"""Plans for tests of what carries and obeys them."""
+"""Plans for the tests of workers and rendering."""
 
 from proxy.core.geometry import Size, Turn
 from proxy.core.media.formats import PNG
@@ -6,7 +6,7 @@ from proxy.core.planning.plan import Encoding, Plan
 
 
 def plain_plan(size: Size, encoding: Encoding) -> Plan:
-    """Give the plan that scales a PNG to `size` and does nothing else."""
+    """Return a plan that scales a PNG to `size` and does nothing else."""
     return Plan(
         source=PNG,
         first_frame=0,

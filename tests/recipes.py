@@ -1,4 +1,4 @@
-"""Random recipes that are legal, for properties."""
+"""Random valid recipes for property tests."""
 
 from fractions import Fraction
 from math import gcd
@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from proxy.core.recipe.grammar import normal
+from proxy.core.recipe.grammar import without_default_fit
 from proxy.core.recipe.options import COMPASS, FITS, FORMAT_WORDS
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.recipe.values import Border, Crop, Duotone, Edges, Focus, OverlayOption
@@ -34,9 +34,9 @@ def _colours() -> st.SearchStrategy[str]:
     return st.from_regex(r"[0-9a-f]{6}", fullmatch=True)
 
 
-def _stamps(what: st.SearchStrategy[str]) -> st.SearchStrategy[OverlayOption]:
-    where = st.sampled_from((*COMPASS, "c", "tile"))
-    return st.builds(OverlayOption, what, where, st.integers(1, 100), st.integers(1, 100))
+def _overlays(content: st.SearchStrategy[str]) -> st.SearchStrategy[OverlayOption]:
+    position = st.sampled_from((*COMPASS, "c", "tile"))
+    return st.builds(OverlayOption, content, position, st.integers(1, 100), st.integers(1, 100))
 
 
 def _hundredths() -> st.SearchStrategy[Fraction | None]:
@@ -69,34 +69,36 @@ def effects(draw: st.DrawFn) -> dict[str, Any]:
         "border": st.builds(Border, st.integers(1, 50), _colours()),
         "round": st.integers(0, 4_096),
         "trim": st.integers(1, 255),
-        "text": _stamps(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=40)),
+        "text": _overlays(
+            st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=40)
+        ),
     }
     names = draw(st.sets(st.sampled_from(sorted(all_of_them)), max_size=4))
     return {name: draw(all_of_them[name]) for name in names}
 
 
-def _quality(draw: st.DrawFn, written: str | None) -> dict[str, Any]:
-    """Draw how it is written, as fields of a recipe."""
-    if written in ("json", "blurhash", "thumbhash", "lqip"):
+def _encoder_options(draw: st.DrawFn, output: str | None) -> dict[str, Any]:
+    """Draw encoder options for an output format, as fields of a recipe."""
+    if output in ("json", "blurhash", "thumbhash", "lqip"):
         return {}
     ways: list[dict[str, Any]] = [{}]
-    if written != "tiff":
+    if output != "tiff":
         ways.append({"quality": draw(st.integers(1, 100))})
-    if written in (None, "auto", "jpeg", "webp", "avif"):
+    if output in (None, "auto", "jpeg", "webp", "avif"):
         ways += [{"target": draw(st.sampled_from(("low", "good", "best")))}, {"budget": draw(st.integers(1, 10_000))}]
-    if written in ("webp", "avif"):
+    if output in ("webp", "avif"):
         ways.append({"lossless": True})
-    prog = written in (None, "auto", "jpeg", "png", "gif") and draw(st.booleans())
+    prog = output in (None, "auto", "jpeg", "png", "gif") and draw(st.booleans())
     way: dict[str, Any] = draw(st.sampled_from(ways))
     return way | {"prog": prog, "keep": draw(st.booleans())}
 
 
 @st.composite
 def recipes(draw: st.DrawFn, side: int = 8_192, *, decorated: bool = True) -> Recipe:
-    """Draw a recipe in its canonical form; `side` bounds the numbers of w, h and crop."""
+    """Draw a recipe in its canonical form; `side` is the upper bound of w, h and crop."""
     maybe = st.booleans()
-    written = draw(st.sampled_from((None, *FORMAT_WORDS)))
-    if written == "json":
+    output = draw(st.sampled_from((None, *FORMAT_WORDS)))
+    if output == "json":
         return Recipe(dl=draw(maybe), format="json")
     width = draw(st.none() | st.integers(1, side))
     height = draw(st.none() | st.integers(1, side))
@@ -114,7 +116,7 @@ def recipes(draw: st.DrawFn, side: int = 8_192, *, decorated: bool = True) -> Re
         focus = Focus(draw(_fractions(0, 10_000, 10_000)), draw(_fractions(0, 10_000, 10_000)))
     which = draw(st.sampled_from(("", "still", "frame", "page")))
     number = draw(st.integers(1, 10_000))
-    recipe = normal(
+    recipe = without_default_fit(
         Recipe(
             page=number if which == "page" else None,
             frame=number if which == "frame" else None,
@@ -132,10 +134,10 @@ def recipes(draw: st.DrawFn, side: int = 8_192, *, decorated: bool = True) -> Re
             gravity=gravity,
             focus=focus,
             background=draw(st.none() | st.from_regex(r"[0-9a-f]{6}([0-9a-e]{2})?", fullmatch=True)),
-            format=written,
+            format=output,
             dl=draw(maybe),
             **(draw(effects()) if decorated else {}),
-            **_quality(draw, written),
+            **_encoder_options(draw, output),
         )
     )
     return recipe if str(recipe) else Recipe(format="auto")

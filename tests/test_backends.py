@@ -1,4 +1,4 @@
-"""Backends follow the settings, and say what is wrong with them."""
+"""Backends follow the settings; invalid settings are reported with what to write instead."""
 
 from pathlib import Path
 
@@ -6,10 +6,14 @@ import pytest
 
 from proxy.adapters.files import FileOriginals
 from proxy.adapters.s3 import S3Originals
-from proxy.backends import SettingError, open_backends
-from proxy.core.errors import NotFound
+from proxy.backends import SettingError, open_backends, open_sources
+from proxy.core.errors import NotFound, SourceNotAllowed
+from proxy.core.url.resolved_reference import Validators
+from proxy.core.url.source import Source
+from proxy.core.url.source_reference import parse_reference
+from proxy.delivery.staging import StagedFile
 from proxy.settings import Settings
-from tests.adapters.samples import ACME, PICTURE, SMALL, content_of, key, named, opened
+from tests.adapters.samples import ACME, LARGE_PICTURE, PICTURE, SMALL, content_of, key, named, opened
 from tests.servers.fixtures import S3
 
 
@@ -72,16 +76,14 @@ async def test_servers_that_are_down_do_not_keep_backends_from_opening(tmp_path:
     ],
     ids=str,
 )
-async def test_a_setting_that_cannot_be_meant_is_named_with_what_to_write(
-    settings: dict[str, str], tmp_path: Path
-) -> None:
+async def test_an_invalid_setting_is_named_with_what_to_write(settings: dict[str, str], tmp_path: Path) -> None:
     names = "|".join(f"DARKROOM_{name.upper()}" for name in settings)
     with pytest.raises(SettingError, match=f"({names}).*(write|set)"):
         async with open_backends(Settings.model_validate({"home": tmp_path} | settings)):
             pass
 
 
-async def test_the_complaint_about_a_redis_url_keeps_its_password(tmp_path: Path) -> None:
+async def test_the_error_about_a_redis_url_does_not_quote_its_password(tmp_path: Path) -> None:
     with pytest.raises(SettingError) as raised:
         async with open_backends(Settings(home=tmp_path, redis_url="reddis://:pass-word@host")):
             pass
@@ -94,3 +96,25 @@ async def test_a_store_is_a_bucket_and_perhaps_a_prefix(url: str, tmp_path: Path
     settings = {"home": tmp_path, "store_url": url, "s3_endpoint_url": endpoint}
     async with open_backends(Settings.model_validate(settings)) as backends:
         assert isinstance(backends.originals, S3Originals)
+
+
+async def test_the_limits_of_derivatives_are_the_settings_(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, derivative_bytes=2**20, derivative_disk_bytes=4096 * 3, memory_cache_bytes=0)
+    async with open_backends(settings) as backends:
+        await backends.derivatives.put(key("large"), LARGE_PICTURE)
+        assert await backends.derivatives.get(key("large")) is None
+        for name in map(str, range(4)):
+            await backends.derivatives.put(key(name), PICTURE)
+    assert sum(path.is_file() for path in (tmp_path / "derivatives").rglob("*")) <= 3
+
+
+@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:1"])
+async def test_machine_credentials_do_not_open_the_bucket_of_the_store_as_a_source(
+    tmp_path: Path, endpoint: str
+) -> None:
+    settings = Settings(home=tmp_path, store_url="s3://photos/darkroom", s3_endpoint_url=endpoint, source_private=True)
+    machine = Source("s3://photos", (("credentials", "machine"), *((("endpoint_url", endpoint),) if endpoint else ())))
+    reference = parse_reference("s3://photos/darkroom/originals/acme/secret")
+    async with open_sources(settings) as sources:
+        with StagedFile(1000) as staged, pytest.raises(SourceNotAllowed, match="this installation"):
+            await sources["s3"].fetch(reference, (machine,), Validators(), staged)

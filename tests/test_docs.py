@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -13,7 +12,7 @@ from pydantic import SecretStr
 
 from proxy.core.errors import DarkroomError
 from proxy.core.recipe.grammar import parse
-from proxy.core.recipe.options import ROWS
+from proxy.core.recipe.options import OPTIONS
 from proxy.core.recipe.recipe import is_set
 from proxy.core.url.source_reference import read_reference
 from proxy.settings import Settings
@@ -22,6 +21,7 @@ from tests import gallery
 from tests.core.test_errors import every
 from tests.core.url.test_signing import SECRET, VECTORS
 from tests.pictures import decoded
+from tests.tools import require
 
 _SAME = 1.0
 """Mean difference of a channel, of 255, between a picture of the docs and the one that comes out now."""
@@ -46,7 +46,7 @@ def test_the_option_table_is_the_one_the_pixel_room_makes() -> None:
 
 
 def test_every_option_has_an_example_that_says_it() -> None:
-    assert list(gallery.EXAMPLES.keys() ^ {row.field for row in ROWS}) == []
+    assert list(gallery.EXAMPLES.keys() ^ {row.field for row in OPTIONS}) == []
     for field, (recipe, _) in gallery.EXAMPLES.items():
         assert str(parse(recipe)) == recipe
         assert is_set(getattr(parse(recipe), field))
@@ -82,12 +82,13 @@ def test_every_code_has_a_row_with_its_status_and_lifetime() -> None:
 
 def test_every_metric_has_a_row() -> None:
     metrics = Metrics()
-    metrics.answered(200, "memory", 1)
-    metrics.staged((("render", 0.1),))
-    metrics.skipped("redis")
-    shown = re.findall(r"^# TYPE (darkroom_\w+)", generate_latest(metrics.registry).decode(), re.MULTILINE)
-    watched = re.findall(r'metrics\.watch\("(\w+)"', (ROOT / "catalog" / "app.py").read_text())
-    names = {name for name in (*shown, *watched) if not name.endswith("_created")}
+    metrics.count_response(200, "memory", 1)
+    metrics.observe_stages((("render", 0.1),))
+    metrics.count_skip("redis")
+    counted = re.findall(r"^# TYPE (darkroom_\w+)", generate_latest(metrics.registry).decode(), re.MULTILINE)
+    wiring = "".join((ROOT / plane / "app.py").read_text() for plane in ("proxy", "catalog"))
+    read = re.findall(r'metrics\.(?:gauge|counter|labelled_counter)\(\s*"(\w+)"', wiring)
+    names = {name for name in (*counted, *read) if not name.endswith("_created")}
     told = {ticked(row[0])[0] for row in rows("operations.md") if row[0].startswith("`darkroom_")}
     assert told == names
 
@@ -121,8 +122,8 @@ def test_the_signing_page_has_every_vector() -> None:
     assert all(seal in page for _, seal in VECTORS)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 def test_the_javascript_recipe_makes_the_published_seals() -> None:
+    require("node")
     path, expires = VECTORS[1][0].split("?e=")
     program = (
         code(DOCS / "signing.md", "js")
@@ -163,13 +164,13 @@ func main() { fmt.Print(Sign(os.Args[1], os.Args[2])) }
 
 
 @pytest.mark.parametrize(
-    ("language", "frame", "command"), [("java", _JAVA, ["java", "Seal.java"]), ("go", _GO, ["go", "run", "Seal.go"])]
+    ("language", "frame", "compiler", "command"),
+    [("java", _JAVA, "javac", ["java", "Seal.java"]), ("go", _GO, "go", ["go", "run", "Seal.go"])],
 )
 def test_a_compiled_recipe_makes_the_published_seals(
-    language: str, frame: str, command: list[str], tmp_path: Path
+    language: str, frame: str, compiler: str, command: list[str], tmp_path: Path
 ) -> None:
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
+    require(compiler)
     (tmp_path / command[-1]).write_text(frame % code(DOCS / "signing.md", language))
     done = subprocess.run(
         [*command, SECRET, VECTORS[2][0]], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
@@ -181,6 +182,12 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *DOCS.glob("*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_path_that_contributing_names_exists() -> None:
+    paths = re.findall(r"`((?:proxy|catalog|tests|docs)/[\w/.-]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_no_other_distribution_owns_our_import_names() -> None:

@@ -16,7 +16,7 @@ from catalog.core.origin import Origin
 from catalog.core.permissions import PERMISSIONS
 from catalog.core.roles import Permission, Principal, Role
 from catalog.records.database import Database
-from catalog.records.tables import Tenant
+from catalog.records.tenant import Tenant
 from proxy.core.identifiers import tenant_name
 
 LONGEST_USER_AGENT = 255

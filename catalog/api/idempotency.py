@@ -18,9 +18,9 @@ from sqlmodel import col
 
 from catalog.core.api_errors import IdempotencyKeyReused, InvalidRequest
 from catalog.core.roles import Principal
+from catalog.records.base import now
 from catalog.records.identity import IDEMPOTENCY_KEY_LENGTH, IdempotencyKey
 from catalog.records.render_records import insert
-from catalog.records.tables import now
 
 LIFETIME = timedelta(hours=24)
 LARGEST_BODY_BYTES = 2**20

@@ -1,12 +1,12 @@
-"""The `darkroom` command: one file a noun, and `main`, where everything expected that goes wrong becomes a sentence.
+"""The `darkroom` command: one command file per noun, and `main`, which turns every expected error into a message.
 
-Exit codes: 0 fine; 1 something was refused or failed; 2 usage or settings; 3 a backend does not answer. Where nobody
-reads what a command prints (`| head -1`), it ends quietly with 141, as tools do that SIGPIPE ends: the signal itself
-stays ignored, for it would end a server whose client has left.
+Exit codes: 0 success; 1 refused or failed; 2 wrong usage or settings; 3 a backend is unavailable. If the reader closes
+the output (`| head -1`), the command ends with 141 and without a message, like a tool that SIGPIPE ends. The signal
+itself stays ignored, because it would end a server whose client has disconnected.
 
-Starting must be quick, because scripts call this in loops: SQLModel, Alembic and the S3 client together take seconds
-to import. So the files of this folder import at their top only what costs little, and the rest inside the command that
-needs it.
+A command must start quickly, because scripts call it in loops, and importing SQLModel, Alembic and the S3 client takes
+seconds. The command files therefore import only cheap modules at the top, and all others in the function that uses
+them.
 """
 
 import sys
@@ -14,15 +14,24 @@ from typing import Annotated
 
 import typer
 
+from catalog.cleanup import commands as cleanup
 from catalog.cli import serve
-from catalog.cli.shell import EXIT_CODES, Unheard, complain, exit_code, expected, hang_up, say, say_error
+from catalog.cli.exit_codes import EXIT_CODES, Exit, exit_code, expected_exit_code
+from catalog.cli.output import (
+    OutputClosed,
+    exit_quietly,
+    is_json,
+    print_error,
+    print_failure,
+    print_json_error,
+    print_line,
+)
 from catalog.demo import commands as demo
-from catalog.images import focus_commands as focus
-from catalog.images import sign_commands as sign
+from catalog.images import commands as images
 from catalog.keys import commands as key
-from catalog.maintenance import doctor_commands as doctor
-from catalog.maintenance import migrate_commands as migrate
+from catalog.maintenance import commands as maintenance
 from catalog.presets import commands as preset
+from catalog.secrets import commands as secrets
 from catalog.sources import commands as source
 from catalog.tenants import commands as tenant
 from catalog.uploads import commands as upload
@@ -30,66 +39,73 @@ from catalog.watermarks import commands as watermark
 from proxy.core.errors import DarkroomError
 
 
-def tell_version(asked: bool) -> None:  # noqa: FBT001 - typer's own signature
-    """Print the version and end, where it is asked for."""
-    if asked:
+def print_version(requested: bool) -> None:  # noqa: FBT001 - the signature of a typer callback
+    """Print the version and exit, if it is requested."""
+    if requested:
         from importlib.metadata import version
 
-        say(f"darkroom {version('darkroom-images')}")
+        print_line(f"darkroom {version('darkroom-images')}")
         raise typer.Exit
 
 
 app = typer.Typer(
     name="darkroom",
-    help="Darkroom keeps originals and develops pictures from them on the fly.",
+    help="Darkroom stores original images and serves resized and transformed versions of them.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # plain help: Rich's takes three times as long to start
+    rich_markup_mode=None,  # Rich's help takes three times as long to start
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 serve.register(app)
 upload.register(app)
-sign.register(app)
-focus.register(app)
+images.register(app)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
 app.add_typer(preset.app, name="preset")
 app.add_typer(watermark.app, name="watermark")
 app.add_typer(source.app, name="source")
-migrate.register(app)
-doctor.register(app)
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(cleanup.app, name="cleanup")
+maintenance.register(app)
 demo.register(app)
 
 
 @app.callback()
 def darkroom(
     _: Annotated[  # noqa: FBT002 - a flag
-        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=tell_version)
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
-    """Darkroom keeps originals and develops pictures from them on the fly."""
+    """Darkroom stores original images and serves resized and transformed versions of them."""
 
 
 def main() -> None:
-    """Run the command line; the process's exit code is the answer."""
+    """Run the command line and end the process with its exit code."""
     try:
-        _answer()
-    except Unheard:
-        hang_up()
+        sys.exit(_run())
+    except OutputClosed:
+        exit_quietly()
 
 
-def _answer() -> None:
+def _run() -> int:
+    """Run the command and return its exit code; expected errors are printed."""
     try:
-        app()
-    except Unheard:
+        # Outside its standalone mode typer raises usage errors instead of printing them as text.
+        return int(app(standalone_mode=not is_json()) or 0)
+    except OutputClosed:
         raise
-    except DarkroomError as refusal:
-        complain(refusal)
-        sys.exit(exit_code(refusal))
+    except typer.Abort:
+        return Exit.REFUSED
+    except typer.TyperException as error:
+        print_json_error("usage", "Wrong usage", error.format_message())
+        return error.exit_code
+    except DarkroomError as error:
+        print_error(error)
+        return exit_code(error)
     except Exception as error:
-        if (code := expected(error)) is None:
+        if (code := expected_exit_code(error)) is None:
             raise
-        say_error(f"darkroom: {error}")
-        sys.exit(code)
+        print_failure(str(error))
+        return code

@@ -1,19 +1,22 @@
-"""Refusals of the catalog, in the rendering of `proxy.core.errors`; `str(refusal)` says why and what to do.
+"""Errors of the catalog, subclasses of `proxy.core.errors.DarkroomError`.
 
 DarkroomError
 ├── TenantNotFound 404
 ├── PresetNotFound 404
-├── Conflict 409             nothing is changed
+├── Conflict 409              nothing is changed
 │   ├── TenantExists
-│   ├── KeyConflict           a secret too short or used before, the last key, no such key
-│   ├── PresetConflict        a name, a recipe or a number that cannot be
-│   ├── WatermarkConflict     the same of a watermark
-│   ├── SourceConflict        the same of a source
-│   ├── FocusConflict         no focal point
-│   └── RulesConflict         the same of a tenant's limits
-├── Misconfigured 500        a setting is wrong: for whoever runs this, never for a client
+│   ├── KeyConflict           a secret too short or already used, the last key, a missing key
+│   ├── PresetConflict        an invalid name, recipe or ladder, or too many presets
+│   ├── WatermarkConflict     the same for watermarks
+│   ├── SourceConflict        the same for sources
+│   ├── FocusConflict         an invalid focal point
+│   └── RulesConflict         an invalid rule or limit of a tenant
+├── Misconfigured 500         an invalid setting, for the operator
+│   └── SecretsUnreadable     a stored secret is encrypted with a key that is not configured
 └── Unavailable 503
-    └── NotMigrated 503      the database's schema is not this version's
+    └── NotMigrated 503       the database's schema does not fit this version
+
+The message says what is wrong, then what to do.
 """
 
 from typing import ClassVar
@@ -22,7 +25,7 @@ from proxy.core.errors import DarkroomError, Unavailable
 
 
 class Conflict(DarkroomError):
-    """What is asked for cannot be, as things are."""
+    """The request is not possible in the current state."""
 
     status = 409
     max_age_s: ClassVar[int | None] = None
@@ -45,7 +48,7 @@ class TenantNotFound(DarkroomError):
 
 
 class KeyConflict(Conflict):
-    """The tenant's keys stay as they are."""
+    """The change of the tenant's keys is refused."""
 
     code = "key-refused"
     title = "Key refused"
@@ -61,51 +64,58 @@ class PresetNotFound(DarkroomError):
 
 
 class PresetConflict(Conflict):
-    """The tenant's presets stay as they are."""
+    """The change of the tenant's presets is refused."""
 
     code = "preset-refused"
     title = "Preset refused"
 
 
 class WatermarkConflict(Conflict):
-    """The tenant's watermarks stay as they are."""
+    """The change of the tenant's watermarks is refused."""
 
     code = "watermark-refused"
     title = "Watermark refused"
 
 
 class SourceConflict(Conflict):
-    """The tenant's sources stay as they are."""
+    """The change of the tenant's sources is refused."""
 
     code = "source-refused"
     title = "Source refused"
 
 
 class RulesConflict(Conflict):
-    """The tenant's rules stay as they are."""
+    """The change of the tenant's rules is refused."""
 
     code = "rules-refused"
     title = "Rules refused"
 
 
 class FocusConflict(Conflict):
-    """The original's focal point stays as it is."""
+    """The change of the original's focal point is refused."""
 
     code = "focus-refused"
     title = "Focal point refused"
 
 
 class NotMigrated(Unavailable):
-    """The database answers, and its tables are not the ones this version works with."""
+    """The database answers, but its schema does not fit this version."""
 
     code = "not-migrated"
     title = "Database not migrated"
 
 
 class Misconfigured(DarkroomError):
-    """A setting is not what it has to be; the sentence names it."""
+    """A setting is invalid; the message names it."""
 
     status = 500
     code = "misconfigured"
     title = "Misconfigured"
     max_age_s: ClassVar[int | None] = None
+
+
+class SecretsUnreadable(Misconfigured):
+    """A stored secret cannot be decrypted with the configured keys."""
+
+    code = "secrets-unreadable"
+    title = "Secrets unreadable"

@@ -1,4 +1,4 @@
-"""`darkroom demo`: a tenant, a handful of pictures, a server, URLs that work."""
+"""`darkroom demo`: a tenant with a few images, a server, and URLs that work."""
 
 import socket
 from pathlib import Path
@@ -6,78 +6,83 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from catalog.cli.arguments import epilog
+from catalog.cli.exit_codes import Exit
+from catalog.cli.output import print_line, print_stderr, print_table
 from catalog.cli.serve import listen, serve_on
-from catalog.cli.shell import Exit, ending, read_settings, run, say, say_error, say_table
-from catalog.uploads.commands import open_library
+from catalog.cli.settings import read_settings, run
+from catalog.uploads.commands import open_upload_service
 
 if TYPE_CHECKING:
-    from catalog.demo.service import Shown
+    from catalog.demo.service import DemoImage
     from proxy.settings import Settings
+
+MOST_PRINTED = 8
 
 Pictures = Annotated[
     Path | None,
-    typer.Option(exists=True, file_okay=False, help="A folder whose pictures to show, instead of the demo's own."),
+    typer.Option(exists=True, file_okay=False, help="A folder of images to show instead of the demo's own."),
 ]
 
 
 def register(app: typer.Typer) -> None:
-    """Put the command into the program."""
-    app.command(epilog=ending("darkroom demo", "darkroom demo --pictures ~/Pictures"))(demo)
+    """Add the command to the program."""
+    app.command(epilog=epilog("darkroom demo", "darkroom demo --pictures ~/Pictures"))(demo)
 
 
 def demo(
     pictures: Pictures = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, help="Port to listen on; DARKROOM_PORT or a free one if left out."),
+        typer.Option(min=0, max=65_535, help="Port to listen on; DARKROOM_PORT or a free one if omitted."),
     ] = None,
 ) -> None:
-    """Take pictures in, print signed URLs of them, and serve; the page /demo shows them all."""
+    """Upload images, print signed URLs of them, and serve them; the page /demo shows all of them."""
     settings = read_settings(port=port)
     listening = listen(settings) if port is not None else _listen_somewhere(settings)
     with listening:
-        host, chosen = listening.getsockname()[:2]
-        base_url = f"http://{host}:{chosen}"
-        shown = run(_prepare(settings, pictures))
-        if not shown:
-            say_error("No picture was taken in: name a folder with JPEG, PNG, WebP, GIF or AVIF files.")
+        host, bound_port = listening.getsockname()[:2]
+        base_url = f"http://{host}:{bound_port}"
+        images = run(_prepare(settings, pictures))
+        if not images:
+            print_stderr("No image was uploaded: specify a folder with JPEG, PNG, WebP, GIF or AVIF files.")
             raise typer.Exit(Exit.REFUSED)
-        _tell(shown, base_url)
+        _print(images, base_url)
         raise typer.Exit(serve_on(settings, listening))
 
 
 def _listen_somewhere(settings: "Settings") -> socket.socket:
-    """Take the usual port, or a free one where another program has it."""
+    """Listen on the port of the settings, or on a free one if it is in use."""
     try:
         return socket.create_server((settings.host, settings.port))
     except OSError:
         return listen(settings.model_copy(update={"port": 0}))
 
 
-async def _prepare(settings: "Settings", folder: Path | None) -> "list[Shown]":
-    from catalog.demo.service import Shown, draw_pictures, find_pictures, page, show_all
+async def _prepare(settings: "Settings", folder: Path | None) -> "list[DemoImage]":
+    from catalog.demo.service import DemoImage, draw_pictures, find_pictures, render_page, upload_all
 
     if folder is None:
-        say("Drawing a few pictures …")
+        print_line("Drawing a few images …")
     paths = draw_pictures(settings.home / "demo") if folder is None else find_pictures(folder)
-    shown: list[Shown] = []
-    async with open_library(settings) as library:
-        async for one in show_all(library, paths):
-            if isinstance(one, Shown):
-                shown.append(one)
+    images: list[DemoImage] = []
+    async with open_upload_service(settings) as uploads:
+        async for result in upload_all(uploads, paths):
+            if isinstance(result, DemoImage):
+                images.append(result)
             else:
-                say_error(f"{one[0].name}: left out: {one[1]}")
-    if shown:
+                print_stderr(f"{result[0].name}: skipped: {result[1]}")
+    if images:
         part = settings.home / ".demo.html.part"
-        part.write_text(page(shown), encoding="utf-8")
+        part.write_text(render_page(images), encoding="utf-8")
         part.replace(settings.home / "demo.html")
-    return shown
+    return images
 
 
-def _tell(shown: "list[Shown]", base_url: str) -> None:
-    for one in shown[:8]:
-        say(f"\n{one.name}  {one.kept.width}×{one.kept.height}")
-        say_table(*((f"  {recipe}", f"{base_url}{url}") for recipe, url in one.urls.items()))
-    if len(shown) > 8:  # noqa: PLR2004 - a small table
-        say(f"\n… and {len(shown) - 8} more.")
-    say(f"\nAll of them on one page: {base_url}/demo\nStop with Ctrl-C.\n")
+def _print(images: "list[DemoImage]", base_url: str) -> None:
+    for image in images[:MOST_PRINTED]:
+        print_line(f"\n{image.name}  {image.uploaded.width}×{image.uploaded.height}")
+        print_table(*((f"  {recipe}", f"{base_url}{url}") for recipe, url in image.urls.items()))
+    if len(images) > MOST_PRINTED:
+        print_line(f"\n… and {len(images) - MOST_PRINTED} more.")
+    print_line(f"\nAll of them on one page: {base_url}/demo\nStop with Ctrl-C.\n")

@@ -1,4 +1,4 @@
-"""The demo: a tenant with a handful of pictures, and a page that shows what can be asked of them."""
+"""The demo: a tenant with a few images, and a page that shows what URLs can request of them."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from catalog.core.errors import TenantExists
-from catalog.images.url_builder import mint_url, read_path
+from catalog.images.url_builder import build_url, read_path
 from catalog.tenants.service import create_tenant
 from catalog.tenants.tenant_repository import find_signer
 from catalog.uploads.service import Uploaded, UploadService, read_file
@@ -29,35 +29,37 @@ RECIPES = {
     "w240-h180-contain-bg1c1a17-jpeg": "contained, JPEG",
     "rot90-w120-webp": "rotated",
     "still-w200-png": "first frame, PNG",
-    "w200-dpr2-auto": "what the browser likes best, at twice the density",
+    "w200-dpr2-auto": "the best format of the browser, at twice the density",
 }
-"""Recipe to what it shows."""
+"""Recipes and their descriptions."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One original of the demo, and the URLs that show it: recipe to URL without host."""
+class DemoImage:
+    """One original of the demo and its URLs."""
 
     name: str
-    kept: Uploaded
+    uploaded: Uploaded
     urls: dict[str, str]
+    """Recipe to URL without a host."""
     srcset: dict[int, str]
+    """Width in pixels to URL without a host."""
 
 
-async def find_or_create_tenant(library: UploadService) -> Tenant:
-    """Give the demo's tenant, made where there is none yet."""
+async def find_or_create_tenant(uploads: UploadService) -> Tenant:
+    """Return the tenant of the demo, after creating it if it does not exist."""
     with suppress(TenantExists):
-        await create_tenant(library.database, TENANT)
-    return await find_signer(library.database, TENANT)
+        await create_tenant(uploads.database, TENANT)
+    return await find_signer(uploads.database, TENANT)
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """Give the files of a folder, by name; at most MOST_PICTURES."""
+    """Return the files of a folder, sorted by name; at most MOST_PICTURES."""
     return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))[:MOST_PICTURES]
 
 
 def draw_pictures(folder: Path) -> list[Path]:
-    """Draw the demo's own pictures into a folder, where they are not yet."""
+    """Draw the demo's own images into a folder, unless they exist."""
     from proxy.pixels.scenes import SCENES  # noqa: PLC0415 - loads libvips, which nothing else here needs
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,43 +71,45 @@ def draw_pictures(folder: Path) -> list[Path]:
     return [folder / name for name in SCENES]
 
 
-async def show_all(
-    library: UploadService, paths: list[Path]
-) -> AsyncIterator[Shown | tuple[Path, DarkroomError | OSError]]:
-    """Take each file in and mint its URLs; a file that is refused is given with its refusal."""
-    signer = await find_or_create_tenant(library)
+async def upload_all(
+    uploads: UploadService, paths: list[Path]
+) -> AsyncIterator[DemoImage | tuple[Path, DarkroomError | OSError]]:
+    """Upload each file and yield it with its URLs, or with the error if it is refused."""
+    signer = await find_or_create_tenant(uploads)
     for path in paths:
         try:
-            kept = await library.upload(TENANT, read_file(path), path.name)
-        except (DarkroomError, OSError) as refusal:
-            yield path, refusal
+            uploaded = await uploads.upload(TENANT, read_file(path), path.name)
+        except (DarkroomError, OSError) as error:
+            yield path, error
         else:
-            yield _shown(path.name, kept, signer)
+            yield _demo_image(path.name, uploaded, signer)
 
 
-def _shown(name: str, kept: Uploaded, signer: Tenant) -> Shown:
+def _demo_image(name: str, uploaded: Uploaded, signer: Tenant) -> DemoImage:
     def url(recipe: str) -> str:
-        return mint_url("", signer, read_path(f"/t/{TENANT}/{kept.original}/{recipe}"))
+        return build_url("", signer, read_path(f"/t/{TENANT}/{uploaded.original}/{recipe}"))
 
-    widths = [width for width in WIDTHS if width < kept.width] or [kept.width]
-    return Shown(name, kept, {one: url(one) for one in RECIPES}, {width: url(f"w{width}-auto") for width in widths})
+    widths = [width for width in WIDTHS if width < uploaded.width] or [uploaded.width]
+    urls = {recipe: url(recipe) for recipe in RECIPES}
+    return DemoImage(name, uploaded, urls, {width: url(f"w{width}-auto") for width in widths})
 
 
-def page(shown: list[Shown]) -> str:
-    """Give the page `/demo` as HTML; its URLs have no host, so it works behind any name."""
+def render_page(images: list[DemoImage]) -> str:
+    """Return the HTML of the page `/demo`; its URLs have no host, so it works under any host name."""
     template = files("catalog.demo").joinpath("demo.html").read_text(encoding="utf-8")
-    return Template(template).substitute(sections="\n".join(_section(one) for one in shown))
+    return Template(template).substitute(sections="\n".join(map(_section, images)))
 
 
-def _section(one: Shown) -> str:
-    name, kept = escape(one.name), one.kept
-    srcset = ", ".join(f"{url} {width}w" for width, url in one.srcset.items())
-    small = "\n".join(_items(one))
+def _section(image: DemoImage) -> str:
+    name, uploaded = escape(image.name), image.uploaded
+    srcset = ", ".join(f"{url} {width}w" for width, url in image.srcset.items())
+    small = "\n".join(_items(image))
+    facts = f"{uploaded.width}×{uploaded.height}, {uploaded.media_type}, {uploaded.size_bytes:,} bytes"
     return f"""  <section>
     <div class="large">
-      <h2>{name}<small>{kept.width}×{kept.height}, {kept.media_type}, {kept.size_bytes:,} bytes</small></h2>
-      <img src="{escape(next(iter(one.srcset.values())))}" srcset="{escape(srcset)}" sizes="{SIZES}"
-           width="{kept.width}" height="{kept.height}" alt="{name}" loading="lazy" decoding="async">
+      <h2>{name}<small>{facts}</small></h2>
+      <img src="{escape(next(iter(image.srcset.values())))}" srcset="{escape(srcset)}" sizes="{SIZES}"
+           width="{uploaded.width}" height="{uploaded.height}" alt="{name}" loading="lazy" decoding="async">
     </div>
     <ul>
 {small}
@@ -113,8 +117,8 @@ def _section(one: Shown) -> str:
   </section>"""
 
 
-def _items(one: Shown) -> Iterator[str]:
-    for recipe, url in one.urls.items():
-        told = escape(f"{one.name}: {RECIPES[recipe]}")
-        picture = f'<img src="{escape(url)}" alt="{told}" title="{told}" loading="lazy" decoding="async">'
+def _items(image: DemoImage) -> Iterator[str]:
+    for recipe, url in image.urls.items():
+        label = escape(f"{image.name}: {RECIPES[recipe]}")
+        picture = f'<img src="{escape(url)}" alt="{label}" title="{label}" loading="lazy" decoding="async">'
         yield f'      <li><a href="{escape(url)}">{picture}{escape(recipe)}</a></li>'

@@ -1,1 +1,1 @@
-"""Images: focal points, URLs."""
+"""Images: their focal points and URLs."""

@@ -1,9 +1,10 @@
-"""Links: the URLs that the catalog mints. What is wrong with one is said before it is sealed, never after."""
+"""Signed URLs. Errors in a path or recipe are raised before it is signed."""
 
 import re
 from dataclasses import replace
 
-from catalog.core.focus_geometry import Subject
+from catalog.core.focus_geometry import FocalPoint
+from catalog.core.spans import UNIT_SECONDS
 from proxy.core.recipe import grammar
 from proxy.core.recipe.presets import apply_presets
 from proxy.core.recipe.recipe import Recipe
@@ -11,18 +12,17 @@ from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link, parse_target
 from proxy.core.url.signing import SEAL_LENGTH
 
-SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LATEST_EXPIRY = 99_999_999_999
-"""The largest a URL can hold: eleven digits."""
+"""The largest expiry of a URL: eleven digits."""
 
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _UNIX = re.compile(r"[1-9][0-9]{0,10}")
 
 
 def read_path(path: str, expires: int | None = None) -> Link:
-    """Check a path's shape, recipe and length as a URL.
+    """Parse a path, and check its recipe and its length as a URL.
 
-    MalformedRequest, RecipeError or TargetTooLong say what is wrong.
+    Raise MalformedRequest, RecipeError or TargetTooLong.
     """
     seal = "s=" + "0" * SEAL_LENGTH
     query = seal if expires is None else f"e={expires}&{seal}"
@@ -31,22 +31,23 @@ def read_path(path: str, expires: int | None = None) -> Link:
     return link
 
 
-def mint_url(base_url: str, tenant: Tenant, link: Link, subject: Subject | None = None) -> str:
-    """Seal a link with the tenant's newest key and give the whole URL; RecipeError for a name the tenant lacks.
+def build_url(base_url: str, tenant: Tenant, link: Link, focal_point: FocalPoint | None = None) -> str:
+    """Sign a link with the tenant's newest key and return the URL.
 
-    `subject` is what the original is about: a cover crop whose place the recipe leaves open is put there, for good.
+    The focal point of the original is written into a cover crop whose recipe specifies no position. Raise RecipeError
+    for an unknown preset or watermark.
     """
-    link = _focused(link, apply_presets(grammar.parse(link.recipe), tenant.presets, tenant.watermarks), subject)
+    link = _with_focus(link, apply_presets(grammar.parse(link.recipe), tenant.presets, tenant.watermarks), focal_point)
     seal = tenant.keys[0].seal(link.sealed_text)
-    joint = "?" if link.expires is None else "&"
-    return f"{base_url.rstrip('/')}{link.sealed_text}{joint}s={seal}"
+    separator = "?" if link.expires is None else "&"
+    return f"{base_url.rstrip('/')}{link.sealed_text}{separator}s={seal}"
 
 
-def _focused(link: Link, ruled_recipe: Recipe, subject: Subject | None) -> Link:
-    placed = ruled_recipe.gravity is not None or ruled_recipe.focus is not None
-    if subject is None or placed or not ruled_recipe.crops_to_cover:
+def _with_focus(link: Link, expanded: Recipe, focal_point: FocalPoint | None) -> Link:
+    has_position = expanded.gravity is not None or expanded.focus is not None
+    if focal_point is None or has_position or not expanded.crops_to_cover:
         return link
-    focus = subject.seen(ruled_recipe)
+    focus = focal_point.after(expanded)
     if focus is None:
         return link
     recipe = replace(grammar.parse(link.recipe), focus=focus)
@@ -54,14 +55,17 @@ def _focused(link: Link, ruled_recipe: Recipe, subject: Subject | None) -> Link:
 
 
 def read_expiry(text: str, now_s: int) -> int:
-    """Read a span (`90s`, `30m`, `1h`, `7d`) or a Unix time into a later Unix time; ValueError says the rule."""
+    """Return the Unix time of a span (`90s`, `30m`, `1h`, `7d`) from now, or of a Unix time in the future.
+
+    Raise ValueError, whose message states the accepted forms.
+    """
     span = _SPAN.fullmatch(text)
     if span is not None:
-        expires = now_s + int(span[1]) * SECONDS[span[2]]
+        expires = now_s + int(span[1]) * UNIT_SECONDS[span[2]]
     elif _UNIX.fullmatch(text):
         expires = int(text)
     else:
-        raise ValueError("say a span like 30m, 1h or 7d, or a Unix time")
+        raise ValueError("specify a span such as 30m, 1h or 7d, or a Unix time")
     if not now_s < expires <= LATEST_EXPIRY:
-        raise ValueError(f"say a moment that is still to come: the Unix time is {now_s} now")
+        raise ValueError(f"specify a time in the future: the current Unix time is {now_s}")
     return expires

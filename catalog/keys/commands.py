@@ -1,66 +1,73 @@
-"""`darkroom key`: a tenant's signing secrets and their rotation."""
+"""`darkroom key`: the signing secrets of a tenant and their rotation."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json, say_table
+from catalog.cli.arguments import SECRET_FORMS, AsJson, TenantArgument, epilog, read_secret
+from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.settings import read_settings, run
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
     from catalog.keys.service import Key
 
-app = typer.Typer(help="Rotate a tenant's keys.", no_args_is_help=True)
+app = typer.Typer(help="Rotate the keys of a tenant.", no_args_is_help=True)
 
 
-@app.command(epilog=ending("darkroom key add acme"))
+@app.command(epilog=epilog("darkroom key add acme", "darkroom key add acme --secret env:NEW_SECRET"))
 def add(
     tenant: TenantArgument,
     secret: Annotated[
-        str | None, typer.Option(help="The secret, 16 to 256 characters; made for you if left out.")
+        str | None,
+        typer.Option(
+            parser=read_secret,
+            metavar="SECRET",
+            help=f"The secret, 16 to 256 characters; generated if omitted. {SECRET_FORMS}.",
+        ),
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Add a key, which signs from now on, and print its secret, which is not shown again."""
+    """Add a key that signs from now on, and print its secret, which is not shown again."""
     from catalog.keys.service import NewKey, create_key
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
 
     async def work() -> NewKey:
         async with open_database(read_settings()) as database:
             return await create_key(database, TenantName(tenant), secret)
 
-    made = run(work())
+    key = run(work())
     if as_json:
-        say_json(tenant=made.tenant, id=made.id, secret=made.secret)
+        print_json(tenant=key.tenant, id=key.id, secret=key.secret)
     else:
-        say(f"Key {made.id} of tenant {made.tenant} signs from now on. Its secret, shown this once:")
-        say(made.secret)
+        print_line(f"Added key {key.id} to tenant {key.tenant}; it signs from now on. Its secret, shown only once:")
+        print_line(key.secret)
 
 
-@app.command("list", epilog=ending("darkroom key list acme"))
+@app.command("list", epilog=epilog("darkroom key list acme"))
 def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
-    """List a tenant's keys, the newest first; never their secrets."""
+    """List the keys of a tenant, the newest first, without their secrets."""
     from catalog.keys.service import list_keys
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
 
     async def work() -> "list[Key]":
         async with open_database(read_settings()) as database:
             return await list_keys(database, TenantName(tenant))
 
-    _tell(run(work()), as_json=as_json)
+    _print(run(work()), as_json=as_json)
 
 
-@app.command(epilog=ending("darkroom key retire acme 1"))
+@app.command(epilog=epilog("darkroom key retire acme 1"))
 def retire(
     tenant: TenantArgument,
-    key: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**31 - 1, help="The key's id, see key list.")],
+    key: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**31 - 1, help="ID of the key, see key list.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Retire a key: URLs that it signed are refused once every server has read the keys again."""
+    """Retire a key: URLs that it signed are refused as soon as every server has read the keys again."""
     from catalog.keys.service import retire_key
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
 
     async def work() -> None:
         async with open_database(read_settings()) as database:
@@ -68,21 +75,19 @@ def retire(
 
     run(work())
     if as_json:
-        say_json(tenant=tenant, id=key, state="retired")
+        print_json(tenant=tenant, id=key, state="retired")
     else:
-        say(f"Key {key} of tenant {tenant} is retired.")
+        print_line(f"Retired key {key} of tenant {tenant}.")
 
 
-def _tell(keys: "list[Key]", *, as_json: bool) -> None:
-    signing = next((one for one in keys if one.retired_at is None), None)
-    states = ("retired" if one.retired_at else "signs" if one is signing else "verifies" for one in keys)
-    rows = [(one.id, one.fingerprint, state, _date(one)) for one, state in zip(keys, states, strict=True)]
-    if as_json:
-        for key, fingerprint, state, created in rows:
-            say_json(id=key, fingerprint=fingerprint, state=state, created=created)
-    else:
-        say_table(*((key, mark, state, f"created {created}") for key, mark, state, created in rows))
-
-
-def _date(one: "Key") -> str:
-    return one.created_at.isoformat(timespec="seconds")
+def _print(keys: "list[Key]", *, as_json: bool) -> None:
+    signing = next((key for key in keys if key.retired_at is None), None)
+    for_people: list[tuple[object, ...]] = []
+    for key in keys:
+        state = "retired" if key.retired_at else "signs" if key is signing else "verifies"
+        created = key.created_at.isoformat(timespec="seconds")
+        if as_json:
+            print_json(id=key.id, fingerprint=key.fingerprint, state=state, created=created)
+        for_people.append((key.id, key.fingerprint or "unreadable", state, f"created {created}"))
+    if not as_json:
+        print_table(*for_people)

@@ -1,7 +1,7 @@
-"""The doctor: each part is asked whether it works, by using it, and each answer that is wrong says what to do.
+"""The doctor: checks that use each part of an installation, with advice for each failure.
 
-The checks know nothing of each other and run at once, each with a deadline: a backend that hangs is a finding and no
-wait.
+The checks are independent and run concurrently, each with a deadline, so that a backend that hangs fails its check and
+delays no other.
 """
 
 import asyncio
@@ -16,10 +16,11 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from catalog.core.errors import NotMigrated
+from catalog.core.errors import Misconfigured, NotMigrated
 from catalog.maintenance.extras import find_extras, how_to_install
-from catalog.records.database import connect_database, open_database
-from catalog.records.migrations import HEAD
+from catalog.records.database import connect_database
+from catalog.records.schema import find_version, open_database
+from catalog.secrets.service import check_secrets
 from proxy.backends import open_backends
 from proxy.core.errors import DarkroomError
 from proxy.core.media.formats import readable, writable
@@ -32,23 +33,24 @@ DEADLINE_S = 15.0
 REDIS_TIMEOUT_S = 2.0
 SKEW_S = 5.0
 FIRST_YEAR, LAST_YEAR = 2025, 2100
-"""Between them a clock may be right; a machine without a battery wakes up in 1970."""
+"""Years a correct clock may show; a machine without a battery starts in 1970."""
 
 State = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's: the advice is empty when nothing is to be done."""
+    """The result of a check."""
 
     check: str
     state: State
-    told: str
+    message: str
     advice: str = ""
+    """Empty if there is nothing to do."""
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Run all checks; the findings in the order of the table."""
+    """Run all checks and return the findings in the order of `_CHECKS`."""
     return list(await asyncio.gather(*(_bounded(name, check, settings) for name, check in _CHECKS.items())))
 
 
@@ -58,41 +60,45 @@ async def _bounded(name: str, check: Callable[[Settings], Awaitable[Finding]], s
             return await check(settings)
     except TimeoutError:
         return Finding(name, "fail", f"No answer within {DEADLINE_S:.0f} s.", _ADVICE[name])
-    except NotMigrated as refusal:
-        return Finding(name, "fail", str(refusal), "Run darkroom migrate.")
-    except DarkroomError as refusal:
-        return Finding(name, "fail", f"{refusal} {refusal.__cause__ or ''}".strip(), _ADVICE[name])
-    except Exception as error:  # noqa: BLE001 - whatever is broken is what the doctor was asked about
+    except NotMigrated as error:
+        return Finding(name, "fail", str(error), "Run darkroom migrate.")
+    except Misconfigured as error:
+        return Finding(name, "fail", str(error), "Correct the setting; see docs/settings.md.")
+    except DarkroomError as error:
+        return Finding(name, "fail", f"{error} {error.__cause__ or ''}".strip(), _ADVICE[name])
+    except Exception as error:  # noqa: BLE001 - any error is a finding
         return Finding(name, "fail", f"{type(error).__name__}: {error}", _ADVICE[name])
 
 
 async def _settings(settings: Settings) -> Finding:
     known = {f"DARKROOM_{name}".upper() for name in Settings.model_fields}
-    ours = {name for name in os.environ if name.startswith("DARKROOM_") and not name.startswith("DARKROOM_TEST_")}
-    if strange := sorted(ours - known):
-        return Finding("settings", "warn", f"No setting of ours: {', '.join(strange)}.", "Correct or unset them.")
-    over = [one.name for one in fields(HARD_CAPS) if getattr(settings, one.name) > getattr(HARD_CAPS, one.name)]
-    if over:
-        told = "Beyond what a worker can hold, cut to the hard cap: " + ", ".join(over) + "."
-        return Finding("settings", "warn", told, "Lower them, so that they say what is true.")
+    given = {name for name in os.environ if name.startswith("DARKROOM_") and not name.startswith("DARKROOM_TEST_")}
+    if unknown := sorted(given - known):
+        return Finding("settings", "warn", f"Unknown settings: {', '.join(unknown)}.", "Correct or unset them.")
+    limits = [field.name for field in fields(HARD_CAPS)]
+    above = [name for name in limits if getattr(settings, name) > getattr(HARD_CAPS, name)]
+    if above:
+        message = f"Above the hard cap, which applies instead: {', '.join(above)}."
+        return Finding("settings", "warn", message, "Lower them.")
     return Finding("settings", "ok", f"Home {settings.home.absolute()}, URLs begin with {settings.base_url}")
 
 
 async def _clock(settings: Settings) -> Finding:
     year = datetime.now(UTC).year
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        return Finding("clock", "fail", f"It is the year {year} here.", _ADVICE["clock"])
-    skews_s = {name: skew_s for name, ask in _CLOCKS.items() if (skew_s := await _known(ask(settings))) is not None}
-    told = ", ".join(f"{name} is {skew_s:+.1f} s ahead" for name, skew_s in skews_s.items())
+        return Finding("clock", "fail", f"The clock shows the year {year}.", _ADVICE["clock"])
+    measured = {name: await _or_none(measure(settings)) for name, measure in _CLOCKS.items()}
+    skews_s = {name: skew_s for name, skew_s in measured.items() if skew_s is not None}
+    message = ", ".join(f"{name} is {skew_s:+.1f} s ahead" for name, skew_s in skews_s.items())
     if any(abs(skew_s) > SKEW_S for skew_s in skews_s.values()):
-        return Finding("clock", "fail", told + ".", _ADVICE["clock"])
-    return Finding("clock", "ok", told or f"The year {year}; no other clock to compare with")
+        return Finding("clock", "fail", message + ".", _ADVICE["clock"])
+    return Finding("clock", "ok", message or f"The year is {year}; there is no other clock to compare with")
 
 
-async def _known(asked: Awaitable[float | None]) -> float | None:
-    """Give the answer, or None where the other does not answer: the check of that backend says so."""
+async def _or_none(measurement: Awaitable[float | None]) -> float | None:
+    """Return the measurement, or None if the backend does not answer, which is reported by its own check."""
     try:
-        return await asked
+        return await measurement
     except (DarkroomError, RedisError, OSError, ValueError):
         return None
 
@@ -102,7 +108,7 @@ async def _postgresql_ahead_s(settings: Settings) -> float | None:
         if database.embedded:
             return None
         async with database.reading() as session:
-            await session.connection()  # not to be measured
+            await session.connection()  # connects, which is not measured
             return await _ahead_s(session.scalar(text("SELECT extract(epoch FROM clock_timestamp())")))
 
 
@@ -110,7 +116,7 @@ async def _redis_ahead_s(settings: Settings) -> float | None:
     if not settings.redis_url:
         return None
     async with _redis(settings) as redis:
-        await redis.ping()  # connects, which is not to be measured
+        await redis.ping()  # connects, which is not measured
 
         async def read() -> float:
             seconds, microseconds = await redis.time()
@@ -119,39 +125,41 @@ async def _redis_ahead_s(settings: Settings) -> float | None:
         return await _ahead_s(read())
 
 
-async def _ahead_s(theirs: Awaitable[Any]) -> float:
-    """Tell how far ahead their clock is, taking theirs for the middle of the question and the answer."""
+async def _ahead_s(remote_time: Awaitable[Any]) -> float:
+    """Return how far a remote clock is ahead, in seconds; its answer counts as read halfway through the call."""
     before = time.time()
-    moment = float(await theirs)
-    return moment - (before + time.time()) / 2
+    remote = float(await remote_time)
+    return remote - (before + time.time()) / 2
 
 
 async def _libvips(settings: Settings) -> Finding:
-    """Start one real worker: it has checked libvips' version and warmed every codec up before it says hello."""
-    async with open_pool(settings.model_copy(update={"workers": 1})) as pixels:
-        reads = ", ".join(one.name for one in readable(settings.formats))
-        writes = ", ".join(one.name for one in writable(settings.formats))
+    """Start one worker, which checks the version of libvips and initialises every codec before it answers."""
+    async with open_pool(settings.model_copy(update={"workers": 1}), spare=False) as pixels:
+        reads = ", ".join(kind.name for kind in readable(settings.formats))
+        writes = ", ".join(kind.name for kind in writable(settings.formats))
         return Finding("libvips", "ok", f"Renderer {pixels.renderer_version} reads {reads}; writes {writes}")
 
 
 async def _extras(settings: Settings) -> Finding:
-    """Tell what this installation could do beyond what it is set to."""
+    """Report which extras are enabled, and which could be."""
     extras = find_extras(settings)
     if extras.missing:
-        told = f"Turned on and not installed: {', '.join(extras.missing)}."
-        return Finding("extras", "fail", told, f"{how_to_install(extras.missing)}, or turn them off.")
-    told = f"On: {', '.join(extras.on) or 'none'}"
-    told += f"; DARKROOM_FORMATS and DARKROOM_FACES can turn on: {', '.join(extras.off)}" if extras.off else ""
-    told += f"; with {how_to_install(extras.absent)} also these" if extras.absent else ""
-    return Finding("extras", "ok", told)
+        message = f"Enabled but not installed: {', '.join(extras.missing)}."
+        return Finding("extras", "fail", message, f"{how_to_install(extras.missing)}, or disable them.")
+    message = f"Enabled: {', '.join(extras.on) or 'none'}"
+    if extras.off:
+        message += f"; DARKROOM_FORMATS and DARKROOM_FACES can enable: {', '.join(extras.off)}"
+    if extras.absent:
+        message += f"; after {how_to_install(extras.absent)} also {', '.join(extras.absent)}"
+    return Finding("extras", "ok", message)
 
 
 async def _sandbox(settings: Settings) -> Finding:
     missing = sandbox.available().missing
     if not missing:
-        return Finding("sandbox", "ok", "Workers are closed in by Landlock and seccomp")
-    told = f"This kernel or container lacks {' and '.join(missing)}."
-    return Finding("sandbox", "fail" if settings.sandbox == "require" else "warn", told, _ADVICE["sandbox"])
+        return Finding("sandbox", "ok", "Landlock and seccomp confine the workers")
+    message = f"This kernel or container lacks {' and '.join(missing)}."
+    return Finding("sandbox", "fail" if settings.sandbox == "require" else "warn", message, _ADVICE["sandbox"])
 
 
 async def _store(settings: Settings) -> Finding:
@@ -170,7 +178,9 @@ async def _cache(settings: Settings) -> Finding:
 
 async def _database(settings: Settings) -> Finding:
     async with open_database(settings) as database:
-        return Finding("database", "ok", f"{database.engine.dialect.name} at revision {HEAD}")
+        await check_secrets(database)
+        version = await find_version(database)
+        return Finding("database", "ok", f"{database.engine.dialect.name} at revision {version.revision}")
 
 
 def _redis(settings: Settings) -> Redis:
@@ -190,11 +200,12 @@ _CHECKS = {
 }
 _ADVICE = {
     "settings": "See docs/settings.md.",
-    "clock": "Set the clock and keep it by NTP: URLs expire by it.",
-    "libvips": "Install darkroom afresh from wheels, so that its own libvips is loaded and not the system's.",
+    "clock": "Set the clock and synchronise it by NTP: URLs expire by it.",
+    "libvips": "Reinstall darkroom from wheels, so that its own libvips is loaded instead of the system's.",
     "extras": "See docs/formats.md.",
-    "sandbox": "Use Linux 5.13 or newer with Landlock on, and a container runtime whose seccomp profile allows both.",
-    "store": "Check DARKROOM_STORE_URL, DARKROOM_S3_* and that the bucket or folder can be written.",
-    "cache": "Check DARKROOM_REDIS_URL and that Redis runs; without it pictures are made more often.",
+    "sandbox": "Use Linux 5.13 or newer with Landlock, and a container runtime whose seccomp profile allows both.",
+    "store": "Check DARKROOM_STORE_URL and DARKROOM_S3_*, and that bucket or folder is writable; a bucket needs the "
+    "permissions in docs/operations.md, including s3:ListBucket.",
+    "cache": "Check DARKROOM_REDIS_URL and that Redis runs; without it derivatives are rendered more often.",
     "database": "Check DARKROOM_DATABASE_URL and that the database runs.",
 }

@@ -1,5 +1,6 @@
-"""Presets: recipes that have a name. Every change is a version of its own, and so is being deleted."""
+"""Presets: named recipes. Every change, a deletion included, is a new version."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, func, select
 
 from catalog.core.errors import PresetConflict, PresetNotFound
+from catalog.records import tables
 from catalog.records.database import Database
-from catalog.records.tables import Preset as PresetRecord
-from catalog.records.tables import Watermark, now
+from catalog.records.tables import now
 from catalog.records.tenant_lock import get_tenant, lock_tenant
 from proxy.core.errors import RecipeError
 from proxy.core.identifiers import TenantName
 from proxy.core.recipe import grammar
+from proxy.core.recipe.presets import NO_LADDER, Ladder, parse_ladder
 from proxy.core.recipe.recipe import Recipe
 
 log = structlog.get_logger("darkroom.presets")
@@ -35,126 +37,160 @@ DEFAULTS = {
     "overlay": "w1280-h720-q85-auto",
     "full": "q85-auto",
 }
-"""What a new tenant starts with: sizes people expect. `small` to `large` keep the whole picture, the others fill."""
+"""Presets of a new tenant. `small`, `medium` and `large` keep the whole image, the others with two sides crop it."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One version of a preset; no recipe means that it was deleted."""
+    """One version of a preset."""
 
     name: str
     version: int
     recipe: str | None
+    """None if this version deleted the preset."""
     unsigned: bool
+    ladder: Ladder
+    """Sizes that an unsigned preset is served at, beside its own."""
     created_at: datetime
 
 
 def add_defaults(session: AsyncSession, tenant: TenantName) -> None:
-    """Give a new tenant its first presets, within the caller's transaction."""
+    """Add the default presets of a new tenant within the caller's transaction."""
     for name, recipe in DEFAULTS.items():
-        session.add(PresetRecord(tenant=tenant, name=name, version=1, recipe=recipe))
+        session.add(tables.Preset(tenant=tenant, name=name, version=1, recipe=recipe))
 
 
-async def put_preset(
-    database: Database, tenant: TenantName, name: str, recipe: str, *, unsigned: bool = False
+async def put_preset(  # noqa: PLR0913 - the columns of a row
+    database: Database,
+    tenant: TenantName,
+    name: str,
+    recipe: str,
+    *,
+    unsigned: bool = False,
+    ladder: Ladder = NO_LADDER,
 ) -> Preset:
-    """Create or change a preset: a new version, which counts from now on.
+    """Create or change a preset: add a version, which is in effect from now on.
 
-    Refuses with TenantNotFound, RecipeError (a recipe that does not parse, or another spelling), PresetConflict.
+    Raise TenantNotFound, RecipeError (an invalid recipe, or one in another spelling), or PresetConflict.
     """
     if not _NAME.fullmatch(name):
-        raise PresetConflict("A preset's name is 1 to 32 of a-z, 0-9 and _, the first a letter.")
+        raise PresetConflict("The name of a preset has 1 to 32 characters a-z, 0-9 and _ and begins with a letter.")
     parsed = grammar.parse(recipe)
     if parsed.preset is not None:
-        raise PresetConflict("A preset does not stand on another: write out what it says.")
+        raise PresetConflict("A preset cannot refer to another: specify its options instead.")
+    _check_ladder(name, parsed, ladder, unsigned=unsigned)
     async with database.writing() as session:
         await lock_tenant(session, tenant)
-        newest = {one.name: one for one in await newest_presets(session, tenant)}
-        others = sum(one.recipe is not None for one in newest.values() if one.name != name)
+        newest = {row.name: row for row in await newest_presets(session, tenant)}
+        others = sum(row.recipe is not None for row in newest.values() if row.name != name)
         if others >= MOST_PRESETS:
             raise PresetConflict(f"Tenant {tenant} has {MOST_PRESETS} presets: delete one first.")
-        if parsed.watermark and await session.get(Watermark, (tenant, parsed.watermark.what)) is None:
-            raise PresetConflict(f"Tenant {tenant} has no watermark {parsed.watermark.what}: put it first.")
-        return await _add(session, tenant, name, newest.get(name), recipe, unsigned=unsigned)
+        if parsed.watermark and await session.get(tables.Watermark, (tenant, parsed.watermark.content)) is None:
+            raise PresetConflict(f"Tenant {tenant} has no watermark {parsed.watermark.content}: create it first.")
+        row = _next_version(tenant, name, newest.get(name))
+        row.recipe, row.unsigned, row.ladder = recipe, unsigned, _write_ladder(ladder)
+        session.add(row)
+        await session.flush()
+        return _preset(row)
 
 
 async def list_presets(database: Database, tenant: TenantName) -> list[Preset]:
-    """List the presets that count, by name; TenantNotFound."""
+    """Return the presets in effect, sorted by name. Raise TenantNotFound."""
     async with database.reading() as session:
         await get_tenant(session, tenant)
-        found = await newest_presets(session, tenant)
-    return [_preset(one) for one in found if one.recipe is not None]
+        rows = await newest_presets(session, tenant)
+    return [_preset(row) for row in rows if row.recipe is not None]
 
 
 async def list_versions(database: Database, tenant: TenantName, name: str) -> list[Preset]:
-    """List all versions of a preset, the newest first; TenantNotFound, PresetNotFound where there never was one."""
+    """Return all versions of a preset, the newest first. Raise TenantNotFound, or PresetNotFound if there is none."""
     async with database.reading() as session:
         await get_tenant(session, tenant)
-        query = select(PresetRecord).where(PresetRecord.tenant == tenant, PresetRecord.name == name)
-        found = list(await session.scalars(query.order_by(col(PresetRecord.version).desc())))
-    if not found:
-        raise _missing(tenant, name)
-    return [_preset(one) for one in found]
+        query = select(tables.Preset).where(tables.Preset.tenant == tenant, tables.Preset.name == name)
+        rows = list(await session.scalars(query.order_by(col(tables.Preset.version).desc())))
+    if not rows:
+        raise _preset_not_found(tenant, name)
+    return [_preset(row) for row in rows]
 
 
 async def delete_preset(database: Database, tenant: TenantName, name: str) -> None:
-    """Delete a preset, which stays in its history; TenantNotFound, PresetNotFound."""
+    """Delete a preset; its versions stay in the history. Raise TenantNotFound, PresetNotFound."""
     async with database.writing() as session:
         await lock_tenant(session, tenant)
-        newest = next((one for one in await newest_presets(session, tenant) if one.name == name), None)
+        newest = next((row for row in await newest_presets(session, tenant) if row.name == name), None)
         if newest is None or newest.recipe is None:
-            raise _missing(tenant, name)
-        await _add(session, tenant, name, newest, None, unsigned=False)
+            raise _preset_not_found(tenant, name)
+        session.add(_next_version(tenant, name, newest))
 
 
-async def newest_presets(session: AsyncSession, tenant: TenantName) -> Sequence[PresetRecord]:
-    """Give the newest version of each preset, by name, deleted ones included."""
+async def newest_presets(session: AsyncSession, tenant: TenantName) -> Sequence[tables.Preset]:
+    """Return the newest version of each preset, sorted by name, deleted ones included."""
     newest = (
-        select(PresetRecord.name, func.max(PresetRecord.version).label("version"))
-        .where(PresetRecord.tenant == tenant)
-        .group_by(col(PresetRecord.name))
+        select(tables.Preset.name, func.max(tables.Preset.version).label("version"))
+        .where(tables.Preset.tenant == tenant)
+        .group_by(col(tables.Preset.name))
         .subquery()
     )
     query = (
-        select(PresetRecord)
-        .join(newest, (newest.c.name == PresetRecord.name) & (newest.c.version == PresetRecord.version))
-        .where(PresetRecord.tenant == tenant)
-        .order_by(col(PresetRecord.name))
+        select(tables.Preset)
+        .join(newest, (newest.c.name == tables.Preset.name) & (newest.c.version == tables.Preset.version))
+        .where(tables.Preset.tenant == tenant)
+        .order_by(col(tables.Preset.name))
     )
     return list(await session.scalars(query))
 
 
 @lru_cache(maxsize=4_096)
 def read_recipe(text: str) -> Recipe | None:
-    """Parse a preset's recipe; None, and a line in the log, where a newer version no longer understands it."""
+    """Parse the recipe of a preset; return None, and log it, if this version does not accept it any more."""
     try:
         return grammar.parse(text)
-    except RecipeError as fault:
-        log.warning("a preset is no longer understood and left out", recipe=text, cause=str(fault))
+    except RecipeError as error:
+        log.warning("the recipe of a preset is no longer valid; it is ignored", recipe=text, cause=str(error))
         return None
 
 
-async def _add(  # noqa: PLR0913 - a row's columns
-    session: AsyncSession,
-    tenant: TenantName,
-    name: str,
-    before: PresetRecord | None,
-    recipe: str | None,
-    *,
-    unsigned: bool,
-) -> Preset:
-    version = 1 if before is None else before.version + 1
-    row = PresetRecord(tenant=tenant, name=name, version=version, recipe=recipe, unsigned=unsigned, created_at=now())
-    session.add(row)
-    await session.flush()
-    return _preset(row)
+@lru_cache(maxsize=4_096)
+def read_ladder(text: str | None) -> Ladder:
+    """Parse the ladder of a preset; numbers that this version does not accept leave it without one, and are logged."""
+    if text is None:
+        return NO_LADDER
+    try:
+        stored = json.loads(text)
+        return parse_ladder(map(str, stored["widths"]), map(str, stored["dprs"]))
+    except (RecipeError, ValueError, KeyError, TypeError) as error:
+        log.warning("the ladder of a preset is no longer valid; it is ignored", ladder=text, cause=str(error))
+        return NO_LADDER
 
 
-def _preset(row: PresetRecord) -> Preset:
-    return Preset(row.name, row.version, row.recipe, row.unsigned, row.created_at)
+def _write_ladder(ladder: Ladder) -> str | None:
+    if ladder == NO_LADDER:
+        return None
+    return json.dumps({"widths": ladder.widths, "dprs": ladder.dpr_texts})
 
 
-def _missing(tenant: TenantName, name: str) -> PresetNotFound:
+def _check_ladder(name: str, recipe: Recipe, ladder: Ladder, *, unsigned: bool) -> None:
+    """Raise PresetConflict for a ladder of a signed preset, RecipeError for a size the preset cannot be served at."""
+    if ladder != NO_LADDER and not unsigned:
+        raise PresetConflict("Only an unsigned preset has widths and ratios: add --unsigned, or leave them out.")
+    widths = [f"-w{width}" for width in ladder.widths]
+    dprs = [f"-dpr{dpr}" for dpr in ladder.dpr_texts]
+    # a ratio needs a width, which is the preset's own or one of the ladder
+    for size in (*widths, *(f"{widths[0] if widths else ''}{dpr}" for dpr in dprs)):
+        grammar.expand(grammar.parse(f"~{name}{size}"), {name: recipe})
+
+
+def _next_version(tenant: TenantName, name: str, newest: tables.Preset | None) -> tables.Preset:
+    """Return the row of the next version, which deletes the preset unless a recipe is set."""
+    version = 1 if newest is None else newest.version + 1
+    return tables.Preset(tenant=tenant, name=name, version=version, created_at=now())
+
+
+def _preset(row: tables.Preset) -> Preset:
+    return Preset(row.name, row.version, row.recipe, row.unsigned, read_ladder(row.ladder), row.created_at)
+
+
+def _preset_not_found(tenant: TenantName, name: str) -> PresetNotFound:
     return PresetNotFound(f"Tenant {tenant} has no preset {name}: see darkroom preset list {tenant}.")

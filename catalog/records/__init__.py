@@ -1,1 +1,1 @@
-"""RenderRecords: tables, database, schema and migrations."""
+"""Records: tables by noun, the database, its schema and migrations."""

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Column, Index
 from sqlmodel import Field
 
+from catalog.records.base import TENANT_LENGTH, WORD_LENGTH, Json, Record, UtcDateTime, now
 from catalog.records.image import ID_LENGTH, SUBJECT_LENGTH
-from catalog.records.tables import TENANT_LENGTH, WORD_LENGTH, Json, Moment, Record, now
 
 
 class AuditEvent(Record, table=True):
@@ -23,7 +23,7 @@ class AuditEvent(Record, table=True):
     id: str = Field(primary_key=True, max_length=ID_LENGTH)
     tenant: str = Field(max_length=TENANT_LENGTH)
     """No foreign key: the trail outlives its tenant."""
-    at: datetime = Field(default_factory=now, sa_type=Moment)
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     actor: str = Field(max_length=SUBJECT_LENGTH)
     action: str = Field(max_length=WORD_LENGTH)
     subject_type: str = Field(max_length=WORD_LENGTH)

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field
 
+from catalog.records.base import TENANT_LENGTH, Record, UtcDateTime, now
 from catalog.records.image import ID_LENGTH, SUBJECT_LENGTH
-from catalog.records.tables import TENANT_LENGTH, Moment, Record, now
 
 COLLECTION_NAME_LENGTH = 128
 
@@ -21,6 +21,6 @@ class Collection(Record, table=True):
     name: str = Field(max_length=COLLECTION_NAME_LENGTH)
     description: str = Field(default="", max_length=2_000)
     version: int = 1
-    created_at: datetime = Field(default_factory=now, sa_type=Moment)
-    updated_at: datetime = Field(default_factory=now, sa_type=Moment)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    updated_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     created_by: str = Field(default="", max_length=SUBJECT_LENGTH)

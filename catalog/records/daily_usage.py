@@ -5,7 +5,7 @@ from datetime import date
 from sqlalchemy import BigInteger, Column
 from sqlmodel import Field
 
-from catalog.records.tables import DIGEST_LENGTH, TENANT_LENGTH, Record
+from catalog.records.base import DIGEST_LENGTH, TENANT_LENGTH, Record
 
 
 def _count() -> Column[int]:

@@ -1,19 +1,19 @@
 """The catalog's database: SQLite in the home folder, or PostgreSQL.
 
-Theory. SQLite has one writer at a time. A transaction that begins as a reader and then writes fails at once when
-another has written in between, whatever `busy_timeout` says; so a transaction that will write says so when it
-begins (`BEGIN IMMEDIATE`) and queues. Python's sqlite3 would begin transactions by guesswork: we turn that off
-(`isolation_level=None`) and begin them ourselves, which also makes DDL transactional. WAL lets readers go on beside
-the writer.
+Theory. SQLite has one writer at a time. A transaction that begins as a reader and then writes fails at once if another
+has written in between, whatever `busy_timeout` is. A transaction that writes therefore begins with `BEGIN IMMEDIATE`
+and waits for the write lock. Python's sqlite3 begins transactions implicitly; that is turned off
+(`isolation_level=None`), and transactions are begun explicitly, which also makes DDL transactional. In WAL mode readers
+do not wait for the writer.
 
-On PostgreSQL a plain transaction is right for both; the pool is small, because only the catalog and the refreshing
-of tenants ever wait here. A ping before each checkout costs one round trip and saves a refusal after every
-failover.
+On PostgreSQL a plain transaction serves both. The pool is small, because only the catalog and the refresh of tenants
+use it. A ping before each checkout costs one round trip and saves an error after every failover.
 """
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from asyncpg import InterfaceError as AsyncpgInterfaceError
@@ -32,7 +32,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from catalog.core.errors import Misconfigured
-from catalog.records.migrations import ensure
+from catalog.records.encryption import SecretCipher, open_cipher
+from catalog.records.home import make_private_database, make_private_folder
 from proxy.core.errors import Unavailable
 from proxy.settings import Settings
 
@@ -42,28 +43,29 @@ MIGRATION_TIMEOUT_S = 600.0
 POOL_SIZE = 5
 POOL_OVERFLOW = 5
 RECYCLE_S = 1_800
-"""Before most firewalls forget an idle connection."""
+"""Shorter than the time after which most firewalls drop an idle connection."""
 
 _BEGIN = "darkroom_begin"
-_OURS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
-"""What a statement of ours did wrong; every other failure is the database's."""
+_STATEMENT_ERRORS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
+"""Errors of a statement; every other error means that the database is unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A pool of connections and the two ways to use one."""
+    """A pool of connections, the two kinds of transaction, and the cipher for secrets in columns."""
 
     engine: AsyncEngine
+    cipher: SecretCipher = field(repr=False)
 
     @property
     def embedded(self) -> bool:
-        """SQLite: a file of our own, which we migrate without being asked."""
+        """Whether the database is SQLite: a file of this installation, which is migrated when it is opened."""
         return self.engine.dialect.name == "sqlite"
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """Open a session for one transaction that only reads; `Unavailable` when the database is out."""
-        with translated():
+        """Open a session for one transaction that only reads. Raise Unavailable if the database does not answer."""
+        with translated_errors():
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
 
@@ -71,28 +73,28 @@ class Database:
     async def writing(self) -> AsyncIterator[AsyncSession]:
         """Open a session for one transaction that writes: committed at the end, or rolled back as a whole.
 
-        `Unavailable` when the database is out; an IntegrityError is the use case's own to name.
+        Raise Unavailable if the database does not answer. An IntegrityError passes through; the service translates it.
         """
-        with translated():
+        with translated_errors():
             writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
             async with AsyncSession(writer, expire_on_commit=False) as session, session.begin():
                 yield session
 
     async def ping(self) -> None:
-        """Return when the database answers; `Unavailable` otherwise."""
+        """Return if the database answers. Raise Unavailable otherwise."""
         async with self.reading() as session:
             await session.execute(text("SELECT 1"))
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn the failures of a database that is out into `Unavailable`; connecting raises the driver's own, unwrapped."""
+def translated_errors() -> Iterator[None]:
+    """Translate the errors of an unavailable database to Unavailable; drivers raise their own errors on connect."""
     try:
         yield
-    except _OURS:
+    except _STATEMENT_ERRORS:
         raise
     except (DBAPIError, PoolTimeout, PostgresError, AsyncpgInterfaceError, OSError) as error:
-        # The sentence is public: addresses and accounts stay in the cause, which logs and the command line tell.
+        # The message is public. Addresses and accounts are only in the cause, for logs and the command line.
         raise Unavailable("The database does not answer.") from error
 
 
@@ -100,44 +102,45 @@ def translated() -> Iterator[None]:
 async def connect_database(
     settings: Settings, *, command_timeout_s: float = COMMAND_TIMEOUT_S
 ) -> AsyncIterator[Database]:
-    """Give the database as it is, without a look at its schema; nothing is connected before the first transaction."""
+    """Return the database without checking its schema; the first transaction connects.
+
+    Raise Misconfigured if the URL or the encryption keys are invalid, Unavailable if the home folder is unusable.
+    """
     url = database_url(settings)
-    if url.get_backend_name() == "sqlite":
-        with translated():
-            settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        engine = _sqlite(url)
-    else:
-        engine = _postgresql(url, command_timeout_s)
+    embedded = url.get_backend_name() == "sqlite"
+    with translated_errors():
+        if embedded:
+            make_private_folder(settings.home)
+            _make_private(url)
+        cipher = open_cipher(settings, embedded=embedded)
+    engine = _sqlite(url) if embedded else _postgresql(url, command_timeout_s)
     try:
-        yield Database(engine)
+        yield Database(engine, cipher)
     finally:
         await engine.dispose()
 
 
-@asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database with this version's schema: SQLite is migrated on the way, PostgreSQL must have been.
-
-    Raises `Unavailable` when it does not answer, `NotMigrated` when `darkroom migrate` has to be run first.
-    """
-    async with connect_database(settings) as database:
-        await ensure(database)
-        yield database
+def _make_private(url: URL) -> None:
+    """Restrict the file of a SQLite URL to its owner; a database in memory has none."""
+    if url.database and url.database != ":memory:":
+        make_private_database(Path(url.database))
 
 
 def database_url(settings: Settings) -> URL:
-    """Give the URL with its asynchronous driver; Misconfigured when it is none of the two databases."""
+    """Return the URL with its asynchronous driver. Raise Misconfigured for any other database."""
     if not settings.database_url:
         return make_url("sqlite+aiosqlite://").set(database=str(settings.home / "darkroom.db"))
     try:
         url = make_url(settings.database_url)
     except (ArgumentError, ValueError) as error:
-        raise Misconfigured("DARKROOM_DATABASE_URL is no URL; it looks like postgresql+asyncpg://…") from error
+        raise Misconfigured(
+            "DARKROOM_DATABASE_URL is not a URL: specify postgresql+asyncpg://user@host/database."
+        ) from error
     drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
     backend = drivers.get(url.get_backend_name())
     if backend is None:
         raise Misconfigured(
-            "DARKROOM_DATABASE_URL begins with postgresql+asyncpg:// or sqlite+aiosqlite://, nothing else"
+            "DARKROOM_DATABASE_URL names an unsupported database: specify postgresql+asyncpg:// or sqlite+aiosqlite://."
         )
     return url.set(drivername=backend)
 
@@ -155,11 +158,11 @@ def _sqlite(url: URL) -> AsyncEngine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI connections have no type
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI connections are untyped
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA journal_mode")
-    # To switch needs the file for itself, and does not wait for it: once switched, it stays.
+    # Switching needs exclusive access and does not wait for it; the mode is stored in the file.
     if cursor.fetchone()[0] != "wal":
         cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()

@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKeyConstraint, Index, text
 from sqlmodel import Field
 
+from catalog.records.base import TENANT_LENGTH, Record, UtcDateTime, now
 from catalog.records.image import ID_LENGTH
-from catalog.records.tables import TENANT_LENGTH, Moment, Record, now
 
 ENTITY_TYPE_LENGTH, ENTITY_ID_LENGTH = 64, 255
 
@@ -22,7 +22,7 @@ class Entity(Record, table=True):
     type: str = Field(primary_key=True, max_length=ENTITY_TYPE_LENGTH)
     id: str = Field(primary_key=True, max_length=ENTITY_ID_LENGTH)
     version: int = 1
-    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
 
 class EntityLink(Record, table=True):
@@ -50,4 +50,4 @@ class EntityLink(Record, table=True):
     image: str = Field(primary_key=True, max_length=ID_LENGTH)
     position: int
     is_primary: bool = False
-    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

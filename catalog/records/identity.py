@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Column, Index, LargeBinary
 from sqlmodel import Field
 
+from catalog.records.base import DIGEST_LENGTH, TENANT_LENGTH, WORD_LENGTH, Json, Record, UtcDateTime, now
 from catalog.records.image import SUBJECT_LENGTH
-from catalog.records.tables import DIGEST_LENGTH, TENANT_LENGTH, WORD_LENGTH, Json, Moment, Record, now
 
 TOKEN_ID_LENGTH = 12
 TOKEN_NAME_LENGTH = 128
@@ -27,11 +27,11 @@ class Token(Record, table=True):
     scopes: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
     digest: str = Field(max_length=DIGEST_LENGTH, repr=False)
     version: int = 1
-    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     created_by: str = Field(default="", max_length=SUBJECT_LENGTH)
-    expires_at: datetime | None = Field(default=None, sa_type=Moment)
-    revoked_at: datetime | None = Field(default=None, sa_type=Moment)
-    last_used_at: datetime | None = Field(default=None, sa_type=Moment)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class IdempotencyKey(Record, table=True):
@@ -48,4 +48,4 @@ class IdempotencyKey(Record, table=True):
     status: int | None = None
     headers: dict[str, Any] = Field(default_factory=dict, sa_column=Column(Json, nullable=False))
     body: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
-    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

@@ -10,14 +10,14 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Float, ForeignKeyConstraint, Index, SmallInteger, Text, UniqueConstraint
 from sqlmodel import Field
 
-from catalog.records.tables import (
+from catalog.records.base import (
     DIGEST_LENGTH,
     FILE_NAME_LENGTH,
     TENANT_LENGTH,
     WORD_LENGTH,
     Json,
-    Moment,
     Record,
+    UtcDateTime,
     now,
 )
 
@@ -68,7 +68,7 @@ class Image(Record, table=True):
     has_alpha: bool = False
     orientation: int = 1
 
-    taken_at: datetime | None = Field(default=None, sa_type=Moment)
+    taken_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     camera: str | None = Field(default=None, max_length=255)
     copyright: str | None = Field(default=None, max_length=2_000)
     location: dict[str, Any] | None = Field(default=None, sa_column=Column(Json))
@@ -92,10 +92,10 @@ class Image(Record, table=True):
     """Counts changes of the record: the ETag."""
     number: int = 1
     """The version of the bytes that it stands on."""
-    created_at: datetime = Field(default_factory=now, sa_type=Moment)
-    updated_at: datetime = Field(default_factory=now, sa_type=Moment)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    updated_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     created_by: str = Field(default="", max_length=SUBJECT_LENGTH)
-    trashed_at: datetime | None = Field(default=None, sa_type=Moment)
+    trashed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     trashed_from: str | None = Field(default=None, max_length=WORD_LENGTH)
     """The status before it was trashed, to which it is restored."""
 
@@ -118,7 +118,7 @@ class ImageVersion(Record, table=True):
     size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
     width: int
     height: int
-    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     created_by: str = Field(default="", max_length=SUBJECT_LENGTH)
 
 

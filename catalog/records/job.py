@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, text
 from sqlmodel import Field
 
+from catalog.records.base import TENANT_LENGTH, WORD_LENGTH, Json, Record, UtcDateTime, now
 from catalog.records.image import ID_LENGTH, SUBJECT_LENGTH
-from catalog.records.tables import TENANT_LENGTH, WORD_LENGTH, Json, Moment, Record, now
 
 DEDUPE_LENGTH = 255
 
@@ -61,15 +61,15 @@ class Job(Record, table=True):
     """Counted when the job is claimed, so that one that kills its worker comes to an end."""
     max_attempts: int = 5
     token: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    lease_until: datetime | None = Field(default=None, sa_type=Moment)
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     worker: str | None = Field(default=None, max_length=SUBJECT_LENGTH)
     cancel_requested: bool = False
-    run_at: datetime = Field(default_factory=now, sa_type=Moment)
+    run_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     dedupe_key: str | None = Field(default=None, max_length=DEDUPE_LENGTH)
     image: str | None = Field(default=None, max_length=ID_LENGTH)
-    created_at: datetime = Field(default_factory=now, sa_type=Moment)
-    started_at: datetime | None = Field(default=None, sa_type=Moment)
-    finished_at: datetime | None = Field(default=None, sa_type=Moment)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_by: str = Field(default="", max_length=SUBJECT_LENGTH)
 
 
@@ -80,8 +80,8 @@ class Lane(Record, table=True):
     priority: int = Field(primary_key=True)
     ready: int = 0
     running: int = 0
-    served_at: datetime = Field(default_factory=now, sa_type=Moment)
-    oldest_at: datetime = Field(default_factory=now, sa_type=Moment)
+    served_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    oldest_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     """When the job that waits longest was created, or close to it: what ageing is computed from."""
 
 
@@ -89,7 +89,7 @@ class Schedule(Record, table=True):
     """A job that is started once per period, however many nodes there are."""
 
     name: str = Field(primary_key=True, max_length=WORD_LENGTH)
-    next_at: datetime = Field(sa_type=Moment)
+    next_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class BatchItem(Record, table=True):

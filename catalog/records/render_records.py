@@ -1,8 +1,7 @@
-"""The ledger: what delivery learns, written down behind the replies.
+"""Records of renders: the port by which delivery reports what it rendered.
 
-Every render that was ever seen can be written again: the first row of a key stays. Rows go in sorted by key,
-originals before derivatives, so two processes that write overlapping batches wait for each other in one order and
-never in a circle.
+A render may be recorded more than once; the first row of a key stays. Rows are written in the order of their keys,
+originals before derivatives, so that processes which write overlapping batches cannot deadlock.
 """
 
 from collections.abc import Sequence
@@ -27,23 +26,23 @@ class SqlRenderRecords:
     database: Database
 
     async def record(self, batch: Sequence[RenderRecord]) -> None:
-        """Write the batch in one transaction, with the facts of originals that no upload has told us of.
+        """Write a batch in one transaction, including the facts of originals that no upload has recorded.
 
-        Renders of tenants that are gone are left out: they would cost the others their rows.
+        Renders of deleted tenants are skipped: their foreign key would fail the whole batch.
         """
         async with self.database.writing() as session:
-            known = await _known(session, {one.tenant for one in batch})
-            kept = [one for one in batch if one.tenant in known]
-            if not kept:
+            tenants = await _existing_tenants(session, {render.tenant for render in batch})
+            renders = [render for render in batch if render.tenant in tenants]
+            if not renders:
                 return
-            originals = {(one.tenant, one.original): one.facts for one in kept}
-            derivatives = {one.key: one for one in kept}
-            await put_first(session, Original, [original_row(*key, originals[key]) for key in sorted(originals)])
-            await put_first(session, Derivative, [_derivative_row(derivatives[key]) for key in sorted(derivatives)])
+            originals = {(render.tenant, render.original): render.facts for render in renders}
+            rendered = {render.key: render for render in renders}
+            await insert_missing(session, Original, [original_row(*key, originals[key]) for key in sorted(originals)])
+            await insert_missing(session, Derivative, [_derivative_row(rendered[key]) for key in sorted(rendered)])
 
 
 def original_row(tenant: TenantName, digest: Digest, facts: Facts) -> Original:
-    """Give an original's record as its facts tell it; its file's size and name are None."""
+    """Return the row of an original with its facts; size and name of the file are None."""
     return Original(
         tenant=tenant,
         sha256=digest,
@@ -58,17 +57,17 @@ def original_row(tenant: TenantName, digest: Digest, facts: Facts) -> Original:
 
 
 def insert(session: AsyncSession, model: type[SQLModel]) -> postgresql.Insert | sqlite.Insert:
-    """Give an INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy in two classes."""
+    """Return an INSERT with ON CONFLICT, which both databases spell alike and SQLAlchemy has in two classes."""
     table = inspect(model).local_table
     return postgresql.insert(table) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
 
 
-async def put_first(session: AsyncSession, model: type[SQLModel], rows: Sequence[SQLModel]) -> None:
-    """Write rows whose key is not there yet."""
-    await session.execute(insert(session, model).on_conflict_do_nothing(), [one.model_dump() for one in rows])
+async def insert_missing(session: AsyncSession, model: type[SQLModel], rows: Sequence[SQLModel]) -> None:
+    """Insert rows, except those whose key exists."""
+    await session.execute(insert(session, model).on_conflict_do_nothing(), [row.model_dump() for row in rows])
 
 
-async def _known(session: AsyncSession, names: set[TenantName]) -> set[str]:
+async def _existing_tenants(session: AsyncSession, names: set[TenantName]) -> set[str]:
     return set(await session.scalars(select(Tenant.name).where(col(Tenant.name).in_(names))))
 
 
@@ -77,15 +76,15 @@ def _row_key(render: RenderRecord) -> str:
     return f"{parts.tenant}/{parts.original}/{parts.variant}"
 
 
-def _derivative_row(one: RenderRecord) -> Derivative:
+def _derivative_row(render: RenderRecord) -> Derivative:
     return Derivative(
-        key=_row_key(one),
-        tenant=one.tenant,
-        original=one.original,
-        recipe=one.recipe,
-        format=one.derivative_format,
-        width=one.width,
-        height=one.height,
-        size_bytes=one.size_bytes,
-        render_ms=one.render_s * 1_000,
+        key=_row_key(render),
+        tenant=render.tenant,
+        original=render.original,
+        recipe=render.recipe,
+        format=render.derivative_format,
+        width=render.width,
+        height=render.height,
+        size_bytes=render.size_bytes,
+        render_ms=render.render_s * 1_000,
     )

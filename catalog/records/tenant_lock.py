@@ -1,4 +1,4 @@
-"""A tenant's row, and one writer at a time for what belongs to the tenant."""
+"""Access to a tenant's row, and a lock on everything that belongs to the tenant."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import select
@@ -9,21 +9,21 @@ from proxy.core.identifiers import TenantName
 
 
 async def lock_tenant(session: AsyncSession, name: TenantName) -> Tenant:
-    """Give a tenant's row, ours alone until the transaction ends; TenantNotFound."""
-    found = (await session.scalars(select(Tenant).where(Tenant.name == name).with_for_update())).one_or_none()
-    if found is None:
-        raise missing(name)
-    return found
+    """Return a tenant's row, locked until the transaction ends. Raise TenantNotFound."""
+    row = (await session.scalars(select(Tenant).where(Tenant.name == name).with_for_update())).one_or_none()
+    if row is None:
+        raise tenant_not_found(name)
+    return row
 
 
 async def get_tenant(session: AsyncSession, name: TenantName) -> Tenant:
-    """Give a tenant's row to read; TenantNotFound."""
-    found = await session.get(Tenant, name)
-    if found is None:
-        raise missing(name)
-    return found
+    """Return a tenant's row for reading. Raise TenantNotFound."""
+    row = await session.get(Tenant, name)
+    if row is None:
+        raise tenant_not_found(name)
+    return row
 
 
-def missing(name: TenantName) -> TenantNotFound:
-    """Give the refusal for a tenant that is not there."""
-    return TenantNotFound(f"There is no tenant {name}: make it with darkroom tenant create {name}.")
+def tenant_not_found(name: TenantName) -> TenantNotFound:
+    """Return the error for a tenant that does not exist."""
+    return TenantNotFound(f"There is no tenant {name}: create it with darkroom tenant create {name}.")

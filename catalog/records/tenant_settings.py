@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Column
 from sqlmodel import Field
 
-from catalog.records.tables import TENANT_LENGTH, Json, Moment, Record, now
+from catalog.records.base import TENANT_LENGTH, Json, Record, UtcDateTime, now
 
 
 class TenantSettings(Record, table=True):
@@ -17,4 +17,4 @@ class TenantSettings(Record, table=True):
     tenant: str = Field(primary_key=True, foreign_key="tenant.name", max_length=TENANT_LENGTH)
     document: dict[str, Any] = Field(default_factory=dict, sa_column=Column(Json, nullable=False))
     version: int = 1
-    updated_at: datetime = Field(default_factory=now, sa_type=Moment)
+    updated_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

@@ -6,17 +6,17 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Index
 from sqlmodel import Field
 
-from catalog.records.image import ID_LENGTH, SUBJECT_LENGTH
-from catalog.records.tables import (
+from catalog.records.base import (
     DIGEST_LENGTH,
     FILE_NAME_LENGTH,
     TENANT_LENGTH,
     WORD_LENGTH,
     Json,
-    Moment,
     Record,
+    UtcDateTime,
     now,
 )
+from catalog.records.image import ID_LENGTH, SUBJECT_LENGTH
 
 
 class UploadSession(Record, table=True):
@@ -36,6 +36,6 @@ class UploadSession(Record, table=True):
     fields: dict[str, Any] = Field(default_factory=dict, sa_column=Column(Json, nullable=False))
     """What the image gets: title, tags, entity, …"""
     image: str | None = Field(default=None, max_length=ID_LENGTH)
-    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     created_by: str = Field(default="", max_length=SUBJECT_LENGTH)
-    expires_at: datetime = Field(sa_type=Moment)
+    expires_at: datetime = Field(sa_type=UtcDateTime)

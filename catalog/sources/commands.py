@@ -1,11 +1,12 @@
-"""`darkroom source`: places that references in URLs may lead to."""
+"""`darkroom source`: prefixes of the addresses that references in URLs may name."""
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json, say_table
+from catalog.cli.arguments import SECRET_FORMS, AsJson, TenantArgument, epilog, read_secret
+from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.settings import read_settings, run
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
@@ -13,30 +14,26 @@ if TYPE_CHECKING:
 
     from catalog.sources.service import Source
 
-app = typer.Typer(help="Allow places that ~references in URLs may lead to.", no_args_is_help=True)
+app = typer.Typer(help="Manage the sources that ~references in URLs may name.", no_args_is_help=True)
 
 PrefixArgument = Annotated[
-    str, typer.Argument(metavar="PREFIX", help="s3://bucket/folder or https://host/folder: it and all below it.")
+    str, typer.Argument(metavar="PREFIX", help="s3://bucket/folder or https://host/folder; includes all below it.")
 ]
 
 
 def read_credential(text: str) -> tuple[str, str]:
-    """Read NAME=VALUE, or NAME=env:VARIABLE, which keeps the value out of the shell's history."""
+    """Return the name and the value of NAME=VALUE, whose value has any form of `read_secret`."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise typer.BadParameter("say NAME=VALUE, or NAME=env:VARIABLE")
-    if value.startswith("env:"):
-        variable = value.removeprefix("env:")
-        if variable not in os.environ:
-            raise typer.BadParameter(f"the environment has no {variable}")
-        value = os.environ[variable]
-    return name, value
+        raise typer.BadParameter(f"specify NAME=VALUE, for example authorization=env:TOKEN, not {name!r}")
+    return name, read_secret(value)
 
 
 @app.command(
-    epilog=ending(
+    epilog=epilog(
         "darkroom source add acme https://img.example.com/photos",
         "darkroom source add acme s3://photos --credential access_key_id=AK… --credential secret_access_key=env:SECRET",
+        "darkroom source add acme s3://public-photos --credential credentials=none",
     )
 )
 def add(
@@ -44,41 +41,52 @@ def add(
     prefix: PrefixArgument,
     credential: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What opens it: keys for S3, header fields for HTTPS; see the docs."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help=f"Keys for S3, request header fields for HTTPS; see docs/sources.md. {SECRET_FORMS}.",
+        ),
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Allow a source, or change what opens it."""
-    from catalog.records.database import open_database
+    """Allow a source, or replace its credentials.
+
+    A source in S3 needs its own keys, or credentials=none for a public bucket, or credentials=machine for those of the
+    servers.
+    """
+    from urllib.parse import urlsplit
+
+    from catalog.records.schema import open_database
     from catalog.sources.service import put_source
 
     credentials = dict(map(read_credential, credential or ()))
+    settings = read_settings()
+    bucket = urlsplit(settings.store_url).netloc
 
     async def work() -> "Source":
-        async with open_database(read_settings()) as database:
-            return await put_source(database, TenantName(tenant), prefix, credentials)
+        async with open_database(settings) as database:
+            return await put_source(database, TenantName(tenant), prefix, credentials, store_bucket=bucket)
 
-    _tell([run(work())], as_json=as_json)
+    _print([run(work())], as_json=as_json)
 
 
-@app.command("list", epilog=ending("darkroom source list acme"))
+@app.command("list", epilog=epilog("darkroom source list acme"))
 def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
-    """List a tenant's sources, and the names of what opens them."""
-    from catalog.records.database import open_database
+    """List the sources of a tenant, with the names of their credentials."""
+    from catalog.records.schema import open_database
     from catalog.sources.service import list_sources
 
     async def work() -> "list[Source]":
         async with open_database(read_settings()) as database:
             return await list_sources(database, TenantName(tenant))
 
-    _tell(run(work()), as_json=as_json)
+    _print(run(work()), as_json=as_json)
 
 
-@app.command(epilog=ending("darkroom source delete acme https://img.example.com/photos"))
+@app.command(epilog=epilog("darkroom source delete acme https://img.example.com/photos"))
 def delete(tenant: TenantArgument, prefix: PrefixArgument, *, as_json: AsJson = False) -> None:
-    """Allow a source no longer; what was fetched from it stays among the originals."""
-    from catalog.records.database import open_database
+    """Delete a source; what was fetched from it stays among the originals."""
+    from catalog.records.schema import open_database
     from catalog.sources.service import delete_source
 
     async def work() -> None:
@@ -87,14 +95,14 @@ def delete(tenant: TenantArgument, prefix: PrefixArgument, *, as_json: AsJson = 
 
     run(work())
     if as_json:
-        say_json(tenant=tenant, source=prefix, state="deleted")
+        print_json(tenant=tenant, source=prefix, state="deleted")
     else:
-        say(f"SourceResolver of tenant {tenant} no longer lead to {prefix}.")
+        print_line(f"Deleted source {prefix} of tenant {tenant}.")
 
 
-def _tell(sources: "Sequence[Source]", *, as_json: bool) -> None:
+def _print(sources: "Sequence[Source]", *, as_json: bool) -> None:
     if as_json:
-        for one in sources:
-            say_json(source=one.prefix, credentials=list(one.credentials))
+        for source in sources:
+            print_json(source=source.prefix, credentials=list(source.credentials))
     else:
-        say_table(*((one.prefix, ", ".join(one.credentials) or "no credentials") for one in sources))
+        print_table(*((source.prefix, ", ".join(source.credentials) or "no credentials") for source in sources))

@@ -4,106 +4,116 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json, say_table
+from catalog.cli.arguments import SECRET_FORMS, AsJson, TenantArgument, epilog, read_secret
+from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.settings import read_settings, run
+from catalog.core.spans import UNIT_SECONDS
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
     from catalog.tenants.service import TenantSummary
 
-app = typer.Typer(help="Create, list and show tenants.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and change tenants.", no_args_is_help=True)
+
+_MOST_DIGITS = 15
 
 
 def read_span(text: str) -> int:
-    """Read 90s, 30m, 1h or 7d into seconds."""
-    from catalog.images.url_builder import SECONDS
-
+    """Return the seconds of a span such as 90s, 30m, 1h or 7d."""
     number, unit = text[:-1], text[-1:]
-    if unit not in SECONDS or not (number.isascii() and number.isdigit() and len(number) < 10):  # noqa: PLR2004 - digits
-        raise typer.BadParameter("say a span like 90s, 30m, 1h or 7d")
-    return int(number) * SECONDS[unit]
+    if unit not in UNIT_SECONDS or not (number.isascii() and number.isdigit() and len(number) < 10):  # noqa: PLR2004 - digits
+        raise typer.BadParameter("specify a span such as 90s, 30m, 1h or 7d")
+    return int(number) * UNIT_SECONDS[unit]
 
 
-@app.command(epilog=ending("darkroom tenant create acme", "darkroom tenant create acme --json"))
+@app.command(epilog=epilog("darkroom tenant create acme", "darkroom tenant create acme --secret file:acme.secret"))
 def create(
     name: TenantArgument,
     secret: Annotated[
-        str | None, typer.Option(help="Its first signing secret, 16 to 256 characters; made for you if left out.")
+        str | None,
+        typer.Option(
+            parser=read_secret,
+            metavar="SECRET",
+            help=f"The first signing secret, 16 to 256 characters; generated if omitted. {SECRET_FORMS}.",
+        ),
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Create a tenant and print its signing secret, which is not shown again."""
     from catalog.keys.service import NewKey
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
     from catalog.tenants.service import create_tenant
 
     async def work() -> NewKey:
         async with open_database(read_settings()) as database:
             return await create_tenant(database, TenantName(name), secret)
 
-    made = run(work())
+    key = run(work())
     if as_json:
-        say_json(tenant=made.tenant, secret=made.secret)
+        print_json(tenant=key.tenant, secret=key.secret)
     else:
-        say(f"Tenant {made.tenant} is created. Its secret, shown this once:")
-        say(made.secret)
+        print_line(f"Created tenant {key.tenant}. Its secret, shown only once:")
+        print_line(key.secret)
 
 
-@app.command("list", epilog=ending("darkroom tenant list"))
+@app.command("list", epilog=epilog("darkroom tenant list"))
 def list_(*, as_json: AsJson = False) -> None:
-    """List the tenants."""
-    from catalog.records.database import open_database
+    """List all tenants."""
+    from catalog.records.schema import open_database
     from catalog.tenants.service import list_tenants
 
     async def work() -> "list[TenantSummary]":
         async with open_database(read_settings()) as database:
             return await list_tenants(database)
 
-    _tell(run(work()), as_json=as_json)
+    _print(run(work()), as_json=as_json)
 
 
-@app.command(epilog=ending("darkroom tenant show acme"))
+@app.command(epilog=epilog("darkroom tenant show acme"))
 def show(name: TenantArgument, *, as_json: AsJson = False) -> None:
     """Show one tenant."""
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
     from catalog.tenants.service import find_tenant
 
     async def work() -> "TenantSummary":
         async with open_database(read_settings()) as database:
             return await find_tenant(database, TenantName(name))
 
-    _tell([run(work())], as_json=as_json)
+    _print([run(work())], as_json=as_json)
 
 
 @app.command(
     "set",
-    epilog=ending(
+    epilog=epilog(
         "darkroom tenant set acme --linear --hints",
         "darkroom tenant set acme --limit output_side=2048 --limit source_pixels=",
     ),
 )
-def set_(  # noqa: PLR0913 - an option each
+def set_(  # noqa: PLR0913 - one parameter per option
     name: TenantArgument,
     limit: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=NUMBER", help="A limit of its own; without a number the installation's again."),
+        typer.Option(metavar="NAME=NUMBER", help="A limit of the tenant; without a number it is reset."),
     ] = None,
     reference_ttl: Annotated[
         int | None,
-        typer.Option(parser=read_span, metavar="SPAN", help="How long a referenced source is trusted: 90s, 30m, 1h."),
+        typer.Option(parser=read_span, metavar="SPAN", help="Time until a source is asked for changes: 30m, 1h, 7d."),
     ] = None,
     *,
     linear: Annotated[bool | None, typer.Option(help="Resize in linear light.")] = None,
-    crisp: Annotated[bool | None, typer.Option(help="Sharpen a little what is made smaller.")] = None,
-    wide: Annotated[bool | None, typer.Option(help="Keep colours beyond sRGB, where format and client can.")] = None,
-    hints: Annotated[bool | None, typer.Option(help="Let client hints and Save-Data shape auto pictures.")] = None,
+    crisp: Annotated[bool | None, typer.Option(help="Sharpen slightly after downscaling.")] = None,
+    wide: Annotated[
+        bool | None, typer.Option(help="Keep colours beyond sRGB if format and client support them.")
+    ] = None,
+    hints: Annotated[bool | None, typer.Option(help="Apply client hints and Save-Data to auto images.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change how a tenant wants its pictures; every server follows within seconds.
+    """Change the rules of a tenant; every server applies them within seconds.
 
-    Linear, crisp and wide are part of a picture's name: what was made the other way is deleted.
+    Changing linear, crisp or wide deletes the tenant's derivatives, because these rules are part of their keys.
     """
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
     from catalog.tenants.rules import change_rules
     from catalog.tenants.service import find_tenant
 
@@ -122,40 +132,39 @@ def set_(  # noqa: PLR0913 - an option each
                 reference_ttl_s=reference_ttl,
                 limits=limits,
             )
-            now = await find_tenant(database, TenantName(name))
-        if (now.linear, now.crisp, now.wide) != (before.linear, before.crisp, before.wide):
+            after = await find_tenant(database, TenantName(name))
+        if (after.linear, after.crisp, after.wide) != (before.linear, before.crisp, before.wide):
             await _delete_derivatives(name)
-        return now
+        return after
 
-    _tell([run(work())], as_json=as_json)
+    _print([run(work())], as_json=as_json)
 
 
-@app.command(epilog=ending("darkroom tenant purge acme"))
+@app.command(epilog=epilog("darkroom tenant purge acme"))
 def purge(name: TenantArgument, *, as_json: AsJson = False) -> None:
-    """Delete all derivatives of a tenant; they are made again when they are asked for. Originals stay.
+    """Delete all derivatives of a tenant; they are rendered again on request. Originals are kept.
 
-    Every server follows within seconds: what it has in its memory, or is writing just now, is not served any more.
-    What a CDN or a browser has stays there until it is invalidated.
+    Within seconds no server serves a derivative from before, even from its memory. Copies in a CDN or a browser stay
+    until they are invalidated there.
     """
-    from catalog.records.database import open_database
+    from catalog.records.schema import open_database
     from catalog.tenants.service import begin_cache_epoch
 
     async def work() -> int:
         async with open_database(read_settings()) as database:
-            await begin_cache_epoch(
-                database, TenantName(name)
-            )  # before: what is deleted must not be found and kept again
+            # first, so that no server finds a derivative before its deletion and stores it again
+            await begin_cache_epoch(database, TenantName(name))
         return await _delete_derivatives(name)
 
-    gone = run(work())
+    deleted = run(work())
     if as_json:
-        say_json(tenant=name, purged=gone)
+        print_json(tenant=name, purged=deleted)
     else:
-        say(f"{gone} derivatives of {name} are gone.")
+        print_line(f"Deleted {deleted} derivatives of tenant {name}.")
 
 
 async def _delete_derivatives(name: str) -> int:
-    """Delete what no server asks for any more, once it knows the tenant's new rules or cache_epoch."""
+    """Delete derivatives that no server requests any more once it has read the tenant again; return their number."""
     from proxy.backends import open_backends
 
     async with open_backends(read_settings()) as backends:
@@ -164,42 +173,33 @@ async def _delete_derivatives(name: str) -> int:
 
 def _read_limit(text: str) -> tuple[str, int | None]:
     name, equals, number = text.partition("=")
-    if not equals or (number and not (number.isascii() and number.isdigit() and len(number) < 16)):  # noqa: PLR2004 - digits
-        raise typer.BadParameter(f"say NAME=NUMBER, for example output_side=2048, not {text!r}")
+    if not equals or (number and not (number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS)):
+        raise typer.BadParameter(f"specify NAME=NUMBER, for example output_side=2048, not {text!r}")
     return name, int(number) if number else None
 
 
-def _tell(tenants: "list[TenantSummary]", *, as_json: bool) -> None:
+def _print(tenants: "list[TenantSummary]", *, as_json: bool) -> None:
     if as_json:
-        for one in tenants:
-            say_json(
-                tenant=one.name,
-                created=one.created_at.isoformat(timespec="seconds"),
-                keys=one.keys,
-                originals=one.originals,
-                linear=one.linear,
-                crisp=one.crisp,
-                wide=one.wide,
-                hints=one.hints,
-                reference_ttl_s=one.reference_ttl_s,
-                limits=one.limits,
+        for tenant in tenants:
+            print_json(
+                tenant=tenant.name,
+                created=tenant.created_at.isoformat(timespec="seconds"),
+                keys=tenant.keys,
+                originals=tenant.originals,
+                linear=tenant.linear,
+                crisp=tenant.crisp,
+                wide=tenant.wide,
+                hints=tenant.hints,
+                reference_ttl_s=tenant.reference_ttl_s,
+                limits=tenant.limits,
             )
     else:
-        say_table(
-            *(
-                (
-                    one.name,
-                    f"created {one.created_at.isoformat(timespec='seconds')}",
-                    f"keys {one.keys}",
-                    f"originals {one.originals}",
-                    *_rules(one),
-                )
-                for one in tenants
-            )
-        )
+        print_table(*map(_row, tenants))
 
 
-def _rules(one: "TenantSummary") -> list[str]:
-    """Name the rules that are not the usual ones."""
-    said = [rule for rule in ("linear", "crisp", "wide", "hints") if getattr(one, rule)]
-    return said + [f"{limit} {number}" for limit, number in one.limits.items()]
+def _row(tenant: "TenantSummary") -> tuple[object, ...]:
+    """Return the cells of a tenant, with the rules that differ from the defaults."""
+    rules = [rule for rule in ("linear", "crisp", "wide", "hints") if getattr(tenant, rule)]
+    limits = [f"{limit} {number}" for limit, number in tenant.limits.items()]
+    created = f"created {tenant.created_at.isoformat(timespec='seconds')}"
+    return tenant.name, created, f"keys {tenant.keys}", f"originals {tenant.originals}", *rules, *limits

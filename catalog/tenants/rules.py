@@ -1,4 +1,4 @@
-"""A tenant's rules: how it wants its pictures, and its limits."""
+"""Rules of a tenant: rendering options and limits."""
 
 import json
 from collections.abc import Mapping
@@ -13,9 +13,10 @@ from proxy.core.planning.limits import HARD_CAPS, Limits
 from proxy.settings import Settings
 
 LONGEST_TTL_S = 365 * 86_400
+LIMIT_NAMES = tuple(limit.name for limit in fields(Limits))
 
 
-async def change_rules(  # noqa: PLR0913 - a rule each
+async def change_rules(  # noqa: PLR0913 - one parameter per rule
     database: Database,
     name: TenantName,
     *,
@@ -26,66 +27,66 @@ async def change_rules(  # noqa: PLR0913 - a rule each
     reference_ttl_s: int | None = None,
     limits: Mapping[str, int | None] | None = None,
 ) -> None:
-    """Change how a tenant wants its pictures; None leaves a rule, and of a limit takes it back to the installation's.
+    """Change rules of a tenant. None leaves a rule as it is; a limit of None is reset to the installation's.
 
-    TenantNotFound; RulesConflict for a limit that does not exist or is beyond the hard caps.
+    Raise TenantNotFound, or RulesConflict for an unknown limit or one above its hard cap.
     """
     async with database.writing() as session:
         row = await lock_tenant(session, name)
-        for field_name, value in (("linear", linear), ("crisp", crisp), ("wide", wide), ("hints", hints)):
+        for rule, value in (("linear", linear), ("crisp", crisp), ("wide", wide), ("hints", hints)):
             if value is not None:
-                setattr(row, field_name, value)
+                setattr(row, rule, value)
         if reference_ttl_s is not None:
             if not 1 <= reference_ttl_s <= LONGEST_TTL_S:
-                raise RulesConflict(f"A reference is trusted for 1 s to {LONGEST_TTL_S} s.")
+                raise RulesConflict(f"reference_ttl_s takes 1 to {LONGEST_TTL_S} seconds.")
             row.reference_ttl_s = reference_ttl_s
-        kept: dict[str, int] = json.loads(row.limits)
+        changed: dict[str, int] = json.loads(row.limits)
         for limit, number in (limits or {}).items():
             _check_limit(limit, number)
             if number is None:
-                kept.pop(limit, None)
+                changed.pop(limit, None)
             else:
-                kept[limit] = number
-        row.limits = json.dumps(kept, sort_keys=True)
+                changed[limit] = number
+        row.limits = json.dumps(changed, sort_keys=True)
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Give the installation's limits, none of them beyond the hard caps."""
-    return Limits(
-        **{one.name: min(getattr(settings, one.name), getattr(HARD_CAPS, one.name)) for one in fields(Limits)}
-    )
+    """Return the installation's limits, lowered to the hard caps."""
+    return Limits(**{name: min(getattr(settings, name), getattr(HARD_CAPS, name)) for name in LIMIT_NAMES})
 
 
 async def limits_of_tenant(database: Database, name: TenantName, usual: Limits) -> Limits:
-    """Give a tenant's limits: the usual ones but where it has its own; TenantNotFound."""
+    """Return the limits of a tenant: its own, and the usual ones otherwise. Raise TenantNotFound."""
     async with database.reading() as session:
         return own_limits(await get_tenant(session, name), usual)
 
 
 async def how_to_raise(database: Database, name: TenantName, limit: str, usual: Limits) -> str | None:
-    """Say what raises a limit that a tenant's original is over: its own, or the installation's; None at a hard cap."""
+    """Return what raises a limit that an original exceeds: the tenant's limit or a setting; None at a hard cap."""
     async with database.reading() as session:
-        kept = json.loads((await get_tenant(session, name)).limits)
+        own = json.loads((await get_tenant(session, name)).limits).get(limit)
     installed = getattr(usual, limit)
-    own = kept.get(limit)
     if limit == "source_bytes" and own is not None and own > installed:
-        own = None  # the store holds every tenant to the installation's bytes
+        own = None  # the store enforces the installation's limit for every tenant
     if (installed if own is None else own) >= getattr(HARD_CAPS, limit):
         return None
     if own is None:
         return f"DARKROOM_{limit.upper()}."
-    return f"its tenant's own: darkroom tenant set {name} --limit {limit}=…"
+    return f"the tenant's own limit: darkroom tenant set {name} --limit {limit}=…"
 
 
 def own_limits(row: Tenant, usual: Limits) -> Limits:
-    """Give the usual limits, but where a tenant has its own."""
-    return replace(usual, **json.loads(row.limits))
+    """Return the usual limits, replaced by the tenant's own.
+
+    Limits that this version does not know are ignored: a newer version may have written them.
+    """
+    own = json.loads(row.limits)
+    return replace(usual, **{name: own[name] for name in LIMIT_NAMES if name in own})
 
 
 def _check_limit(name: str, number: int | None) -> None:
-    names = [one.name for one in fields(Limits)]
-    if name not in names:
-        raise RulesConflict(f"The limits are {', '.join(names)}.")
+    if name not in LIMIT_NAMES:
+        raise RulesConflict(f"There is no limit {name}. The limits are {', '.join(LIMIT_NAMES)}.")
     most = getattr(HARD_CAPS, name)
     if number is not None and not 1 <= number <= most:
-        raise RulesConflict(f"{name} takes 1…{most}, or nothing for the installation's own.")
+        raise RulesConflict(f"{name} takes 1 to {most}, or nothing for the installation's limit.")

@@ -1,4 +1,4 @@
-"""Tenants: creating, listing and finding them, and their editions."""
+"""Tenants: creation, listing, and their cache epochs."""
 
 import json
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ from catalog.keys.service import NewKey, add_secret, choose_secret
 from catalog.presets.service import add_defaults
 from catalog.records.database import Database
 from catalog.records.tables import Original, Secret, Tenant
-from catalog.records.tenant_lock import lock_tenant, missing
+from catalog.records.tenant_lock import lock_tenant, tenant_not_found
 from proxy.core.identifiers import TenantName
 
 
 @dataclass(frozen=True, slots=True)
 class TenantSummary:
-    """A tenant as it is listed."""
+    """A tenant with its rules and the number of its keys and originals."""
 
     name: TenantName
     created_at: datetime
     keys: int
-    """Those that verify."""
+    """Number of keys that verify."""
     originals: int
     linear: bool
     crisp: bool
@@ -34,50 +34,50 @@ class TenantSummary:
     hints: bool
     reference_ttl_s: int
     limits: Mapping[str, int]
-    """Those that are not the installation's."""
+    """Limits that differ from the installation's."""
 
 
 async def create_tenant(database: Database, name: TenantName, secret: str | None = None) -> NewKey:
-    """Create a tenant with its first key; TenantExists when the name is taken, KeyConflict for a poor secret."""
+    """Create a tenant with its first key and the default presets.
+
+    Raise TenantExists if the name is taken, KeyConflict for an invalid secret.
+    """
     secret = choose_secret(secret)
     try:
         async with database.writing() as session:
             session.add(Tenant(name=name))
             await session.flush()
             add_defaults(session, name)
-            return await add_secret(session, name, secret)
+            return await add_secret(session, database.cipher, name, secret)
     except IntegrityError:
-        raise TenantExists(f"There is a tenant {name} already: choose another name.") from None
+        raise TenantExists(f"Tenant {name} already exists: choose another name.") from None
 
 
 async def list_tenants(database: Database) -> list[TenantSummary]:
-    """List all tenants by name."""
+    """Return all tenants, sorted by name."""
     async with database.reading() as session:
         rows = await session.execute(_summaries().order_by(col(Tenant.name)))
         return [_summary(row) for row in rows]
 
 
 async def find_tenant(database: Database, name: TenantName) -> TenantSummary:
-    """Find one tenant; TenantNotFound when there is none of the name."""
+    """Return one tenant. Raise TenantNotFound."""
     async with database.reading() as session:
         row = (await session.execute(_summaries().where(col(Tenant.name) == name))).one_or_none()
     if row is None:
-        raise missing(name)
+        raise tenant_not_found(name)
     return _summary(row)
 
 
 async def begin_cache_epoch(database: Database, name: TenantName) -> None:
-    """Count a tenant's cache_epoch up.
-
-    Each server that reads the tenant anew serves no older picture. TenantNotFound.
-    """
+    """Increment the tenant's cache epoch: servers that have read it serve no older derivative. Raise TenantNotFound."""
     async with database.writing() as session:
         row = await lock_tenant(session, name)
         row.cache_epoch += 1
 
 
 def _summaries() -> Select[Tenant, int, int]:
-    """Ask for what `_summary` reads."""
+    """Return the query for the rows that `_summary` reads."""
     keys = select(func.count()).where(Secret.tenant == Tenant.name, col(Secret.retired_at).is_(None))
     originals = select(func.count()).where(Original.tenant == Tenant.name)
     return sqlalchemy.select(Tenant, keys.scalar_subquery(), originals.scalar_subquery())

@@ -1,66 +1,86 @@
-"""The directory: tenants as the delivery plane knows them, with their keys, rules and whatever they have named."""
+"""Tenants as the delivery plane uses them: keys, rules, presets, watermarks and sources."""
 
 import json
 from dataclasses import dataclass, field
 
 from sqlmodel import select
 
-from catalog.keys.service import live_secrets
-from catalog.presets.service import newest_presets, read_recipe
+from catalog.keys.service import live_keys
+from catalog.presets.service import newest_presets, read_ladder, read_recipe
+from catalog.records import tables
 from catalog.records.database import Database
-from catalog.records.tables import Source, Tenant, Watermark
-from catalog.records.tenant_lock import missing
+from catalog.records.encryption import SecretCipher
+from catalog.records.tenant_lock import tenant_not_found
 from catalog.tenants.rules import own_limits
 from proxy.core.geometry import Size
 from proxy.core.identifiers import Digest, TenantName
 from proxy.core.planning.limits import Limits
 from proxy.core.planning.rendering_options import RenderingOptions
-from proxy.core.tenant import Tenant as KnownTenant
-from proxy.core.tenant import Watermark as Mark
+from proxy.core.recipe.recipe import Recipe
+from proxy.core.tenant import Tenant, Watermark
 from proxy.core.url.signing import SigningKey
-from proxy.core.url.source import Source as Place
+from proxy.core.url.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class SqlTenantRepository:
-    """The `Tenants` port on the catalog's database; the limits are the installation's, where a tenant has no others."""
+    """The `Tenants` port on the catalog's database; `limits` apply where a tenant has none of its own."""
 
     database: Database
     limits: Limits = field(default_factory=Limits)
 
-    async def find(self, name: TenantName) -> KnownTenant | None:
-        """Find a tenant by its keys, of which it always has one."""
+    async def find(self, name: TenantName) -> Tenant | None:
+        """Return the tenant with all that belongs to it, or None. Raise SecretsUnreadable without the right key."""
         async with self.database.reading() as session:
-            row = await session.get(Tenant, name)
+            row = await session.get(tables.Tenant, name)
             if row is None:
                 return None
-            live = await live_secrets(session, name)
-            presets = [one for one in await newest_presets(session, name) if one.recipe is not None]
-            watermarks = list(await session.scalars(select(Watermark).where(Watermark.tenant == name)))
-            sources = list(await session.scalars(select(Source).where(Source.tenant == name)))
-        recipes = {one.name: recipe for one in presets if (recipe := read_recipe(str(one.recipe)))}
-        return KnownTenant(
-            name,
-            tuple(SigningKey.derive(one.secret) for one in live),
-            limits=own_limits(row, self.limits),
-            rendering=RenderingOptions(linear_light=row.linear, sharpen_downscaled=row.crisp, wide_gamut=row.wide),
-            presets=recipes,
-            unsigned=frozenset(one.name for one in presets if one.unsigned),
-            watermarks={one.name: Mark(Digest(one.original), Size(one.width, one.height)) for one in watermarks},
-            hints=row.hints,
-            sources=tuple(Place(one.prefix, tuple(json.loads(one.credentials).items())) for one in sources),
-            reference_ttl_s=row.reference_ttl_s,
-            cache_epoch=row.cache_epoch,
-        )
+            keys = await live_keys(session, name)
+            presets = [preset for preset in await newest_presets(session, name) if preset.recipe is not None]
+            watermarks = await session.scalars(select(tables.Watermark).where(tables.Watermark.tenant == name))
+            sources = await session.scalars(select(tables.Source).where(tables.Source.tenant == name))
+            cipher = self.database.cipher
+            return Tenant(
+                name,
+                tuple(SigningKey.derive(cipher.decrypt(key.encrypted_secret)) for key in keys),
+                limits=own_limits(row, self.limits),
+                rendering=RenderingOptions(linear_light=row.linear, sharpen_downscaled=row.crisp, wide_gamut=row.wide),
+                presets=_recipes(presets),
+                unsigned={preset.name: read_ladder(preset.ladder) for preset in presets if preset.unsigned},
+                watermarks={mark.name: _watermark(mark) for mark in watermarks},
+                sources=tuple(_source(source, cipher) for source in sources),
+                hints=row.hints,
+                reference_ttl_s=row.reference_ttl_s,
+                cache_epoch=row.cache_epoch,
+            )
+
+    async def names(self) -> frozenset[TenantName]:
+        """Return the names of all tenants."""
+        async with self.database.reading() as session:
+            return frozenset(map(TenantName, await session.scalars(select(tables.Tenant.name))))
 
     async def ping(self) -> None:
-        """Return when the database answers."""
+        """Return if the database answers. Raise Unavailable otherwise."""
         await self.database.ping()
 
 
-async def find_signer(database: Database, name: TenantName) -> KnownTenant:
-    """Find a tenant with the keys to sign in its name; TenantNotFound when there is none of the name."""
+async def find_signer(database: Database, name: TenantName) -> Tenant:
+    """Return a tenant with the keys to sign its URLs. Raise TenantNotFound."""
     tenant = await SqlTenantRepository(database).find(name)
     if tenant is None:
-        raise missing(name)
+        raise tenant_not_found(name)
     return tenant
+
+
+def _recipes(presets: list[tables.Preset]) -> dict[str, Recipe]:
+    recipes = ((preset.name, read_recipe(str(preset.recipe))) for preset in presets)
+    return {name: recipe for name, recipe in recipes if recipe is not None}
+
+
+def _watermark(row: tables.Watermark) -> Watermark:
+    return Watermark(Digest(row.original), Size(row.width, row.height))
+
+
+def _source(row: tables.Source, cipher: SecretCipher) -> Source:
+    credentials: dict[str, str] = json.loads(cipher.decrypt(row.encrypted_credentials))
+    return Source(row.prefix, tuple(credentials.items()))

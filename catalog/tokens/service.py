@@ -13,8 +13,8 @@ from catalog.core.api_errors import NotPermitted, ResourceConflict, ResourceNotF
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal, Role, Scope
 from catalog.core.token_format import ApiToken
+from catalog.records.base import now
 from catalog.records.identity import Token
-from catalog.records.tables import now
 from proxy.core.identifiers import TenantName
 
 MAX_TOKENS = 1_000

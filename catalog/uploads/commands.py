@@ -6,19 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import (
-    AsJson,
-    Exit,
-    complain,
-    ending,
-    exit_code,
-    read_settings,
-    read_tenant,
-    run,
-    say,
-    say_error,
-    say_json,
-)
+from catalog.cli.arguments import AsJson, epilog, read_tenant
+from catalog.cli.exit_codes import Exit, exit_code
+from catalog.cli.output import print_error, print_failure, print_json, print_line
+from catalog.cli.settings import read_settings, run
 from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded, UnsupportedFormat, WorkerCrashed
 from proxy.core.identifiers import TenantName
 
@@ -30,108 +21,108 @@ if TYPE_CHECKING:
     from proxy.settings import Settings
 
 RECIPE = "w640-webp"
-"""Of the URL that is printed, so that there is something to look at."""
+"""Recipe of the URL that is printed for each file."""
 
 ADVICE: dict[type[DarkroomError], str] = {
-    CorruptImage: "Export it again from where it came from.",
-    UnsupportedFormat: "Convert it to one of these formats first.",
-    WorkerCrashed: "Export it again, in another format if need be.",
-    LimitExceeded: "Make it smaller.",
+    CorruptImage: "Export the file again from its source.",
+    UnsupportedFormat: "Convert the file to one of these formats first.",
+    WorkerCrashed: "Export the file again, or in another format.",
+    LimitExceeded: "Make the image smaller.",
 }
-"""What to do about a file, the narrower refusals first."""
+"""Advice by error, subclasses first."""
 
 
 def register(app: typer.Typer) -> None:
-    """Put the command into the program."""
-    app.command(epilog=ending("darkroom upload photo.jpg --tenant acme", "darkroom upload *.jpg --tenant acme --json"))(
-        upload
-    )
+    """Add the command to the program."""
+    examples = ("darkroom upload photo.jpg --tenant acme", "darkroom upload *.jpg --tenant acme --json")
+    app.command(epilog=epilog(*examples))(upload)
 
 
 def upload(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Pictures to take in.")],
-    tenant: Annotated[str, typer.Option(parser=read_tenant, metavar="TENANT", help="Who will own them.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Image files.")],
+    tenant: Annotated[str, typer.Option(parser=read_tenant, metavar="TENANT", help="Owner of the originals.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Keep pictures; print their names and URLs.
+    """Store image files as originals, and print their names and URLs.
 
-    The same bytes twice are one original. A file that is refused is told on standard error, and does not stop the
-    others.
+    The same bytes uploaded twice are one original. An error is printed for each file that is refused, and the other
+    files are uploaded.
     """
     raise typer.Exit(run(_upload_all(read_settings(), TenantName(tenant), files, as_json=as_json)))
 
 
 async def _upload_all(settings: "Settings", tenant: TenantName, files: list[Path], *, as_json: bool) -> Exit:
-    code = Exit.FINE
     from catalog.tenants.tenant_repository import find_signer
 
-    async with open_library(settings) as library:
-        signer = await find_signer(library.database, tenant)
+    code = Exit.FINE
+    async with open_upload_service(settings) as uploads:
+        signer = await find_signer(uploads.database, tenant)
         for path in files:
-            ending_of_one = await _upload_one(library, signer, path, settings.base_url, as_json=as_json)
-            code = max(code, ending_of_one)
+            code = max(code, await _upload_file(uploads, signer, path, settings.base_url, as_json=as_json))
             if code is Exit.UNAVAILABLE:
                 break
     return code
 
 
-async def _upload_one(library: "UploadService", signer: "Tenant", path: Path, base_url: str, *, as_json: bool) -> Exit:
+async def _upload_file(uploads: "UploadService", signer: "Tenant", path: Path, base_url: str, *, as_json: bool) -> Exit:
     from catalog.uploads.service import read_file
 
     try:
-        kept = await library.upload(signer.name, read_file(path), path.name)
-    except DarkroomError as refusal:
-        complain(refusal, about=str(path))
-        if advice := await _advise(library, signer.name, refusal):
-            say_error(f"    {advice}")
-        return exit_code(refusal)
+        uploaded = await uploads.upload(signer.name, read_file(path), path.name)
+    except DarkroomError as error:
+        print_error(error, file=str(path), advice=await _advise(uploads, signer.name, error))
+        return exit_code(error)
     except OSError as error:
-        say_error(f"{path}: Not read: {error.strerror}: name a file that can be read.")
+        print_failure(f"Cannot read the file: {error.strerror}.", file=str(path))
         return Exit.REFUSED
-    _tell(path, kept, signer, base_url, as_json=as_json)
+    _print(path, uploaded, signer, base_url, as_json=as_json)
     return Exit.FINE
 
 
-async def _advise(library: "UploadService", tenant: TenantName, refusal: DarkroomError) -> str | None:
-    """Say what to do about a file that was refused; where it is over a limit, which one, and whose that is."""
+async def _advise(uploads: "UploadService", tenant: TenantName, error: DarkroomError) -> str | None:
+    """Return what to do about a refused file; for an exceeded limit, which setting raises it."""
     from catalog.tenants.rules import how_to_raise
 
-    advice = next((told for kind, told in ADVICE.items() if isinstance(refusal, kind)), None)
-    if isinstance(refusal, LimitExceeded) and refusal.limit is not None:
-        raised = await how_to_raise(library.database, tenant, refusal.limit, library.limits)
-        return f"Make it smaller, or raise {raised}" if raised else "Make it smaller: this limit goes no higher."
-    return advice
+    if isinstance(error, LimitExceeded) and error.limit is not None:
+        setting = await how_to_raise(uploads.database, tenant, error.limit, uploads.limits)
+        return f"Make it smaller, or raise {setting}" if setting else "Make it smaller: the limit is at its hard cap."
+    return next((advice for kind, advice in ADVICE.items() if isinstance(error, kind)), None)
 
 
 @asynccontextmanager
-async def open_library(settings: "Settings") -> "AsyncIterator[UploadService]":
-    """Open all that an upload needs: the database, the store, and one worker to look at the file."""
-    from catalog.records.database import open_database
+async def open_upload_service(settings: "Settings") -> "AsyncIterator[UploadService]":
+    """Open what an upload needs: the database, the store, and one worker without a spare."""
+    from catalog.records.schema import open_database
     from catalog.tenants.rules import limits_of
     from catalog.uploads.service import UploadService
     from proxy.backends import open_backends
     from proxy.core.media.formats import readable
     from proxy.workers.pool import open_pool
 
-    alone = settings.model_copy(update={"workers": 1})
-    async with open_database(settings) as database, open_backends(settings) as backends, open_pool(alone) as pixels:
+    single = settings.model_copy(update={"workers": 1})
+    async with (
+        open_database(settings) as database,
+        open_backends(settings) as backends,
+        open_pool(single, spare=False) as pixels,
+    ):
         yield UploadService(database, backends.originals, pixels, limits_of(settings), readable(settings.formats))
 
 
-def _tell(path: Path, kept: "Uploaded", signer: "Tenant", base_url: str, *, as_json: bool) -> None:
-    from catalog.images.url_builder import mint_url, read_path
+def _print(path: Path, uploaded: "Uploaded", signer: "Tenant", base_url: str, *, as_json: bool) -> None:
+    from catalog.images.url_builder import build_url, read_path
 
-    url = mint_url(base_url, signer, read_path(f"/t/{signer.name}/{kept.original}/{RECIPE}"))
+    url = build_url(base_url, signer, read_path(f"/t/{signer.name}/{uploaded.original}/{RECIPE}"))
     if as_json:
-        say_json(
-            original=kept.original,
-            bytes=kept.size_bytes,
-            media_type=kept.media_type,
-            width=kept.width,
-            height=kept.height,
+        print_json(
+            file=str(path),
+            original=uploaded.original,
+            bytes=uploaded.size_bytes,
+            media_type=uploaded.media_type,
+            width=uploaded.width,
+            height=uploaded.height,
             url=url,
         )
     else:
-        say(f"{path}  {kept.media_type} {kept.width}×{kept.height}, {kept.size_bytes} bytes")
-        say(f"  {kept.original}\n  {url}")
+        print_line(f"{path}  {uploaded.media_type} {uploaded.width}×{uploaded.height}, {uploaded.size_bytes} bytes")
+        print_line(f"  {uploaded.original}\n  {url}")

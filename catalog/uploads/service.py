@@ -1,9 +1,9 @@
-"""The library: how an original comes in.
+"""Uploads: how an original is taken in.
 
-The walk of one upload: copy within the byte limit while hashing → sniff → probe in the sandbox → limits → keep the
-bytes → write the record. In that order nothing acknowledged is lost, and an upload that is interrupted leaves at
-most an original that no record mentions, which the same upload finds again. Names and media types that a client
-declares are never believed.
+The steps: copy within the byte limit while hashing, sniff the format, probe in the sandbox, check the limits, store the
+bytes, write the record. In this order nothing acknowledged is lost. An interrupted upload leaves at most an original
+without a record, which the same upload completes later. File names and media types that a client declares are never
+trusted.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from sqlalchemy import func
 
+from catalog.records import tables
+from catalog.records.base import FILE_NAME_LENGTH
 from catalog.records.database import Database
 from catalog.records.render_records import insert, original_row
-from catalog.records.tables import FILE_NAME_LENGTH
-from catalog.records.tables import Original as OriginalRecord
 from catalog.tenants.rules import limits_of_tenant
 from proxy.core.errors import UnsupportedFormat
 from proxy.core.identifiers import Digest, TenantName
@@ -32,7 +32,7 @@ CHUNK_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """An original that is kept; width and height as a viewer sees it, upright, in pixels."""
+    """A stored original; width and height are those of the upright image, in pixels."""
 
     original: Digest
     size_bytes: int
@@ -43,7 +43,7 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class UploadService:
-    """Where originals are taken in."""
+    """Takes in originals."""
 
     database: Database
     originals: Originals
@@ -52,59 +52,56 @@ class UploadService:
     formats: Sequence[Format] = ALWAYS_READ
 
     async def upload(self, tenant: TenantName, source: AsyncIterator[bytes], file_name: str | None = None) -> Uploaded:
-        """Take in one original; the same bytes twice are one.
+        """Store one original; uploading the same bytes again has no effect.
 
-        Refuses with TenantNotFound, LimitExceeded, UnsupportedFormat, CorruptImage, Unavailable; then nothing is
-        recorded.
+        Raise TenantNotFound, LimitExceeded, UnsupportedFormat, CorruptImage or Unavailable; nothing is recorded then.
         """
         limits = await limits_of_tenant(self.database, tenant, self.limits)
-        with StagedFile(limits.source_bytes) as intake:
+        with StagedFile(limits.source_bytes) as staged:
             async for chunk in source:
-                await asyncio.to_thread(intake.write, chunk)
-            with intake.open() as original:
+                await staged.append(chunk)
+            with staged.open() as original:
                 facts = await self._examine(original, limits)
                 os.lseek(original.fd, 0, os.SEEK_SET)
-                await self.originals.put(tenant, intake.digest, original)
-            await self._record(tenant, intake, facts, file_name)
-        seen = facts.upright
-        return Uploaded(intake.digest, intake.size_bytes, facts.format.media_type, seen.width, seen.height)
+                await self.originals.put(tenant, staged.digest, original)
+            await self._record(tenant, staged, facts, file_name)
+        size = facts.upright
+        return Uploaded(staged.digest, staged.size_bytes, facts.format.media_type, size.width, size.height)
 
     async def _examine(self, original: OpenOriginal, limits: Limits) -> Facts:
-        """Say what it is; refused before a worker sees it where the first bytes are of no known kind."""
-        found = sniff(original.head(SNIFF_BYTES))
-        if found not in self.formats:
-            names = ", ".join(one.name for one in self.formats)
-            if found is not None:
-                how = f"DARKROOM_FORMATS={found.name} takes it as well"
-                raise UnsupportedFormat(f"This is {found.name}; taken are {names}. {how}.")
-            raise UnsupportedFormat(f"This is no picture of a kind that is taken: {names}.")
+        """Return the facts; a file of an unsupported format is refused before a worker opens it."""
+        kind = sniff(original.head(SNIFF_BYTES))
+        if kind is None or kind not in self.formats:
+            supported = f"Supported: {', '.join(supported.name for supported in self.formats)}."
+            if kind is not None:
+                advice = f"Set DARKROOM_FORMATS={kind.name} to enable it."
+                raise UnsupportedFormat(f"The format {kind.name} is not enabled. {supported} {advice}")
+            raise UnsupportedFormat(f"The file has an unsupported image format. {supported}")
         facts = await self.pixels.probe(original)
         check_source(facts, limits)
         return facts
 
-    async def _record(self, tenant: TenantName, intake: StagedFile, facts: Facts, file_name: str | None) -> None:
-        """Write the record, or complete the one that a render has left; what an earlier upload told stays."""
-        row = original_row(tenant, intake.digest, facts)
-        row.size_bytes = intake.size_bytes
-        row.file_name = None if file_name is None else bounded(file_name)
+    async def _record(self, tenant: TenantName, staged: StagedFile, facts: Facts, file_name: str | None) -> None:
+        """Write the record, or complete one that a render wrote; values of an earlier upload stay."""
+        row = original_row(tenant, staged.digest, facts)
+        row.size_bytes = staged.size_bytes
+        row.file_name = None if file_name is None else display_name(file_name)
         async with self.database.writing() as session:
-            told = insert(session, OriginalRecord)
-            kept = {
-                name: func.coalesce(told.table.c[name], told.excluded[name]) for name in ("size_bytes", "file_name")
-            }
-            await session.execute(
-                told.on_conflict_do_update(index_elements=["tenant", "sha256"], set_=kept), row.model_dump()
-            )
+            statement = insert(session, tables.Original)
+            columns, excluded = statement.table.c, statement.excluded
+            first = {name: func.coalesce(columns[name], excluded[name]) for name in ("size_bytes", "file_name")}
+            upsert = statement.on_conflict_do_update(index_elements=["tenant", "sha256"], set_=first)
+            await session.execute(upsert, row.model_dump())
 
 
 async def read_file(path: Path) -> AsyncIterator[bytes]:
-    """Give a file in chunks, read beside the event loop; OSError where it cannot be read."""
+    """Yield a file in chunks, read in a thread. Raise OSError if it cannot be read."""
     with await asyncio.to_thread(path.open, "rb") as file:
         while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
             yield chunk
 
 
-def bounded(file_name: str) -> str:
-    """Give the last part of a file's name, without control characters, at most FILE_NAME_LENGTH long."""
+def display_name(file_name: str) -> str:
+    """Return the last part of a file name without control characters, at most 255 characters long."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in last)[:FILE_NAME_LENGTH]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in last)[:FILE_NAME_LENGTH]

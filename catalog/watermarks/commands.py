@@ -1,12 +1,14 @@
-"""`darkroom watermark`: pictures that are laid over others."""
+"""`darkroom watermark`: images that recipes overlay on others."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.shell import AsJson, TenantArgument, ending, read_settings, run, say, say_json, say_table
-from catalog.uploads.commands import open_library
+from catalog.cli.arguments import AsJson, TenantArgument, epilog
+from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.settings import read_settings, run
+from catalog.uploads.commands import open_upload_service
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
@@ -14,51 +16,51 @@ if TYPE_CHECKING:
 
     from catalog.watermarks.service import Watermark
 
-app = typer.Typer(help="Name pictures that wm_NAME in a recipe lays over others.", no_args_is_help=True)
+app = typer.Typer(help="Manage images that wm_NAME in a recipe overlays on others.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The watermark's name: a-z and 0-9.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the watermark: a-z and 0-9.")]
 
 
-@app.command(epilog=ending("darkroom watermark put acme logo logo.png"))
+@app.command(epilog=epilog("darkroom watermark put acme logo logo.png"))
 def put(
     tenant: TenantArgument,
     name: NameArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The picture, best a PNG or WebP with alpha.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The image, preferably PNG or WebP with alpha.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Keep a picture as an original of the tenant's, under a name; or give the name another picture."""
+    """Upload an image and name it as a watermark, or replace the image of a watermark."""
     from catalog.uploads.service import read_file
     from catalog.watermarks.service import check_name, put_watermark
 
     async def work() -> "Watermark":
         check_name(name)
-        async with open_library(read_settings()) as library:
-            kept = await library.upload(TenantName(tenant), read_file(file), file.name)
-            return await put_watermark(library.database, TenantName(tenant), name, kept)
+        async with open_upload_service(read_settings()) as uploads:
+            upload = await uploads.upload(TenantName(tenant), read_file(file), file.name)
+            return await put_watermark(uploads.database, TenantName(tenant), name, upload)
 
     if not file.is_file():
-        raise typer.BadParameter(f"{file} is no file that can be read")
-    _tell([run(work())], as_json=as_json)
+        raise typer.BadParameter(f"{file} is not a readable file")
+    _print([run(work())], as_json=as_json)
 
 
-@app.command("list", epilog=ending("darkroom watermark list acme"))
+@app.command("list", epilog=epilog("darkroom watermark list acme"))
 def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
-    """List a tenant's watermarks."""
-    from catalog.records.database import open_database
+    """List the watermarks of a tenant."""
+    from catalog.records.schema import open_database
     from catalog.watermarks.service import list_watermarks
 
     async def work() -> "list[Watermark]":
         async with open_database(read_settings()) as database:
             return await list_watermarks(database, TenantName(tenant))
 
-    _tell(run(work()), as_json=as_json)
+    _print(run(work()), as_json=as_json)
 
 
-@app.command(epilog=ending("darkroom watermark delete acme logo"))
+@app.command(epilog=epilog("darkroom watermark delete acme logo"))
 def delete(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = False) -> None:
-    """Delete a watermark: URLs with it are answered 400 from then on; its picture stays an original."""
-    from catalog.records.database import open_database
+    """Delete a watermark: URLs with it are answered 400 from then on. Its original is kept."""
+    from catalog.records.schema import open_database
     from catalog.watermarks.service import delete_watermark
 
     async def work() -> None:
@@ -67,14 +69,14 @@ def delete(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fals
 
     run(work())
     if as_json:
-        say_json(tenant=tenant, watermark=name, state="deleted")
+        print_json(tenant=tenant, watermark=name, state="deleted")
     else:
-        say(f"Watermark {name} of tenant {tenant} is deleted.")
+        print_line(f"Deleted watermark {name} of tenant {tenant}.")
 
 
-def _tell(watermarks: "Sequence[Watermark]", *, as_json: bool) -> None:
+def _print(watermarks: "Sequence[Watermark]", *, as_json: bool) -> None:
     if as_json:
-        for one in watermarks:
-            say_json(watermark=one.name, original=one.original, width=one.width, height=one.height)
+        for mark in watermarks:
+            print_json(watermark=mark.name, original=mark.original, width=mark.width, height=mark.height)
     else:
-        say_table(*((f"wm_{one.name}", f"{one.width}×{one.height}", one.original) for one in watermarks))
+        print_table(*((f"wm_{mark.name}", f"{mark.width}×{mark.height}", mark.original) for mark in watermarks))

@@ -1,1 +1,1 @@
-"""Adapters: one foreign dependency each, strangers to each other; `proxy.backends` wires them."""
+"""Adapters: one foreign dependency each; they do not import each other. `proxy.backends` wires them."""

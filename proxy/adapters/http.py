@@ -1,11 +1,10 @@
-"""Sources over HTTP, asked so that nobody can make them somebody else's.
+"""Sources over HTTP, fetched so that nobody can turn the server against its own network.
 
-* Every address that is connected to is judged at that moment, when it is a number
-  (`proxy.core.url.public_addresses`): a name that resolves to something else the second time (DNS rebinding) gains
-  nothing, as there is no second time. TLS verifies the
+* Every address is judged at the moment it is connected to, as a number (`proxy.core.url.public_addresses`). A name that
+  resolves to something else the second time (DNS rebinding) gains nothing, as there is no second time. TLS verifies the
   name all the same.
-* A redirect is followed by hand, thrice at most, and only to where the tenant has a source; a source's own header
-  fields go to that source alone.
+* A redirect is followed by hand, three times at most, and only to where the tenant has a source; a source's own header
+  fields are sent to that source alone.
 * No proxy and no `.netrc` of the environment, no cookies, no content coding, and of each body no more than the sink
   takes.
 
@@ -13,18 +12,17 @@ aiohttp lets us open each socket, and sends a path as it is written. Sources: RF
 addresses of one name.
 """
 
-import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from proxy.adapters.name_resolver import NameResolver, NoPublicAddressError, resolving_for
 from proxy.core.errors import MalformedRequest, SourceFailed, SourceNotAllowed, SourceNotFound, SourceTimeout
 from proxy.core.url.public_addresses import is_public
 from proxy.core.url.resolved_reference import Validators
@@ -35,16 +33,15 @@ from proxy.ports import Sink
 _REDIRECTS = 3
 _CONNECTIONS = 64
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=3.0, sock_read=5.0)
-"""In seconds; whoever fetches has a deadline for the whole."""
+"""In seconds; the caller has a deadline for the whole."""
 _CHUNK_BYTES = 2**18
-_NAME_THREADS = 8
 _FIELDS = {"user-agent": "darkroom", "accept": "image/*", "accept-encoding": "identity"}
 _OK, _NOT_MODIFIED, _MISSING = 200, 304, {404, 410}
 _REDIRECTING = {301, 302, 303, 307, 308}
 
 
 class HttpSources:
-    """`https://` and `http://` references, by a session that `open_http` has opened."""
+    """`https://` and `http://` references, over a session from `open_http`."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -54,13 +51,14 @@ class HttpSources:
     ) -> Validators | None:
         """See `Sources`."""
         source = find_source(sources, reference)
+        owner = tuple(allowed.prefix for allowed in sources)
         for _ in range(_REDIRECTS + 1):
             fields = {**dict(source.credentials), **known.conditions()}
             url = URL(str(reference), encoded=True)
-            with _border():
+            with _translate_errors(), resolving_for(owner):
                 async with self._session.get(url, headers=fields, allow_redirects=False) as response:
                     if response.status not in _REDIRECTING:
-                        return await _take(response, known, sink)
+                        return await _receive(response, known, sink)
                     reference = _redirected(reference, response.headers.get("location", ""))
             source = _allowed(sources, reference)
         raise SourceFailed(f"The source redirects more than {_REDIRECTS} times.")
@@ -70,8 +68,8 @@ class HttpSources:
 async def open_http(
     allowed: Callable[[str], bool] = is_public, resolver: AbstractResolver | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Open the one session of this process; it connects to addresses that are `allowed`, and to no other."""
-    names = resolver or _Resolver()
+    """Open a session, one per process. It connects to addresses that are `allowed`, and to no others."""
+    names = resolver or NameResolver()
     connector = aiohttp.TCPConnector(
         ssl=ssl.create_default_context(),
         resolver=names,
@@ -93,20 +91,23 @@ async def open_http(
         await names.close()
 
 
-async def _take(response: aiohttp.ClientResponse, known: Validators, sink: Sink) -> Validators | None:
-    """Read an answer into the sink; refuses all but a plain 200, or a 304 that was asked for."""
+async def _receive(response: aiohttp.ClientResponse, known: Validators, sink: Sink) -> Validators | None:
+    """Write an answer's body into the sink; return None for a 304 that was asked for.
+
+    Raise SourceFailed for all but a plain 200.
+    """
     if response.status == _NOT_MODIFIED and known != Validators():
         return None
     if response.status in _MISSING:
-        raise SourceNotFound(f"The source answers {response.status}: there is no such original.")
+        raise SourceNotFound(f"The source answered {response.status}: there is no such original.")
     if response.status != _OK:
-        raise SourceFailed(f"The source answers {response.status}.")
+        raise SourceFailed(f"The source answered {response.status}.")
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise SourceFailed("The source answers in a content coding, though it was asked for none.")
+        raise SourceFailed("The source answered in a content coding, although the request accepts none.")
     sink.expect(response.content_length or 0)
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        await asyncio.to_thread(sink.write, chunk)
-    return Validators.told(response.headers.get("etag", ""), response.headers.get("last-modified", ""))
+        await sink.append(chunk)
+    return Validators.from_headers(response.headers.get("etag", ""), response.headers.get("last-modified", ""))
 
 
 def _redirected(reference: Reference, location: str) -> Reference:
@@ -115,7 +116,7 @@ def _redirected(reference: Reference, location: str) -> Reference:
     except MalformedRequest:
         target = None
     if target is None or target.scheme == "s3":
-        raise SourceFailed("The source redirects to what is no address of a source.")
+        raise SourceFailed("The source redirects to an invalid address.")
     return target
 
 
@@ -123,55 +124,27 @@ def _allowed(sources: Sequence[Source], reference: Reference) -> Source:
     try:
         return find_source(sources, reference)
     except SourceNotAllowed:
-        raise SourceNotAllowed("The source redirects to where this tenant has no source.") from None
+        raise SourceNotAllowed("The source redirects to an address that is within no source of this tenant.") from None
 
 
-class _NotAllowedError(OSError):
-    """An address that is not to be connected to; an OSError, so that another of the same name is tried."""
-
-
-def _open_socket(allowed: Callable[[str], bool], found: aiohttp.AddrInfoType) -> socket.socket:
-    """Open a socket for an address that is about to be connected to, and to nothing else."""
-    family, kind, protocol, _, address = found
+def _open_socket(allowed: Callable[[str], bool], candidate: aiohttp.AddrInfoType) -> socket.socket:
+    """Open a socket for the address that is about to be connected to."""
+    family, kind, protocol, _, address = candidate
     if not allowed(str(address[0])):
-        raise _NotAllowedError("not a public address")
+        raise NoPublicAddressError("not a public address")
     return socket.socket(family, kind, protocol)
 
 
-class _Resolver(AbstractResolver):
-    """The system's resolver in threads of its own: a name server that hangs holds up nothing but references."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_NAME_THREADS, "darkroom-names")
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """See `AbstractResolver`; an OSError where there is no such name."""
-        ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
-        return [
-            ResolveResult(
-                hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=socket.AI_NUMERICHOST
-            )
-            for kind, _, protocol, _, address in found
-        ]
-
-    async def close(self) -> None:
-        """Start no further lookup."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
 @contextmanager
-def _border() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Translate what aiohttp and the sockets below it raise."""
     try:
         yield
     except aiohttp.ClientConnectorError as error:
-        if isinstance(error.os_error, _NotAllowedError):
+        if isinstance(error.os_error, NoPublicAddressError):
             raise SourceNotAllowed("The source's host has no public address.") from error
-        raise SourceFailed("The source cannot be connected to.") from error
+        raise SourceFailed("The source does not accept connections.") from error
     except TimeoutError as error:
-        raise SourceTimeout("The source does not answer in time.") from error
+        raise SourceTimeout("The source did not answer in time.") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise SourceFailed("The source does not answer, or not as HTTP wants it.") from error
+        raise SourceFailed("The source does not answer, or its answer is not valid HTTP.") from error

@@ -1,1 +1,1 @@
-"""The pure core: functions of values, the standard library alone, no I/O, no clock, no thread."""
+"""The pure core: functions of values that use the standard library only, without I/O, clocks and threads."""

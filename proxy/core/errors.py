@@ -1,43 +1,45 @@
-"""Every refusal the delivery plane can answer, as one tree.
+"""The errors that the delivery plane answers with, as one class tree.
 
     DarkroomError
-    ├── MalformedRequest 400            a path, a query, a length that is not the contract's
-    │   └── RecipeError 400      the fault underlined, the right spelling said
-    ├── Forbidden 403            seal missing, wrong or expired; tenant unknown (the same body for all)
-    ├── SourceNotAllowed 403     a valid seal, and a reference to where the tenant has no source
-    ├── NotFound 404             a valid seal, no such original
-    │   └── SourceNotFound 404    the referenced source says that there is none
-    ├── RouteNotFound 404              a path that is none of ours
-    ├── MethodNotAllowed 405
-    ├── TargetTooLong 414
-    ├── UnsupportedFormat 415          unknown kind, or a kind that is not allowed
-    │   └── CorruptImage 415          a picture that does not decode to its end
-    ├── LimitExceeded 422            pixels, bytes, frames, output size
-    │   └── WorkerCrashed 422        the original killed its worker twice
-    ├── HeadersTooLarge 431
-    ├── InternalError 500               a fault of ours
-    └── Unavailable 503          a needed backend is out
-        ├── ServerBusy 503             the queue is full
-        ├── DeadlineExceeded 504
-        └── SourceFailed 502     the referenced source is out, or answers what cannot be used
-            └── SourceTimeout 504   the referenced source is too slow
+    ├── MalformedRequest 400     the path or the query is not a valid request target
+    │   └── RecipeError 400      the recipe is invalid or not in its canonical form
+    ├── Forbidden 403            the seal is missing, wrong or expired, or the tenant is unknown
+    ├── SourceNotAllowed 403     the reference is outside the tenant's sources
+    ├── NotFound 404             the original does not exist
+    │   └── SourceNotFound 404   the referenced source reports that the original does not exist
+    ├── RouteNotFound 404        the path is not a route of this server
+    ├── MethodNotAllowed 405     the method is not GET, HEAD or OPTIONS
+    ├── TargetTooLong 414        the request target exceeds the length limit
+    ├── UnsupportedFormat 415    the original's format is unknown or disabled
+    │   └── CorruptImage 415     the original cannot be decoded completely
+    ├── LimitExceeded 422        a limit on pixels, bytes, frames or output size is exceeded
+    │   └── WorkerCrashed 422    the original crashed two workers
+    ├── HeadersTooLarge 431      the header fields exceed the size limit
+    ├── InternalError 500        an unexpected error
+    └── Unavailable 503          a required backend does not answer
+        ├── ServerBusy 503       the admission queue is full
+        ├── WorkerKilled 503     the kernel killed the worker
+        ├── DeadlineExceeded 504 the deadline of the request has passed
+        └── SourceFailed 502     the referenced source does not return a usable answer
+            └── SourceTimeout 504  the referenced source exceeds its deadline
 
-Each class carries the HTTP status, a stable machine-readable code, and how long an answer may be kept.
-Codes are documented in docs/answers.md; a test keeps that table complete.
+Each class defines the HTTP status, a stable machine-readable code, and how long caches may store the response.
+The codes are documented in docs/answers.md; a test keeps that table complete.
 """
 
 from typing import ClassVar
 
 
 class DarkroomError(Exception):
-    """A request that gets no picture; `str(refusal)` is the public sentence."""
+    """Base class of all errors that are reported to clients; `str(error)` is the public message."""
 
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
     max_age_s: ClassVar[int | None] = 60
-    """How long caches may keep the answer; None means `no-store`."""
+    """How long caches may store the response, in seconds; None means `no-store`."""
     retry_after_s: ClassVar[int | None] = None
+    """Value of the Retry-After header, in seconds; None omits the header."""
     detail: str
 
     def __init__(self, detail: str) -> None:
@@ -45,12 +47,12 @@ class DarkroomError(Exception):
         self.detail = detail
 
     def members(self) -> dict[str, str | int]:
-        """Extension members of the problem document (RFC 9457 §3.2)."""
+        """Return the extension members of the problem document (RFC 9457 §3.2)."""
         return {}
 
 
 class MalformedRequest(DarkroomError):
-    """The request target is not one this service has ever signed."""
+    """The request target does not have the shape of a Darkroom URL."""
 
     status = 400
     code = "malformed"
@@ -58,13 +60,17 @@ class MalformedRequest(DarkroomError):
 
 
 class RecipeError(MalformedRequest):
-    """A recipe that does not parse: where, why, and what would have been right."""
+    """The recipe cannot be parsed, or is not in its canonical form.
+
+    `start` and `length` locate the fault within `text`, in characters. `reason` is the public message. `right` is the
+    canonical form of the recipe, or None if the recipe is invalid.
+    """
 
     code = "recipe"
     title = "Recipe not understood"
 
-    def __init__(self, text: str, start: int, length: int, why: str, right: str | None = None) -> None:
-        super().__init__(why)
+    def __init__(self, text: str, start: int, length: int, reason: str, right: str | None = None) -> None:
+        super().__init__(reason)
         self.text = text
         self.start = start
         self.length = max(1, length)
@@ -72,23 +78,23 @@ class RecipeError(MalformedRequest):
 
     @property
     def underlined(self) -> str:
-        """The recipe with a line of carets below the fault, cut to a window of 160 characters."""
-        window = 160
-        first = max(0, min(self.start - window // 2, len(self.text) - window))
-        shown = self.text[first : first + window]
-        carets = "^" * min(self.length, window)
-        return f"{shown}\n{' ' * (self.start - first)}{carets}"[: 2 * window + 1]
+        """The recipe and, in a second line, carets below the fault; at most 160 characters of the recipe."""
+        width = 160
+        first = max(0, min(self.start - width // 2, len(self.text) - width))
+        excerpt = self.text[first : first + width]
+        carets = "^" * min(self.length, width)
+        return f"{excerpt}\n{' ' * (self.start - first)}{carets}"[: 2 * width + 1]
 
     def members(self) -> dict[str, str | int]:
-        """Say where the fault is and, where one exists, the right spelling."""
-        told: dict[str, str | int] = {"at": self.start, "fault": self.underlined}
+        """Return the location of the fault and, for a valid recipe, its canonical form."""
+        members: dict[str, str | int] = {"at": self.start, "fault": self.underlined}
         if self.right is not None and len(self.right) <= 320:  # noqa: PLR2004 - keeps the body within 1 KiB
-            told["right"] = self.right
-        return told
+            members["right"] = self.right
+        return members
 
 
 class Forbidden(DarkroomError):
-    """One sentence for every cause, so that a guess learns nothing."""
+    """The request is not authorized. All causes share one message, so that the response reveals nothing."""
 
     status = 403
     code = "seal"
@@ -99,7 +105,7 @@ class Forbidden(DarkroomError):
 
 
 class SourceNotAllowed(DarkroomError):
-    """The seal is right; the reference leads to where the tenant has no source, or to no public address."""
+    """The seal is valid, but the reference is outside the tenant's sources or does not lead to a public address."""
 
     status = 403
     code = "source-not-allowed"
@@ -108,7 +114,7 @@ class SourceNotAllowed(DarkroomError):
 
 
 class NotFound(DarkroomError):
-    """The seal is right; the original is not there."""
+    """The seal is valid, but the original does not exist."""
 
     status = 404
     code = "original-missing"
@@ -117,14 +123,14 @@ class NotFound(DarkroomError):
 
 
 class SourceNotFound(NotFound):
-    """The referenced source answers that there is nothing."""
+    """The seal is valid, but the referenced source reports that the original does not exist."""
 
     code = "source-missing"
     title = "No such original at the source"
 
 
 class RouteNotFound(DarkroomError):
-    """No picture and no page is at this path."""
+    """The path is not a route of this server."""
 
     status = 404
     code = "nowhere"
@@ -132,7 +138,7 @@ class RouteNotFound(DarkroomError):
 
 
 class MethodNotAllowed(DarkroomError):
-    """Pictures are read; nothing else happens at their URLs."""
+    """The method is not supported at the URL of a picture."""
 
     status = 405
     code = "method"
@@ -140,7 +146,7 @@ class MethodNotAllowed(DarkroomError):
 
 
 class TargetTooLong(DarkroomError):
-    """The request target is longer than any URL this service mints."""
+    """The request target exceeds the length limit."""
 
     status = 414
     code = "target-too-long"
@@ -148,7 +154,7 @@ class TargetTooLong(DarkroomError):
 
 
 class HeadersTooLarge(DarkroomError):
-    """The request's header fields together are larger than any client needs."""
+    """The header fields of the request exceed the size limit."""
 
     status = 431
     code = "headers-too-large"
@@ -156,7 +162,7 @@ class HeadersTooLarge(DarkroomError):
 
 
 class UnsupportedFormat(DarkroomError):
-    """The original's first bytes are of no kind that is allowed here."""
+    """The first bytes of the original do not belong to an enabled format."""
 
     status = 415
     code = "not-a-picture"
@@ -164,14 +170,14 @@ class UnsupportedFormat(DarkroomError):
 
 
 class CorruptImage(UnsupportedFormat):
-    """The original begins like a picture and does not decode to its end."""
+    """The original has a supported format but cannot be decoded completely."""
 
     code = "damaged"
     title = "Damaged original"
 
 
 class LimitExceeded(DarkroomError):
-    """The sentence holds the number that was exceeded."""
+    """A limit is exceeded; the message contains the number and the limit."""
 
     status = 422
     code = "over-limit"
@@ -180,18 +186,18 @@ class LimitExceeded(DarkroomError):
     def __init__(self, detail: str, limit: str | None = None) -> None:
         super().__init__(detail)
         self.limit = limit
-        """Which of an original's `Limits` it is, where it is one."""
+        """Name of the field of `Limits` that is exceeded, if the error depends on the original alone."""
 
 
 class WorkerCrashed(LimitExceeded):
-    """Two workers in a row died of this original."""
+    """The original crashed two workers in a row."""
 
     code = "poisonous"
     title = "Original cannot be rendered"
 
 
 class InternalError(DarkroomError):
-    """Our own fault: logged with its traceback, told without."""
+    """An unexpected error. The traceback is logged and not part of the response."""
 
     status = 500
     code = "internal"
@@ -203,7 +209,7 @@ class InternalError(DarkroomError):
 
 
 class Unavailable(DarkroomError):
-    """A backend this request cannot do without does not answer."""
+    """A backend that the request requires does not answer."""
 
     status = 503
     code = "unavailable"
@@ -213,15 +219,22 @@ class Unavailable(DarkroomError):
 
 
 class ServerBusy(Unavailable):
-    """Refused at once: waiting would only make the queue longer."""
+    """The admission queue is full: the request is rejected immediately instead of waiting."""
 
     code = "busy"
     title = "Busy"
     retry_after_s = 1
 
 
+class WorkerKilled(Unavailable):
+    """The kernel or an operator killed the worker (SIGKILL): usually the machine, not the original, is to blame."""
+
+    code = "worker-killed"
+    title = "Worker killed"
+
+
 class DeadlineExceeded(Unavailable):
-    """The picture was not ready within the request's deadline."""
+    """The picture was not ready before the deadline of the request."""
 
     status = 504
     code = "deadline"
@@ -230,7 +243,7 @@ class DeadlineExceeded(Unavailable):
 
 
 class SourceFailed(Unavailable):
-    """The referenced source does not answer, or answers what cannot be used."""
+    """The referenced source does not answer, or its answer cannot be used."""
 
     status = 502
     code = "source-failed"
@@ -239,7 +252,7 @@ class SourceFailed(Unavailable):
 
 
 class SourceTimeout(SourceFailed):
-    """The referenced source was not done within its deadline."""
+    """The referenced source did not complete its answer before its deadline."""
 
     status = 504
     code = "source-late"

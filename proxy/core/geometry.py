@@ -1,9 +1,8 @@
 """Sizes, boxes and turns, in whole pixels.
 
-Theory. A turn of a picture is an element of the dihedral group D4, and every one of the eight EXIF orientations, `rot`,
-`flip` and
-`flop` is one. We write each as *mirror left-right first, then rotate clockwise by quarters*; composition and inverse
-are then two lines of arithmetic, and no table of 8 × 8 cases is needed anywhere.
+Theory. A turn of a picture is an element of the dihedral group D4. The eight EXIF orientations, `rot`, `flip` and
+`flop` are all turns. Each is represented as *mirror left-right first, then rotate clockwise by quarter turns*, so
+composition and inversion are two lines of arithmetic and no table of 8 × 8 cases is needed.
 """
 
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle inside a picture, its origin at the top left."""
+    """A rectangle inside a picture, in pixels; the origin is the top left corner of the picture."""
 
     left: int
     top: int
@@ -39,33 +38,36 @@ class Box:
 
     @property
     def size(self) -> Size:
-        """The rectangle's own size."""
+        """The size of the rectangle."""
         return Size(self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Mirror left-right if `mirrored`, then rotate clockwise by `quarters` × 90°."""
+    """Mirror left-right if `mirrored`, then rotate clockwise by `quarters` × 90°; `quarters` is 0 to 3."""
 
     mirrored: bool = False
     quarters: int = 0
 
     def then(self, after: "Turn") -> "Turn":
-        """Compose: this turn first, `after` second. A mirror after a rotation reverses the rotation's sense."""
-        ours = -self.quarters if after.mirrored else self.quarters
-        return Turn(self.mirrored != after.mirrored, (after.quarters + ours) % 4)
+        """Return the turn that applies this turn first and `after` second.
+
+        A mirror that follows a rotation reverses the direction of the rotation.
+        """
+        quarters = -self.quarters if after.mirrored else self.quarters
+        return Turn(self.mirrored != after.mirrored, (after.quarters + quarters) % 4)
 
     @property
     def inverse(self) -> "Turn":
-        """The turn that undoes this one; a mirrored turn undoes itself."""
+        """The turn that reverts this turn; a mirrored turn is its own inverse."""
         return self if self.mirrored else Turn(mirrored=False, quarters=-self.quarters % 4)
 
     def of_size(self, size: Size) -> Size:
-        """Give the size of a picture after the turn."""
+        """Return the size of a picture of size `size` after the turn."""
         return Size(size.height, size.width) if self.quarters % 2 else size
 
     def of_box(self, box: Box, within: Size) -> Box:
-        """Where `box` of a picture of size `within` lies after the turn."""
+        """Return the position of `box`, inside a picture of size `within`, after the turn."""
         left, top, width, height = box.left, box.top, box.width, box.height
         if self.mirrored:
             left = within.width - left - width
@@ -75,7 +77,7 @@ class Turn:
         return Box(left, top, width, height)
 
     def of_point(self, x: Fraction, y: Fraction) -> tuple[Fraction, Fraction]:
-        """Where a point lies after the turn; in fractions of the sides, before and after."""
+        """Return the position of a point after the turn; coordinates are fractions of the sides, from 0 to 1."""
         if self.mirrored:
             x = 1 - x
         for _ in range(self.quarters):
@@ -84,11 +86,11 @@ class Turn:
 
 
 FLIP = Turn(mirrored=True, quarters=2)
-"""Upside down: top and bottom change places."""
+"""Mirror top-bottom."""
 FLOP = Turn(mirrored=True)
-"""Left and right change places."""
+"""Mirror left-right."""
 
-_EXIF = (
+_EXIF_TURNS = (
     Turn(),
     Turn(mirrored=True),
     Turn(quarters=2),
@@ -101,17 +103,20 @@ _EXIF = (
 
 
 def upright(orientation: int) -> Turn:
-    """Give the turn that sets a picture of EXIF orientation 1…8 upright (CIPA DC-008 §4.6.5); other values mean 1."""
-    return _EXIF[orientation - 1] if 1 <= orientation <= len(_EXIF) else _EXIF[0]
+    """Return the turn that makes a picture of EXIF orientation 1…8 upright (CIPA DC-008 §4.6.5).
+
+    Any other value is treated as orientation 1.
+    """
+    return _EXIF_TURNS[orientation - 1] if 1 <= orientation <= len(_EXIF_TURNS) else _EXIF_TURNS[0]
 
 
 def ratio(amount: int, numerator: int, denominator: int) -> int:
-    """Give `amount × numerator ÷ denominator`, rounded half up, at least 1; all positive."""
+    """Return `amount × numerator ÷ denominator`, rounded half up and at least 1; all arguments are positive."""
     return max(1, (2 * amount * numerator + denominator) // (2 * denominator))
 
 
 def fit_scale(source: Size, target: Size, *, cover: bool) -> tuple[int, int]:
-    """Give the scale (numerator, denominator) at which `source` just fits inside `target`, or just covers it."""
+    """Return the scale (numerator, denominator) at which `source` just covers `target`, or else just fits inside it."""
     by_width = (target.width, source.width)
     by_height = (target.height, source.height)
     wider = target.width * source.height >= target.height * source.width
@@ -119,5 +124,5 @@ def fit_scale(source: Size, target: Size, *, cover: bool) -> tuple[int, int]:
 
 
 def scale(source: Size, by: tuple[int, int]) -> Size:
-    """Scale both sides by a ratio, each rounded half up, at least 1."""
+    """Return `source` with both sides scaled by a ratio, each rounded half up and at least 1."""
     return Size(ratio(source.width, *by), ratio(source.height, *by))

@@ -1,4 +1,4 @@
-"""Canonical text: strings that have been checked, told apart by type."""
+"""Identifiers: strings whose shape has been checked, distinguished by their type."""
 
 import re
 from typing import NamedTuple, NewType
@@ -10,7 +10,7 @@ Digest = NewType("Digest", str)
 """SHA-256 of an original's bytes: 64 lower-case hex digits."""
 
 DerivativeKey = NewType("DerivativeKey", str)
-"""Name of one derivative, and its path in every store:
+"""Name of a derivative, and its path in every store:
 
     {renderer version}/{tenant}/{cache epoch}/{first two digits of the original}/{original}/{variant}
 
@@ -19,7 +19,7 @@ part of the path, so that what an upgrade or a purge has made unreachable can be
 """
 
 RendererVersion = NewType("RendererVersion", str)
-"""Version of all that turns a plan into bytes: pixel code, libvips, fonts. A new one makes new keys and ETags."""
+"""Version of everything that renders a plan: pixel code, libvips, fonts. A new version changes all keys and ETags."""
 
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -43,18 +43,22 @@ class KeyParts(NamedTuple):
         shard = self.original[:2]
         return f"{self.renderer_version}/{self.tenant}/{self.cache_epoch}/{shard}/{self.original}/{self.variant}"
 
+    def belongs_to(self, tenant: TenantName, original: Digest | None = None) -> bool:
+        """Return whether the derivative is the tenant's and, if an original is given, made of that one."""
+        return self.tenant == tenant and original in {None, self.original}
+
 
 def tenant_name(text: str) -> TenantName:
-    """Check a tenant's name; ValueError says the rule."""
+    """Return `text` as the name of a tenant. Raise ValueError if it does not have the shape."""
     if not TENANT.fullmatch(text):
-        raise ValueError(f"{text[:40]!r} is no tenant name: 1–31 of a–z, 0–9 and -, the first a letter or a digit")
+        raise ValueError(f"{text[:40]!r} is not a tenant name: use 1–31 of a–z, 0–9 and -, first a letter or a digit")
     return TenantName(text)
 
 
 def digest_name(text: str) -> Digest:
-    """Check an original's name; ValueError says the rule."""
+    """Return `text` as the digest of an original. Raise ValueError if it does not have the shape."""
     if not DIGEST.fullmatch(text):
-        raise ValueError(f"{text[:70]!r} is no original: 64 lower-case hex digits of a SHA-256")
+        raise ValueError(f"{text[:70]!r} is not a digest: use the 64 lower-case hex digits of a SHA-256")
     return Digest(text)
 
 

@@ -1,8 +1,11 @@
-"""RequestBuilder: what a link asks for, believed and named; nothing is read from storage for it.
+"""Image requests: from a link to what is to be delivered, without reading anything from storage.
 
-authorize     who asks: tenant, expiry, seal
-resolve   which original, where the link refers to a source
-request     what for: recipe, client class, key, ETag
+    authorize   who signed: tenant, seal, expiry
+    resolve     which original, where the link refers to a source
+    build       which derivative: recipe, client class, key, ETag
+
+A tenant that is cached may lack what the link was made with: a new key, preset or watermark. So before a request is
+refused for that, the tenant is read again, once.
 """
 
 from collections.abc import Callable
@@ -12,45 +15,50 @@ from time import time
 from typing import NamedTuple
 
 from proxy.core.caching import VariantKey, derivative_key, etag
-from proxy.core.errors import Forbidden
+from proxy.core.errors import Forbidden, RecipeError
 from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
 from proxy.core.planning.negotiation import Client, client_class
 from proxy.core.recipe import grammar
-from proxy.core.recipe.client_hints import hinted, read_hints
-from proxy.core.recipe.presets import apply_presets
+from proxy.core.recipe.client_hints import apply_hints, read_hints
+from proxy.core.recipe.presets import apply_presets, is_unsigned
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link
-from proxy.core.url.signing import NO_KEY, SigningKey, verify
+from proxy.core.url.signing import NO_KEY, verify
 from proxy.delivery.source_resolver import SourceResolver
 from proxy.ports import CachedTenants
 
 NAMED_S = 3_600
+"""Freshness of an answer that depends on a preset or a watermark, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """A link that has been believed: what is to be delivered, and under which names."""
+    """An authorized link: what is to be delivered, and under which names."""
 
     tenant: Tenant
     original: Digest
     recipe: Recipe
+    """Presets expanded and client hints applied."""
     client: Client | None
-    """Only where the recipe says `auto`."""
+    """The client's class; None unless the recipe's format is `auto`."""
     key: DerivativeKey
     etag: str
     lifetime_s: int | None
-    """What is left of a link that expires."""
+    """Seconds until the link expires; None if it does not expire."""
     fresh_s: int | None
-    """How long what is named (a preset, a watermark, a source) is taken to mean the same; None where nothing is."""
+    """Seconds for which the names in the link (a preset, a watermark, a source) are taken to mean the same; None if
+    there are none."""
     reference: str = ""
-    """What `original` was found by, where the link refers to a source."""
+    """The source reference that `original` was resolved from, if any."""
+    signed: bool = True
+    """False for an unsigned preset."""
 
 
 class NegotiationHeaders(NamedTuple):
-    """What a request says beside its target: Accept, and the hints (`proxy.core.recipe.client_hints.FIELDS`).
+    """The request headers that affect the answer: Accept, and `proxy.core.recipe.client_hints.FIELDS`.
 
-    A tuple, as each hit makes and hashes one: a dataclass costs a microsecond more.
+    A tuple, because each cache hit makes and hashes one, and a dataclass costs a microsecond more.
     """
 
     accept: str = ""
@@ -58,7 +66,7 @@ class NegotiationHeaders(NamedTuple):
 
 
 class RequestBuilder:
-    """Takes requests. What it makes is made of `renderer_version`'s pixels."""
+    """Builds image requests for derivatives of one `renderer_version`. `clock` returns Unix seconds."""
 
     def __init__(
         self,
@@ -73,85 +81,118 @@ class RequestBuilder:
         self._clock = clock
 
     async def authorize(self, link: Link) -> Tenant:
-        """Believe the link or refuse with Forbidden; an unknown tenant costs what a wrong seal costs."""
-        return self._verify(link, await self._tenants.find(link.tenant))
+        """Return the link's tenant. Raise Forbidden if the tenant is unknown, or the seal is wrong or has expired.
 
-    def authorize_cached(self, link: Link) -> Tenant | None:
-        """Do what `authorize` does where the tenant is at hand; None where it is not."""
-        tenant = self._tenants.peek(link.tenant)
-        return None if tenant is None else self._verify(link, tenant)
-
-    def is_current(self, request: ImageRequest) -> bool:
-        """Tell whether an request of a link without end would be given again: its tenant is who it was then."""
-        return self._tenants.peek(request.tenant.name) is request.tenant
-
-    def _verify(self, link: Link, tenant: Tenant | None) -> Tenant:
-        keys = tenant.keys if tenant else (NO_KEY,)
-        sealed = _sealed(keys, link.sealed_text, link.seal or "") or _needs_no_seal(tenant, link)
-        expired = link.expires is not None and self._clock() >= link.expires
-        if tenant is None or not sealed or expired:
+        Where the cached tenant does not explain the seal, the preset or the watermark, it is refreshed first.
+        """
+        tenant = await self._tenants.find(link.tenant)
+        if not _verify(tenant, link) or _lacks_a_name(tenant, link):
+            tenant = await self._tenants.refresh(link.tenant)
+        if tenant is None or not _verify(tenant, link) or self._has_expired(link):
             raise Forbidden
         return tenant
 
+    def authorize_cached(self, link: Link) -> Tenant | None:
+        """Return the link's tenant without waiting; None if `authorize` has to decide."""
+        tenant = self._tenants.peek(link.tenant)
+        if tenant is None or not _verify(tenant, link) or _lacks_a_name(tenant, link) or self._has_expired(link):
+            return None
+        return tenant
+
+    def is_current(self, request: ImageRequest) -> bool:
+        """Report whether a link without expiry would make the same request again: its tenant has not changed."""
+        return self._tenants.peek(request.tenant.name) is request.tenant
+
+    def _has_expired(self, link: Link) -> bool:
+        return link.expires is not None and self._clock() >= link.expires
+
     async def resolve(self, tenant: Tenant, link: Link) -> Digest:
-        """Find out which original a link means that refers to a source; what its recipe asks wrongly is told first."""
+        """Return the original that a link's source reference means. Raise RecipeError first if the recipe is wrong."""
         apply_presets(_parse(link.recipe), tenant.presets, tenant.watermarks)
         return await self._references.resolve(tenant, link.original)
 
     def build(
         self, tenant: Tenant, link: Link, negotiation: NegotiationHeaders, resolved: Digest | None = None
     ) -> ImageRequest:
-        """Read the recipe (RecipeError), apply the tenant's rules, and name what is to be delivered.
+        """Parse the recipe (RecipeError), apply the tenant's rules, and name the derivative.
 
         `resolved` is the original of a link that refers to a source.
         """
-        said = _parse(link.recipe)
-        recipe = apply_presets(said, tenant.presets, tenant.watermarks)
+        written = _parse(link.recipe)
+        recipe = apply_presets(written, tenant.presets, tenant.watermarks)
         if tenant.hints and negotiation.hints:
-            recipe = hinted(recipe, read_hints(negotiation.hints), tenant.limits.output_side)
+            recipe = apply_hints(recipe, read_hints(negotiation.hints), tenant.limits.output_side)
         original = link.digest or resolved
         if original is None:
-            raise Forbidden
+            raise ValueError("A reference has to be resolved before a request is built.")
         client = client_class(negotiation.accept) if recipe.format == "auto" else None
         variant = VariantKey(
             renderer_version=self._renderer_version,
-            recipe=link.recipe if recipe is said else str(recipe),
+            recipe=link.recipe if recipe is written else str(recipe),
             client=client,
             rendering=_rendering(tenant, client),
-            watermark=tenant.watermarks[recipe.watermark.what].original if recipe.watermark else "",
+            watermark=tenant.watermarks[recipe.watermark.content].original if recipe.watermark else "",
             cache_epoch=tenant.cache_epoch,
         )
         key, tag = _names(tenant.name, original, variant)
-        lifetime_s = None if link.expires is None else link.expires - int(self._clock())
-        fresh_s = NAMED_S if said.preset or recipe.watermark else None
+        fresh_s = NAMED_S if written.preset or recipe.watermark else None
         if link.digest is None:
             fresh_s = min(fresh_s or tenant.reference_ttl_s, tenant.reference_ttl_s)
-        reference = "" if link.digest else link.original
-        return ImageRequest(tenant, original, recipe, variant.client, key, tag, lifetime_s, fresh_s, reference)
+        return ImageRequest(
+            tenant=tenant,
+            original=original,
+            recipe=recipe,
+            client=client,
+            key=key,
+            etag=tag,
+            lifetime_s=None if link.expires is None else link.expires - int(self._clock()),
+            fresh_s=fresh_s,
+            reference="" if link.digest else link.original,
+            signed=link.seal is not None,
+        )
 
 
 def _rendering(tenant: Tenant, client: Client | None) -> str:
-    """Name what a tenant decides about its pictures' bytes: where `auto` may be AVIF, up to what size it is."""
+    """Return the tenant's settings that affect a derivative's bytes, with the AVIF limits where `auto` may be AVIF."""
     if client != "avif":
         return str(tenant.rendering)
     return f"{tenant.rendering} avif {tenant.limits.avif_pixels} {tenant.limits.avif_side}"
 
 
-@lru_cache(maxsize=16_384)
-def _sealed(keys: tuple[SigningKey, ...], text: str, seal: str) -> bool:
-    """Verify a seal, or remember how that ended: it depends on nothing else.
+def _verify(tenant: Tenant | None, link: Link) -> bool:
+    """Report whether the link's seal holds or is not needed. An unknown tenant costs the same work as a wrong seal.
 
-    A seal that is guessed is looked for by its hash, as a whole: how much of it is right shows in no time.
+    Nothing of a link is cached before this holds: anybody can make up links.
     """
-    return verify(keys, text, seal)
+    keys = tenant.keys if tenant else (NO_KEY,)
+    return (verify(keys, link.sealed_text, link.seal or "") and tenant is not None) or _needs_no_seal(tenant, link)
 
 
 def _needs_no_seal(tenant: Tenant | None, link: Link) -> bool:
-    """Tell whether the tenant serves this preset, alone and for good, to anybody."""
-    # a source's addresses can be guessed, which a content name cannot
-    known = link.digest is not None
-    named = known and link.seal is None and link.expires is None and link.recipe.startswith("~")
-    return named and tenant is not None and link.recipe[1:] in tenant.unsigned
+    """Report whether the link is an unsigned preset of the tenant, in a size of its ladder.
+
+    It has to name an original by its content, and must not expire.
+
+    A source's addresses can be guessed, which a digest cannot, so references always need a seal.
+    """
+    if tenant is None or link.digest is None or link.seal is not None or link.expires is not None:
+        return False
+    return is_unsigned(link.recipe, tenant.unsigned)
+
+
+def _lacks_a_name(tenant: Tenant | None, link: Link) -> bool:
+    """Report whether the recipe names a preset or a watermark that the tenant does not have."""
+    try:
+        written = _parse(link.recipe)
+    except RecipeError:
+        return False
+    if tenant is None or (written.preset is None and written.watermark is None):
+        return False
+    try:
+        apply_presets(written, tenant.presets, tenant.watermarks)
+    except RecipeError:
+        return True
+    return False
 
 
 @lru_cache(maxsize=4_096)
@@ -159,6 +200,6 @@ def _parse(text: str) -> Recipe:
     return grammar.parse(text)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def _names(tenant: TenantName, original: Digest, variant: VariantKey) -> tuple[DerivativeKey, str]:
     return derivative_key(tenant, original, variant), etag(original, variant)

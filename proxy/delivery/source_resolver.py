@@ -1,17 +1,16 @@
-"""SourceResolver: which original a source's address means just now.
+"""Source resolver: which original a source reference means at the moment.
 
-    allowed?  by the tenant's sources, every time
-    known?    in this process, or beside the originals, for as long as the tenant trusts it: then nobody is asked
-    asked     the source: unchanged (304), or fetched, hashed and put into the originals
+    allowed   by the tenant's sources; checked for every request
+    known     in this process or beside the originals, for as long as the tenant trusts it: the source is not asked
+    fetched   from the source: unchanged (304), or downloaded, hashed and put into the originals
 
-From there on a reference is an original like any other. A source that is out costs nothing while what it meant before
-is not too old; a source that refuses is not asked again at once, however many want it.
+After that a reference is an original like any other. While a source is out, the original that it meant before is used,
+unless that is too old. A source that refuses is not asked again for a few seconds, however many requests want it.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from time import time
 
@@ -35,42 +34,44 @@ from proxy.core.tenant import Tenant
 from proxy.core.url.resolved_reference import ResolvedReference, Validators
 from proxy.core.url.source_reference import Reference, find_source, read_reference
 from proxy.delivery.admission import AdmissionQueue
+from proxy.delivery.bare_errors import without_traceback
 from proxy.delivery.staging import StagedFile
 from proxy.ports import Originals, ResolvedReferences, Sources
 
 STALE_S = 7 * DAY_S
-"""How long a source that is out is stood in for, from when it was last asked: as Cache-Control's stale-if-error."""
+"""How long after its last answer a source that is out is replaced by what it meant: as stale-if-error."""
 _REST_S = 30.0
-"""How long a source that is out is not asked again, where there is something to stand in for it."""
+"""How long a source that is out is not asked again while it is replaced."""
 _REFUSED_S = 5.0
 _REMEMBERED = 10_000
 
 _Key = tuple[TenantName, Reference]
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What references need of the world: sources by scheme, and where what they give is stored."""
-
-    sources: Mapping[str, Sources]
-    originals: Originals
-    resolved_references: ResolvedReferences
-    formats: Sequence[Format] = ALWAYS_READ
-    """What is taken: all else a source gives is refused before it is stored."""
-
-
 class SourceResolver:
-    """Resolves references.
+    """Resolves references with `sources` by scheme.
 
-    `admission` bounds how many sources are asked at once, `deadline_s` how long one may take.
+    `formats` are the formats that are stored, `admission` bounds the concurrent fetches, `deadline_s` the time of one,
+    and `clock` returns Unix seconds.
     """
 
-    def __init__(
-        self, outside: Outside, admission: AdmissionQueue, deadline_s: float, clock: Callable[[], float] = time
+    def __init__(  # noqa: PLR0913 - its dependencies, by name
+        self,
+        *,
+        sources: Mapping[str, Sources],
+        originals: Originals,
+        resolved_references: ResolvedReferences,
+        admission: AdmissionQueue,
+        deadline_s: float,
+        formats: Sequence[Format] = ALWAYS_READ,
+        clock: Callable[[], float] = time,
     ) -> None:
-        self._outside = outside
+        self._sources = sources
+        self._originals = originals
+        self._resolved_references = resolved_references
         self._admission = admission
         self._deadline_s = deadline_s
+        self._formats = formats
         self._clock = clock
         self._known: LRUCache[_Key, ResolvedReference] = LRUCache(_REMEMBERED)
         self._resting: TTLCache[_Key, Digest] = TTLCache(_REMEMBERED, _REST_S, clock)
@@ -78,10 +79,10 @@ class SourceResolver:
         self._single_flight: SingleFlight[_Key, Digest] = SingleFlight()
 
     async def resolve(self, tenant: Tenant, original: str) -> Digest:
-        """Give the name of the original that a link's `~…` means; it is in the originals then.
+        """Return the digest of the stored original that a link's `~…` means.
 
-        Refuses with MalformedRequest, SourceNotAllowed, SourceNotFound, SourceFailed, SourceTimeout, UnsupportedFormat,
-        LimitExceeded, Unavailable.
+        Raise MalformedRequest, SourceNotAllowed, SourceNotFound, SourceFailed, SourceTimeout, UnsupportedFormat,
+        LimitExceeded or Unavailable.
         """
         reference = read_reference(original)
         find_source(tenant.sources, reference)
@@ -91,13 +92,17 @@ class SourceResolver:
             return digest
         refused = self._refused.get(key)
         if refused is not None:
-            raise refused.with_traceback(None)  # raised again and again: its history must not grow
+            raise without_traceback(refused)
         return await self._single_flight.run(key, partial(self._ask, tenant, reference))
 
     async def lost(self, tenant: Tenant, original: str, digest: Digest) -> None:
-        """Note that the original is no longer stored: the source is asked for all of it, the next time."""
+        """Record that the original is no longer stored, so that the next request fetches it without conditions."""
         reference = read_reference(original)
         await self._remember((tenant.name, reference), ResolvedReference(digest, Validators(), 0.0))
+
+    async def close(self) -> None:
+        """Cancel all fetches and wait until they have ended."""
+        await self._single_flight.close()
 
     async def _ask(self, tenant: Tenant, reference: Reference) -> Digest:
         key = tenant.name, reference
@@ -107,51 +112,52 @@ class SourceResolver:
             return digest
         try:
             return await self._fetch_in_time(tenant, reference, stored)
-        except Unavailable as refusal:
+        except Unavailable as error:
             if stored is None or self._clock() - stored.asked_at > STALE_S:
-                if isinstance(refusal, SourceFailed):
-                    self._refused[key] = refusal
+                if isinstance(error, SourceFailed):
+                    self._refused[key] = without_traceback(error)
                 raise
             self._resting[key] = stored.digest
             return stored.digest
-        except (SourceNotFound, SourceNotAllowed, UnsupportedFormat, LimitExceeded) as refusal:
-            self._refused[key] = refusal
+        except (SourceNotFound, SourceNotAllowed, UnsupportedFormat, LimitExceeded) as error:
+            self._refused[key] = without_traceback(error)
             raise
 
     async def _fetch_in_time(self, tenant: Tenant, reference: Reference, stored: ResolvedReference | None) -> Digest:
         try:
-            async with asyncio.timeout(self._deadline_s), self._admission.permit(tenant.name):
-                return await self._fetch(tenant, reference, stored)
+            with self._admission.ticket(tenant.name) as ticket:
+                async with asyncio.timeout(self._deadline_s), self._admission.permit(ticket):
+                    return await self._fetch(tenant, reference, stored)
         except TimeoutError:
-            raise SourceTimeout(f"The source was not done within {self._deadline_s:g} seconds.") from None
+            raise SourceTimeout(f"The source did not answer within {self._deadline_s:g} seconds.") from None
 
     async def _fetch(self, tenant: Tenant, reference: Reference, stored: ResolvedReference | None) -> Digest:
         asked_at = self._clock()
         known = stored.validators if stored else Validators()
-        with StagedFile(tenant.limits.source_bytes) as intake:
-            validators = await self._outside.sources[reference.scheme].fetch(reference, tenant.sources, known, intake)
+        with StagedFile(tenant.limits.source_bytes) as staged:
+            validators = await self._sources[reference.scheme].fetch(reference, tenant.sources, known, staged)
             if stored is not None and validators is None:
                 digest, validators = stored.digest, known
             else:
-                digest = await self._take_in(tenant.name, intake)
+                digest = await self._store(tenant.name, staged)
         await self._remember((tenant.name, reference), ResolvedReference(digest, validators or Validators(), asked_at))
         return digest
 
-    async def _take_in(self, tenant: TenantName, intake: StagedFile) -> Digest:
-        with intake.open() as original:
-            if sniff(original.head(SNIFF_BYTES)) not in self._outside.formats:
-                names = ", ".join(one.name for one in self._outside.formats)
-                raise UnsupportedFormat(f"What the source gives is no picture of a kind that is taken: {names}.")
-            await self._outside.originals.put(tenant, intake.digest, original)
-        return intake.digest
+    async def _store(self, tenant: TenantName, staged: StagedFile) -> Digest:
+        with staged.open() as original:
+            if sniff(original.head(SNIFF_BYTES)) not in self._formats:
+                names = ", ".join(format_.name for format_ in self._formats)
+                raise UnsupportedFormat(f"The source returned an unsupported image format. Supported: {names}.")
+            await self._originals.put(tenant, staged.digest, original)
+        return staged.digest
 
     async def _look_up_resolved(self, key: _Key) -> ResolvedReference | None:
-        """Give the newest that is known: another process may have asked since."""
+        """Return the newest resolution that is known: another process may have asked the source since."""
         stored = None
         with suppress(Unavailable):
-            stored = await self._outside.resolved_references.get(*key)
-        here = self._known.get(key)
-        newest = max((one for one in (here, stored) if one), key=lambda one: one.asked_at, default=None)
+            stored = await self._resolved_references.get(*key)
+        candidates = [resolved for resolved in (self._known.get(key), stored) if resolved is not None]
+        newest = max(candidates, key=lambda resolved: resolved.asked_at, default=None)
         if newest is not None:
             self._known[key] = newest
         return newest
@@ -159,7 +165,7 @@ class SourceResolver:
     async def _remember(self, key: _Key, resolved: ResolvedReference) -> None:
         self._known[key] = resolved
         with suppress(Unavailable):
-            await self._outside.resolved_references.put(*key, resolved)
+            await self._resolved_references.put(*key, resolved)
 
     def _fresh(self, resolved: ResolvedReference | None, tenant: Tenant) -> Digest | None:
         if resolved is None or self._clock() >= resolved.asked_at + tenant.reference_ttl_s:

@@ -1,8 +1,10 @@
-"""An intake: a copy of what comes from outside, hashed while it grows, before it is an original."""
+"""Staged files: bytes from outside, counted and hashed while they are written, before they become an original."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from threading import Lock
@@ -12,37 +14,43 @@ from proxy.core.errors import LimitExceeded, Unavailable
 from proxy.core.identifiers import Digest
 from proxy.ports import OpenOriginal
 
+_EXECUTOR = ThreadPoolExecutor(4, "darkroom-staging")
+"""Threads of their own: in the event loop's executor, uploads would hold up whatever else uses it."""
+
 
 class StagedFile:
-    """A file that has no name in any folder, at most `limit_bytes`; a context manager that closes it."""
+    """An unnamed temporary file of at most `limit_bytes`; a context manager that closes it."""
 
     def __init__(self, limit_bytes: int) -> None:
         with _translated():
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by __exit__
         self._limit_bytes = limit_bytes
         self._hash = sha256()
-        # Whoever is cancelled closes the file while a thread may still write: never to a number that is reused.
+        # A cancelled task closes the file while a thread may still write: never to a descriptor that was reused.
         self._lock = Lock()
         self.size_bytes = 0
 
     @property
     def digest(self) -> Digest:
-        """The name of what was written."""
+        """The SHA-256 of what has been written."""
         return Digest(self._hash.hexdigest())
 
     def expect(self, size_bytes: int) -> None:
-        """Refuse with LimitExceeded what is announced to be beyond the byte limit."""
+        """Raise LimitExceeded if the announced size is over the limit."""
         if size_bytes > self._limit_bytes:
             raise LimitExceeded(
                 f"The original has {size_bytes} bytes; the limit is {self._limit_bytes}.", "source_bytes"
             )
 
+    async def append(self, chunk: bytes) -> None:
+        """Do what `write` does, in a thread."""
+        await asyncio.get_running_loop().run_in_executor(_EXECUTOR, self.write, chunk)
+
     def write(self, chunk: bytes) -> None:
-        """Append; LimitExceeded beyond the byte limit, before anything of it is kept."""
+        """Append a chunk, blocking the thread. Raise LimitExceeded over the limit, before any of it is written."""
         self.size_bytes += len(chunk)
         if self.size_bytes > self._limit_bytes:
-            told = f"The original has more than {self._limit_bytes} bytes, which is the limit."
-            raise LimitExceeded(told, "source_bytes")
+            raise LimitExceeded(f"The original has more than {self._limit_bytes} bytes, the limit.", "source_bytes")
         self._hash.update(chunk)
         rest = memoryview(chunk)
         with self._lock, _translated():
@@ -50,7 +58,7 @@ class StagedFile:
                 rest = rest[self._file.write(rest) :]
 
     def open(self) -> OpenOriginal:
-        """Open what was written, from its beginning."""
+        """Open what has been written, from its beginning."""
         self._file.seek(0)
         return OpenOriginal(os.dup(self._file.fileno()), self.size_bytes)
 
@@ -67,4 +75,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable("There is no room for an upload.") from error
+        raise Unavailable("There is no room for an upload on the server's disk.") from error

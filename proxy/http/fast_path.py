@@ -1,7 +1,7 @@
-"""FastPath: what memory holds, answered in a plain call; whatever is not that is the edge's.
+"""The fast path: responses from memory in a plain call; every other request is left to the endpoint.
 
-What a link was found to mean, and the head of its answer, are remembered as long as its tenant is who it was: keys,
-rules and their end are checked anew with every reading of the tenant.
+The meaning of a link and the head of its response are cached for as long as the tenant object is the same: keys, rules
+and their changes arrive with a new one. Only links whose seal was verified and whose picture is in memory are cached.
 """
 
 from dataclasses import dataclass
@@ -10,74 +10,91 @@ from random import getrandbits
 from cachetools import LRUCache
 
 from proxy.core.errors import DarkroomError
-from proxy.delivery.image_request import ImageRequest, NegotiationHeaders, RequestBuilder
-from proxy.delivery.service import Delivery
-from proxy.http.headers import picture_headers, read_fields, read_link, tier_timing
-from proxy.http.problem import Headers
+from proxy.delivery.image_request import ImageRequest, NegotiationHeaders
+from proxy.http.headers import parse_link, read_fields
+from proxy.http.problem import Headers, Response, header_lines
+from proxy.http.request_log import RequestLog
+from proxy.http.request_steps import RequestSteps
 from proxy.telemetry.metrics import Metrics
 
-_REMEMBERED = 8_192
-_LONGEST_ACCEPT = 256
+_CACHE_BYTES = 16 * 2**20
+_ENTRY_BYTES = 2_048
+"""Estimate of what an entry takes beside its strings: the image request, its recipe and the dictionaries' slots."""
+_MAX_NEGOTIATION_BYTES = 256
+"""Longer Accept values and hints are not cached: a client could make an entry for each."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What a link means, and its answer but for the body and the id."""
+class _Entry:
+    """What a link means, and its response without body and request id."""
 
     request: ImageRequest
     tier: str
     length: int
-    lines: bytes
+    head: bytes
+    size_bytes: int
 
 
 class FastPath:
-    """Answers for the edge where nothing has to be awaited; `logged` as the edge's."""
+    """Answers what can be answered without waiting."""
 
-    def __init__(self, requests: RequestBuilder, delivery: Delivery, metrics: Metrics, logged: str) -> None:
-        self._requests = requests
-        self._delivery = delivery
+    def __init__(self, steps: RequestSteps, metrics: Metrics, request_log: RequestLog) -> None:
+        self._steps = steps
         self._metrics = metrics
-        self._logged = logged
-        self._known: LRUCache[tuple[bytes, NegotiationHeaders], _Known] = LRUCache(_REMEMBERED)
+        self._log = request_log
+        self._entries: LRUCache[tuple[bytes, NegotiationHeaders], _Entry] = LRUCache(
+            _CACHE_BYTES, getsizeof=lambda entry: entry.size_bytes
+        )
 
     def respond_from_memory(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
-        """Answer a GET for a picture in memory: status, header lines, body. The edge's line, walked without waiting.
+        """Answer a GET: status, header lines, body.
 
-        None when it would have to wait, to refuse, to compare or to log: then the edge walks it from the start.
+        Return None if the request has to wait, to be refused or to be logged: the endpoint then starts from the
+        beginning.
         """
-        if self._logged == "all":
+        if self._log.mode == "all":
             return None
         try:
-            negotiation, if_none_match = read_fields(fields)
-            hit = None if if_none_match else self._find_hit(target, negotiation)
+            response = self._find(target, fields)
         except DarkroomError:
             return None
-        if hit is None:
+        if response is None:
             return None
-        lines, tier, body = hit
-        self._metrics.answered(200, tier, len(body))
-        return 200, b"%bx-request-id: %016x\r\n" % (lines, getrandbits(64)), body
+        status, head, body, tier = response
+        self._metrics.count_fast_response(status, tier, len(body))
+        return status, b"%bx-request-id: %016x\r\n" % (head, getrandbits(64)), body
 
-    def _find_hit(self, target: bytes, negotiation: NegotiationHeaders) -> tuple[bytes, str, bytes] | None:
-        """Give header lines, tier and body; what was worked out for the same words before is not worked out again."""
-        known = self._known.get((target, negotiation))
-        if known is not None and self._requests.is_current(known.request):
-            request = known.request
+    def _find(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes, str] | None:
+        """Return status, header lines, body and tier; the work of an earlier request for the same is reused."""
+        negotiation, if_none_match = read_fields(fields)
+        entry = self._entries.get((target, negotiation))
+        if entry is not None and self._steps.is_current(entry.request):
+            request = entry.request
         else:
-            link = read_link(target)
-            tenant = self._requests.authorize_cached(link)
-            if tenant is None or link.digest is None:  # what a reference means has to be asked each time
+            built = self._steps.build_at_once(parse_link(target), negotiation)
+            if built is None:
                 return None
-            request, known = self._requests.build(tenant, link, negotiation), None
-        peek = self._delivery.peek(request)
-        if peek is None:
+            entry, request = None, built
+        if entry is not None and not if_none_match:
+            cached = self._steps.peek(request)
+            if cached is None:
+                return None
+            tier, derivative = cached
+            if entry.tier == tier and entry.length == len(derivative.body):
+                return 200, entry.head, derivative.body, tier
+        response = self._steps.respond_from_memory(request, if_none_match)
+        if response is None:
             return None
-        tier, derivative = peek
-        body = derivative.body
-        if known is None or (known.tier, known.length) != (tier, len(body)):
-            headers = picture_headers(request, derivative.format, len(body), tier_timing(tier))
-            known = _Known(request, tier, len(body), b"".join(b"%b: %b\r\n" % field for field in headers))
-            # an end to come would change the Cache-Control with every second
-            if request.lifetime_s is None and len(negotiation.accept) <= _LONGEST_ACCEPT:
-                self._known[(target, negotiation)] = known
-        return known.lines, tier, body
+        head = header_lines(response.headers)
+        self._remember(target, negotiation, request, response, head)
+        return response.status, head, response.body, response.tier
+
+    def _remember(
+        self, target: bytes, negotiation: NegotiationHeaders, request: ImageRequest, response: Response, head: bytes
+    ) -> None:
+        """Cache the head of a 200. A link that expires is not cached: its Cache-Control changes every second."""
+        negotiated = len(negotiation.accept) + sum(len(name) + len(value) for name, value in negotiation.hints)
+        if response.status != 200 or request.lifetime_s is not None or negotiated > _MAX_NEGOTIATION_BYTES:  # noqa: PLR2004 - HTTP's own number
+            return
+        size = _ENTRY_BYTES + len(target) + negotiated + len(head)
+        self._entries[(target, negotiation)] = _Entry(request, response.tier, len(response.body), head, size)

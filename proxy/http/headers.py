@@ -1,11 +1,9 @@
-"""Heads: what the edge reads of a request's, and what it writes into an answer's."""
-
-from functools import lru_cache
+"""Header fields: those that delivery reads from a request, and those that it writes into a response."""
 
 from starlette.types import Scope
 
 from proxy.core.caching import cache_control
-from proxy.core.errors import HeadersTooLarge
+from proxy.core.errors import HeadersTooLarge, MalformedRequest
 from proxy.core.media.formats import TEXTS, Format
 from proxy.core.recipe.client_hints import FIELDS, VARY
 from proxy.core.url.link import Link, parse_target
@@ -19,7 +17,10 @@ _HINTS = frozenset(name.encode() for name in FIELDS)
 
 
 def read_fields(fields: Headers) -> tuple[NegotiationHeaders, str]:
-    """Give what is asked and If-None-Match; repeated fields are one list (RFC 9110 §5.3)."""
+    """Return the fields that select a representation, and If-None-Match ("" if absent).
+
+    Repeated fields are joined into one list (RFC 9110 §5.3). Raise HeadersTooLarge above MAX_HEADER_BYTES.
+    """
     accept = if_none_match = b""
     hints = []
     size = 0
@@ -36,59 +37,70 @@ def read_fields(fields: Headers) -> tuple[NegotiationHeaders, str]:
     return NegotiationHeaders(accept.decode("latin-1"), tuple(hints)), if_none_match.decode("latin-1")
 
 
-def target_of(scope: Scope) -> bytes:
-    """Give the raw target as it was sent."""
+def require_host(scope: Scope) -> None:
+    """Raise MalformedRequest for an HTTP/1.1 request that has not exactly one Host field (RFC 9112 §3.2)."""
+    if scope["http_version"] == "1.1" and sum(name == b"host" for name, _ in scope["headers"]) != 1:
+        raise MalformedRequest("An HTTP/1.1 request needs exactly one Host header field.")
+
+
+def raw_target(scope: Scope) -> bytes:
+    """Return the request target as it was sent: the raw path, and the query if there is one."""
     raw_path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]
     return raw_path + b"?" + query if query else raw_path
 
 
-@lru_cache(maxsize=16_384)
-def read_link(target: bytes) -> Link:
-    """Read a raw target's shape; MalformedRequest or TargetTooLong say what is wrong."""
+def parse_link(target: bytes) -> Link:
+    """Parse a raw target; raise MalformedRequest or TargetTooLong.
+
+    Links are not cached here: nobody has verified the seal yet, and a cache would hold what strangers send.
+    """
     raw_path, _, query = target.partition(b"?")
     return parse_target(raw_path, query)
 
 
-def naming(request: ImageRequest) -> Headers:
-    """Give what a 200 and its 304 both carry (RFC 9110 §15.4.5)."""
+def cache_headers(request: ImageRequest) -> Headers:
+    """Return the fields that a 200 and its 304 both carry (RFC 9110 §15.4.5)."""
     headers = [
         (b"etag", request.etag.encode()),
         (b"cache-control", cache_control(request.lifetime_s, request.fresh_s).encode()),
         (b"x-amz-meta-cache-tag", f"a-{request.tenant.name}-{request.original}, t-{request.tenant.name}".encode()),
     ]
-    return headers + varying(request)
+    return headers + vary_headers(request)
 
 
-def varying(request: ImageRequest) -> Headers:
-    """Give what the answer depends on beside the URL, a refusal's as well."""
+def vary_headers(request: ImageRequest) -> Headers:
+    """Return Vary where the response depends on more than the URL; refusals carry it as well."""
     return [] if request.client is None else [(b"vary", VARY.encode() if request.tenant.hints else b"Accept")]
 
 
-def saving(request: ImageRequest, shown: Format) -> Headers:
-    """Give the name to save a picture by, where the recipe asks for that (RFC 6266)."""
-    ending = "jpg" if shown.name == "jpeg" else "txt" if shown in TEXTS[1:] else shown.name
-    named = (b"content-disposition", f'attachment; filename="{request.original[:16]}.{ending}"'.encode())
-    return [named] if request.recipe.dl else []
+def disposition_headers(request: ImageRequest, picture_format: Format) -> Headers:
+    """Return Content-Disposition with a file name where the recipe has `dl` (RFC 6266)."""
+    if not request.recipe.dl:
+        return []
+    name = picture_format.name
+    extension = "jpg" if name == "jpeg" else "txt" if picture_format in TEXTS[1:] else name
+    value = f'attachment; filename="{request.original[:16]}.{extension}"'
+    return [(b"content-disposition", value.encode())]
 
 
-def picture_headers(request: ImageRequest, shown: Format, length: int, server_timing: str) -> Headers:
-    """Give all that a picture's 200 carries but the request's id."""
+def picture_headers(request: ImageRequest, picture_format: Format, length: int, server_timing: str) -> Headers:
+    """Return all header fields of a picture's 200, without the request id."""
     return [
-        (b"content-type", shown.media_type.encode()),
+        (b"content-type", picture_format.media_type.encode()),
         (b"content-length", str(length).encode()),
-        *naming(request),
+        *cache_headers(request),
         *SAFE_HEADERS,
-        *saving(request, shown),
+        *disposition_headers(request, picture_format),
         (b"server-timing", server_timing.encode()),
     ]
 
 
 def server_timing(delivered: Delivered) -> str:
-    """Tell the tier and each stage in milliseconds (W3C Server Timing)."""
+    """Format the tier and each stage in milliseconds (W3C Server Timing)."""
     return ", ".join((tier_timing(delivered.tier), *(f"{name};dur={1000 * s:.1f}" for name, s in delivered.stages)))
 
 
 def tier_timing(name: str) -> str:
-    """Tell the tier alone."""
+    """Format the tier alone (W3C Server Timing)."""
     return f'tier;desc="{name}"'

@@ -1,8 +1,8 @@
-"""Alive, ready, measured: `/healthz`, `/readyz`, `/metrics`.
+"""Health endpoints: `/healthz`, `/readyz`, `/metrics`.
 
-Ready means that pictures can be made and served: workers stand, the queue moves, the store answers. What pictures can
-do without (Redis, the
-records, once a tenant is known) is told as degraded and takes no node out: all nodes share it, and none would be left.
+A process is ready if it can make and serve pictures: workers are up, the queue moves, background tasks run. The store,
+the derivative cache and the database are shared by all nodes: if one is out it is reported as degraded, because taking
+every node out of the load balancer would also end what memory and the other tiers can still serve.
 """
 
 import asyncio
@@ -14,54 +14,66 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from proxy.core.errors import Unavailable
-from proxy.delivery.admission import AdmissionQueue
 from proxy.telemetry.metrics import Metrics
 
 Check = Callable[[], Awaitable[None]]
+"""Returns if all is well; raises Unavailable with what is wrong."""
 
 _CHECK_S = 2.0
-_STUCK_S = 15.0
-"""Longer than any request may wait: a queue that has not moved for this long will not."""
+_CACHED_S = 1.0
 _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 class Health:
-    """Answers the three; `needed` and `spared` are checks by name."""
+    """Runs checks by name. A `required` check that fails makes the process not ready, an `optional` one degraded.
+
+    Results are used for one second, so that requests for `/readyz` cannot load the backends.
+    """
 
     def __init__(
-        self, metrics: Metrics, admission: AdmissionQueue, needed: Mapping[str, Check], spared: Mapping[str, Check]
+        self,
+        metrics: Metrics,
+        required: Mapping[str, Check],
+        optional: Mapping[str, Check],
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._metrics = metrics
-        self._admission = admission
-        self._needed = needed
-        self._spared = spared
+        self._required = required
+        self._optional = optional
+        self._clock = clock
+        self._checking = asyncio.Lock()
+        self._results: dict[str, str] = {}
+        self._expires_at = clock()
 
     async def healthz(self, _: Request) -> Response:
-        """Say that the event loop turns."""
+        """Answer 200: the event loop runs."""
         return Response("ok\n", media_type="text/plain", headers=_NO_STORE)
 
     async def readyz(self, _: Request) -> Response:
-        """Check every backend and the queue; 503 when a needed one is out."""
-        names = [*self._needed, *self._spared]
-        faults = await asyncio.gather(*(_fault(check) for check in (*self._needed.values(), *self._spared.values())))
-        told = {name: fault or "ok" for name, fault in zip(names, faults, strict=True)}
-        told["queue"] = "stuck" if self._stuck() else "ok"
-        ready = all(told[name] == "ok" for name in (*self._needed, "queue"))
-        degraded = any(told[name] != "ok" for name in self._spared)
+        """Answer 200 with the status `ready` or `degraded`, or 503 with `not ready`, and the result of each check."""
+        results = await self._check_all()
+        ready = all(results[name] == "ok" for name in self._required)
+        degraded = any(results[name] != "ok" for name in self._optional)
         status = "not ready" if not ready else "degraded" if degraded else "ready"
-        return JSONResponse({"status": status, "checks": told}, 200 if ready else 503, _NO_STORE)
+        return JSONResponse({"status": status, "checks": results}, 200 if ready else 503, _NO_STORE)
 
     async def metrics(self, _: Request) -> Response:
-        """Give all counters as Prometheus reads them."""
-        body = await asyncio.to_thread(generate_latest, self._metrics.registry)
+        """Answer with all metrics in Prometheus' text format."""
+        body = await asyncio.to_thread(generate_latest, self._metrics.snapshot())
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST, **_NO_STORE})
 
-    def _stuck(self) -> bool:
-        return self._admission.waiting > 0 and monotonic() - self._admission.moved_at > _STUCK_S
+    async def _check_all(self) -> dict[str, str]:
+        async with self._checking:
+            if self._clock() >= self._expires_at or not self._results:
+                checks = {**self._required, **self._optional}
+                results = await asyncio.gather(*(_run(check) for check in checks.values()))
+                self._results = dict(zip(checks, results, strict=True))
+                self._expires_at = self._clock() + _CACHED_S
+            return self._results
 
 
-async def _fault(check: Check) -> str | None:
-    """Run a check within its time; what is wrong, or None."""
+async def _run(check: Check) -> str:
+    """Run a check within its time; return "ok" or what is wrong."""
     try:
         async with asyncio.timeout(_CHECK_S):
             await check()
@@ -69,4 +81,6 @@ async def _fault(check: Check) -> str | None:
         return f"no answer within {_CHECK_S:g} seconds"
     except Unavailable as error:
         return error.detail
-    return None
+    except Exception as error:  # noqa: BLE001 - a check that breaks is a check that failed
+        return f"the check failed: {type(error).__name__}"
+    return "ok"

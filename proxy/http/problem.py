@@ -1,7 +1,8 @@
-"""Refusals as `application/problem+json` (RFC 9457), at most 1 KiB, never an echo of markup."""
+"""Refusals as `application/problem+json` (RFC 9457), at most 1 KiB, without any markup of the request."""
 
 import json
-from typing import Final
+from random import getrandbits
+from typing import Final, NamedTuple
 
 from proxy.core.caching import error_cache_control
 from proxy.core.errors import DarkroomError, MethodNotAllowed
@@ -14,43 +15,71 @@ SAFE_HEADERS: Final[Headers] = [
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"timing-allow-origin", b"*"),
 ]
-"""On every answer: whatever it holds, it is a picture or a word about one, and never a document that acts."""
+"""Part of every response: no body of this service is a document that a browser may run."""
 ALLOW: Final = b"GET, HEAD, OPTIONS"
 
 MAX_BYTES = 1_024
 
 
-def problem_body(refusal: DarkroomError, request_id: str) -> bytes:
-    """Write the problem document: type, title, status, code, detail, the refusal's own members, the request's id."""
-    told: dict[str, str | int] = {
-        "type": f"urn:darkroom:error:{refusal.code}",
-        "title": refusal.title,
-        "status": refusal.status,
-        "code": refusal.code,
-        "detail": refusal.detail[:400],
-        **refusal.members(),
+class Response(NamedTuple):
+    """A whole response, without the request id."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    tier: str = "none"
+    """Tier of the cache that the picture came from, `render`, `coalesced`, or `none`."""
+
+
+def new_request_id() -> str:
+    """Return 16 hex digits; unique enough to find a log line, and not a secret, so no system call is needed."""
+    return f"{getrandbits(64):016x}"
+
+
+def request_id_header(request_id: str) -> tuple[bytes, bytes]:
+    """Return the field that names a request."""
+    return b"x-request-id", request_id.encode()
+
+
+def problem_body(error: DarkroomError, request_id: str) -> bytes:
+    """Return the problem document: type, title, status, code, detail, the error's own members, the request id.
+
+    Members that do not fit into MAX_BYTES are left out.
+    """
+    document: dict[str, str | int] = {
+        "type": f"urn:darkroom:error:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail[:400],
+        **error.members(),
         "request": request_id,
     }
-    body = json.dumps(told, ensure_ascii=False).encode()
-    for spare in ("right", "fault"):
+    body = json.dumps(document, ensure_ascii=False).encode()
+    for member in ("right", "fault"):
         if len(body) <= MAX_BYTES:
             break
-        told.pop(spare, None)
-        body = json.dumps(told, ensure_ascii=False).encode()
+        document.pop(member, None)
+        body = json.dumps(document, ensure_ascii=False).encode()
     return body
 
 
-def problem_answer(refusal: DarkroomError, request_id: str) -> tuple[int, Headers, bytes]:
-    """Give the whole answer: status, headers, body."""
-    body = problem_body(refusal, request_id)
+def problem_response(error: DarkroomError, request_id: str) -> Response:
+    """Return the whole response to a request that was refused."""
+    body = problem_body(error, request_id)
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
-        (b"cache-control", error_cache_control(refusal.max_age_s).encode()),
+        (b"cache-control", error_cache_control(error.max_age_s).encode()),
         *SAFE_HEADERS,
     ]
-    if refusal.retry_after_s is not None:
-        headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
-    if isinstance(refusal, MethodNotAllowed):
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", str(error.retry_after_s).encode()))
+    if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", ALLOW))
-    return refusal.status, headers, body
+    return Response(error.status, headers, body)
+
+
+def header_lines(headers: Headers) -> bytes:
+    """Return header fields as they stand in an HTTP/1.1 message, each with its CRLF."""
+    return b"".join(b"%b: %b\r\n" % field for field in headers)

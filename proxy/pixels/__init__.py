@@ -1,1 +1,1 @@
-"""The pixel room: sandboxed processes, the only place where libvips is loaded and foreign bytes are decoded."""
+"""The inside of the sandbox: the only modules that import pyvips. A worker process runs them."""

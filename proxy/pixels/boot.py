@@ -1,4 +1,4 @@
-"""Start libvips as a worker wants it: the right version, one thread, no cache, only the loaders that are allowed."""
+"""Set up libvips for a worker: version check, one thread, no cache, only the loaders of the allowed formats."""
 
 import os
 
@@ -11,8 +11,8 @@ import pyvips
 from proxy.core.media.formats import ALWAYS_READ, AVIF, GIF, JPEG, PNG, SVG, TIFF, WEBP, Format
 from proxy.pixels import extras, source
 
-OLDEST = (8, 18, 7)
-"""Older ones have known memory-safety faults in their loaders."""
+MIN_LIBVIPS = (8, 18, 7)
+"""Older versions have known memory-safety errors in their loaders."""
 
 _LOADERS = {
     JPEG: "VipsForeignLoadJpeg",
@@ -26,38 +26,38 @@ _LOADERS = {
 
 
 class UnsupportedLibvips(Exception):
-    """The libvips that was loaded is too old; the message says what to do."""
+    """The loaded libvips is too old; the message says what to do."""
 
 
-def start(formats: Sequence[Format] = ALWAYS_READ, *, letters: bool = True) -> str:
-    """Check the version, set libvips up and block every loader but those of `formats`; give the version, "8.18.7".
+def start(formats: Sequence[Format] = ALWAYS_READ, *, fonts: bool = True) -> str:
+    """Check libvips' version and block all loaders but those of `formats`. Return the version, for example "8.18.7".
 
-    `letters` tells that fonts can be opened whenever a drawing has text. UnsupportedLibvips, or NotInstalled where a
-    format's own library is not there.
+    `fonts` tells whether fonts can be opened whenever an SVG contains text. Raise UnsupportedLibvips, or NotInstalled
+    if the library of a format is missing.
     """
     version = tuple(pyvips.version(part) for part in range(3))
-    told = ".".join(map(str, version))
-    if version < OLDEST:
+    text = ".".join(map(str, version))
+    if version < MIN_LIBVIPS:
         raise UnsupportedLibvips(
-            f"libvips {told} is loaded; Darkroom needs {'.'.join(map(str, OLDEST))} or newer. pyvips was probably "
+            f"libvips {text} is loaded; Darkroom needs {'.'.join(map(str, MIN_LIBVIPS))} or newer. pyvips was probably "
             "compiled against the system's libvips: install it again with "
             "PKG_CONFIG_LIBDIR=/nonexistent pip install --force-reinstall --no-cache-dir 'pyvips[binary]'"
         )
     pyvips.cache_set_max(0)
     pyvips.operation_block_set("VipsForeignLoad", True)  # noqa: FBT003 - pyvips' own signature
-    for one in formats:
-        if one in _LOADERS:
-            pyvips.operation_block_set(_LOADERS[one], False)  # noqa: FBT003 - as above
-    extras.enlist(formats)
-    source.allow(formats, letters=letters)
-    return told
+    for format_ in formats:
+        if format_ in _LOADERS:
+            pyvips.operation_block_set(_LOADERS[format_], False)  # noqa: FBT003 - as above
+    extras.enable(formats)
+    source.allow(formats, fonts=fonts)
+    return text
 
 
 def warm_up() -> None:
     """Encode and decode one small picture per format, and run the other operations once.
 
-    What is loaded lazily (profiles, encoder tables, threads' stacks) is loaded before the sandbox closes and before the
-    first request waits for it.
+    Whatever is loaded lazily (profiles, encoder tables, thread stacks) is loaded before the sandbox closes and before
+    the first request.
     """
     picture = (
         pyvips.Image.black(64, 64, bands=4).linear(1, [200, 120, 40, 255]).cast("uchar").copy(interpretation="srgb")

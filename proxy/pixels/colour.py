@@ -1,9 +1,10 @@
-"""Colour: whatever the original's space and depth, eight bits of sRGB (or of grey, or of Display P3) come out."""
+"""Colour conversion: from the original's space and depth to eight bits of sRGB, of grey, or of Display P3."""
 
 import pyvips
 
 from proxy.core.media.icc import is_srgb
-from proxy.pixels.light import from_light, noted, to_screen
+from proxy.pixels.light import attached_signal, linear_to_display, signal_to_display
+from proxy.pixels.source import DECODE_ERRORS
 
 _GREY = {"b-w", "grey16"}
 _COLOURED = {"srgb", "rgb", "rgb16"}
@@ -11,39 +12,41 @@ _PLAIN = {"srgb", "b-w"}
 
 
 def to_display(image: pyvips.Image, *, wide: bool = False) -> pyvips.Image:
-    """Convert to sRGB by the signal that was noted, else by the embedded ICC profile, else by what the pixels claim.
+    """Convert to 8 bits of sRGB: by the attached signal, else by the ICC profile, else by libvips' interpretation.
 
-    libvips `icc_transform` (relative colorimetric, black point compensated; CMYK without a profile gets libvips'
-    own) and `colourspace`. A profile that does not fit its pixels is left out of account, as browsers do. Grey in
-    floating point is light, as libvips takes colours there to be. `wide` makes Display P3 of what has a profile other
-    than sRGB, or a signal that is wider; only such a picture has a profile afterwards.
+    Uses libvips `icc_transform` (relative colorimetric, black point compensated; CMYK without a profile gets libvips'
+    own) and `colourspace`. A profile that does not fit its pixels is ignored, as browsers do. Grey in floating point is
+    linear light, as libvips assumes of colours. With `wide`, a picture with a profile other than sRGB, or with a wider
+    signal, becomes Display P3; only such a picture has a profile afterwards.
     """
-    if (signal := noted(image)) is not None:
-        return to_screen(image, signal, wide=wide)
+    if (signal := attached_signal(image)) is not None:
+        return signal_to_display(image, signal, wide=wide)
     if image.format == "float" and image.interpretation in _GREY:
-        return from_light(image)
-    shown = _by_profile(image, wide=wide)
-    if shown.interpretation not in _PLAIN:
-        shown = shown.colourspace("b-w" if shown.interpretation in _GREY else "srgb")
-    return shown if shown.format == "uchar" else shown.cast("uchar")
+        return linear_to_display(image)
+    converted = _apply_profile(image, wide=wide)
+    if converted.interpretation not in _PLAIN:
+        converted = converted.colourspace("b-w" if converted.interpretation in _GREY else "srgb")
+    return converted if converted.format == "uchar" else converted.cast("uchar")
 
 
-def _by_profile(image: pyvips.Image, *, wide: bool) -> pyvips.Image:
+def _apply_profile(image: pyvips.Image, *, wide: bool) -> pyvips.Image:
     if image.interpretation == "cmyk":
-        return _bare(image.icc_transform("srgb", embedded=True, input_profile="cmyk", black_point_compensation=True))
+        return _without_profile(
+            image.icc_transform("srgb", embedded=True, input_profile="cmyk", black_point_compensation=True)
+        )
     if not image.get_typeof("icc-profile-data"):
         return image
-    if is_srgb(bytes(image.get("icc-profile-data"))):  # transforming would cost time and a bit of rounding
-        return _bare(image)
+    if is_srgb(bytes(image.get("icc-profile-data"))):  # a transform would cost time and rounding errors
+        return _without_profile(image)
     wide = wide and image.interpretation in _COLOURED
     try:
-        shown = image.icc_transform("p3" if wide else "srgb", embedded=True, depth=8, black_point_compensation=True)
-    except pyvips.Error:
-        return _bare(image)
-    return shown if wide else _bare(shown)
+        converted = image.icc_transform("p3" if wide else "srgb", embedded=True, depth=8, black_point_compensation=True)
+    except DECODE_ERRORS:
+        return _without_profile(image)
+    return converted if wide else _without_profile(converted)
 
 
-def _bare(image: pyvips.Image) -> pyvips.Image:
+def _without_profile(image: pyvips.Image) -> pyvips.Image:
     image = image.copy()
     image.remove("icc-profile-data")
     return image

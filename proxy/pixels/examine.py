@@ -26,7 +26,7 @@ from proxy.pixels import extras
 from proxy.pixels.colour import to_display
 from proxy.pixels.metadata import plain_fields, rights_of
 from proxy.pixels.probe import probe
-from proxy.pixels.source import open_image, reader, refusal
+from proxy.pixels.source import DECODE_ERRORS, open_image, reader, to_refusal
 
 _THUMBHASH_SIDE, _COLOURS_SIDE = 100, 64
 _LAPLACIAN = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
@@ -47,15 +47,15 @@ def examine(fd: int) -> Examination:
         image = _open(fd, facts)
         sample = _sample(image, facts)
         _decode_rest(fd, facts)
-    except pyvips.Error as error:
-        raise refusal(error) from error
+    except DECODE_ERRORS as error:
+        raise to_refusal(error) from error
     end = _find_end(fd, facts)
     failed: list[str] = []
 
     def attempt(name: str, compute: Callable[[], Part]) -> Part | None:
         try:
             return compute()
-        except (pyvips.Error, DarkroomError, ValueError, ArithmeticError):
+        except (*DECODE_ERRORS, DarkroomError, ValueError, ArithmeticError):
             failed.append(name)
             return None
 

@@ -1,7 +1,7 @@
-"""Light: from numbers along a signal's curve, between primaries, below a screen's white, and to sRGB's numbers.
+"""Convert a colour signal (CICP) to sRGB or Display P3: transfer curve, primaries, tone mapping, and sRGB's curve.
 
-Light is linear, 1 is a screen's white. What is the same for every channel by itself becomes one table; the rest are
-steps in floating point, lazily, a line at a time.
+Light is linear, and 1 is the white of a screen. Steps that treat each channel alone are combined into one look-up
+table; the others are computed in floating point, lazily, line by line.
 
 Sources: ITU-R BT.2100 for PQ and HLG, BT.2408 for the white of 203 cd/m², IEC 61966-2-1 for sRGB.
 """
@@ -16,20 +16,20 @@ from proxy.core.media.colour_signalling import P3, SRGB, Curve, Primaries, Signa
 _GREY = {"b-w", "grey16"}
 _FIELD = "darkroom-signal"
 _RGB = 3
-"""Bands."""
+"""Number of bands."""
 _WHITE = 203.0
-"""cd/m² of a screen's white; PQ reaches 10,000, and HLG is shown on a screen of 1,000."""
+"""A screen's white in cd/m². PQ reaches 10,000, and HLG is meant for a screen of 1,000."""
 _PQ_M1, _PQ_M2, _PQ_C1, _PQ_C2, _PQ_C3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
 _HLG_A, _HLG_B, _HLG_C, _HLG_GAMMA = 0.17883277, 0.28466892, 0.55991073, 1.2
 _KNEE = 0.8
-"""Light up to here stays as it is; what is brighter shares the rest, an infinite light being white."""
+"""Light up to here is unchanged; brighter light is compressed into the rest, so that infinite light is white."""
 _STEPS = 512
-"""Of a table of light, from one white to the next: 65,536 of them reach to 128 whites."""
+"""Entries of a table of light per unit of white: 65,536 entries reach 128 times white."""
 _DEEP = 65_535
 
 
-def note(image: pyvips.Image, signal: Signal | None) -> pyvips.Image:
-    """Note on a loaded picture what its numbers mean, where that is told: then no profile holds."""
+def attach_signal(image: pyvips.Image, signal: Signal | None) -> pyvips.Image:
+    """Attach a signal, if there is one, to a loaded picture; it replaces the profile."""
     if signal is None:
         return image
     image = image.copy()
@@ -39,60 +39,60 @@ def note(image: pyvips.Image, signal: Signal | None) -> pyvips.Image:
     return image
 
 
-def noted(image: pyvips.Image) -> Signal | None:
-    """Give what was noted: None where the numbers are sRGB's, or what a profile makes of them."""
+def attached_signal(image: pyvips.Image) -> Signal | None:
+    """Return the attached signal; None if the samples are sRGB, or defined by a profile."""
     return Signal.from_numbers(image.get(_FIELD)) if image.get_typeof(_FIELD) else None
 
 
-def is_wide(image: pyvips.Image) -> bool:
-    """Tell whether what was noted has colours that sRGB has not."""
-    signal = noted(image)
+def has_wide_signal(image: pyvips.Image) -> bool:
+    """Return whether the attached signal has colours that are not in sRGB."""
+    signal = attached_signal(image)
     return signal is not None and signal.wide and image.bands >= _RGB
 
 
-def to_screen(image: pyvips.Image, signal: Signal, *, wide: bool) -> pyvips.Image:
-    """Convert 8 or 16 bits of a signal to 8 bits of sRGB, or of Display P3 where `wide` and the signal is wider."""
-    wide = wide and is_wide(image)
-    shown = _recoloured(image, partial(_by_signal, signal=signal, target=P3 if wide else SRGB))
-    shown.remove(_FIELD)
+def signal_to_display(image: pyvips.Image, signal: Signal, *, wide: bool) -> pyvips.Image:
+    """Convert 8 or 16 bits of a signal to 8 bits of sRGB, or of Display P3 if `wide` and the signal is wider."""
+    wide = wide and has_wide_signal(image)
+    converted = _convert_colours(image, partial(_apply_signal, signal=signal, target=P3 if wide else SRGB))
+    converted.remove(_FIELD)
     if wide:
-        shown.set_type(pyvips.GValue.blob_type, "icc-profile-data", pyvips.Operation.call("profile_load", "p3"))
-    return shown
+        converted.set_type(pyvips.GValue.blob_type, "icc-profile-data", pyvips.Operation.call("profile_load", "p3"))
+    return converted
 
 
-def from_light(image: pyvips.Image) -> pyvips.Image:
-    """Convert light in floating point to 8 bits along sRGB's curve; alpha goes from 0 to 1."""
-    return _recoloured(image, _along_srgb)
+def linear_to_display(image: pyvips.Image) -> pyvips.Image:
+    """Convert linear light in floating point to 8 bits along sRGB's curve; alpha ranges from 0 to 1."""
+    return _convert_colours(image, _encode_srgb)
 
 
-def _recoloured(image: pyvips.Image, how: Callable[[pyvips.Image], pyvips.Image]) -> pyvips.Image:
-    """Convert the colours and give alpha 8 bits; no profile holds any longer."""
+def _convert_colours(image: pyvips.Image, convert: Callable[[pyvips.Image], pyvips.Image]) -> pyvips.Image:
+    """Convert the colours, reduce alpha to 8 bits, and drop the profile, which no longer applies."""
     count = 1 if image.interpretation in _GREY or image.bands < _RGB else _RGB
-    shown = how(image.extract_band(0, n=count))
+    converted = convert(image.extract_band(0, n=count))
     if image.bands > count:
-        shown = shown.bandjoin(_to_byte(image.extract_band(count)))
-    shown = shown.copy(interpretation="b-w" if count == 1 else "srgb")
-    shown.remove("icc-profile-data")
-    return shown
+        converted = converted.bandjoin(_alpha_to_8_bits(image.extract_band(count)))
+    converted = converted.copy(interpretation="b-w" if count == 1 else "srgb")
+    converted.remove("icc-profile-data")
+    return converted
 
 
-def _to_byte(alpha: pyvips.Image) -> pyvips.Image:
+def _alpha_to_8_bits(alpha: pyvips.Image) -> pyvips.Image:
     if alpha.format == "uchar":
         return alpha
     return (alpha >> 8 if alpha.format == "ushort" else alpha.linear(255, 0.5)).cast("uchar")
 
 
-def _by_signal(colours: pyvips.Image, signal: Signal, target: Primaries) -> pyvips.Image:
-    light = _decoded(signal.curve, signal.exponent, colours.format == "ushort", _full(colours))
+def _apply_signal(colours: pyvips.Image, signal: Signal, target: Primaries) -> pyvips.Image:
+    light = _decoding_table(signal.curve, signal.exponent, colours.format == "ushort", _maximum(colours))
     matrix = None if is_near(signal.primaries, target) or colours.bands == 1 else between(signal.primaries, target)
     if colours.bands == 1 or (matrix is None and not signal.high):
-        return colours.maplut(_below_white(_opened(light, signal), signal))
-    light = _opened(colours.maplut(light), signal)
-    return _below_white(light if matrix is None else light.recomb([list(row) for row in matrix]), signal)
+        return colours.maplut(_tone_map(_to_screen_light(light, signal), signal))
+    light = _to_screen_light(colours.maplut(light), signal)
+    return _tone_map(light if matrix is None else light.recomb([list(row) for row in matrix]), signal)
 
 
-def _full(colours: pyvips.Image) -> int:
-    """Give the number that full intensity has: libheif's samples are set to the left of 16 bits."""
+def _maximum(colours: pyvips.Image) -> int:
+    """Return the sample of full intensity; libheif left-aligns its samples in 16 bits."""
     if colours.format == "uchar":
         return 255
     bits = colours.get("bits-per-sample") if colours.get_typeof("bits-per-sample") else 16
@@ -100,13 +100,13 @@ def _full(colours: pyvips.Image) -> int:
 
 
 @lru_cache(8)
-def _decoded(curve: Curve, exponent: float, deep: bool, full: int) -> pyvips.Image:  # noqa: FBT001 - a key
-    """Give the table from numbers up to `full`, of 8 bits or `deep`, to light."""
+def _decoding_table(curve: Curve, exponent: float, deep: bool, full: int) -> pyvips.Image:  # noqa: FBT001 - part of a cache key
+    """Return the table from samples up to `full`, of 8 bits or of 16 (`deep`), to light."""
     return _to_light(pyvips.Image.identity(ushort=deep) / full, curve, exponent).copy_memory()
 
 
 def _to_light(ramp: pyvips.Image, curve: Curve, exponent: float) -> pyvips.Image:
-    """Take numbers from 0 to 1 to light; HLG's is that of the scene, from 0 to 1."""
+    """Convert samples, 0…1, to light. For HLG it is the light of the scene, 0…1."""
     if curve == "power":
         return ramp**exponent
     if curve == "pq":
@@ -118,46 +118,46 @@ def _to_light(ramp: pyvips.Image, curve: Curve, exponent: float) -> pyvips.Image
     return (ramp <= 0.04045).ifthenelse(ramp / 12.92, ((ramp + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 - sRGB's own
 
 
-def _opened(light: pyvips.Image, signal: Signal) -> pyvips.Image:
-    """Take HLG's light from the scene to the screen, brighter the brighter it is; other light is there already."""
+def _to_screen_light(light: pyvips.Image, signal: Signal) -> pyvips.Image:
+    """Convert HLG's light of the scene to light of the screen (BT.2100's OOTF); other light is returned as it is."""
     if signal.curve != "hlg":
         return light
     weights = [list(luminance(signal.primaries))]
-    bright = light if light.bands == 1 else light.recomb(weights)
-    return light * bright.linear(_DEEP, 0.5).cast("ushort").maplut(_openings())
+    scene_luminance = light if light.bands == 1 else light.recomb(weights)
+    return light * scene_luminance.linear(_DEEP, 0.5).cast("ushort").maplut(_hlg_gains())
 
 
 @cache
-def _openings() -> pyvips.Image:
-    """Give the table from 16 bits of HLG's brightness to what light is multiplied with."""
+def _hlg_gains() -> pyvips.Image:
+    """Return the table from 16 bits of HLG's scene luminance to the factor for its light."""
     return ((pyvips.Image.identity(ushort=True) / _DEEP) ** (_HLG_GAMMA - 1) * (1_000 / _WHITE)).copy_memory()
 
 
-def _below_white(light: pyvips.Image, signal: Signal) -> pyvips.Image:
-    """Give 8 bits along sRGB's curve; of a high signal the brightest channel bends, and takes the others along."""
+def _tone_map(light: pyvips.Image, signal: Signal) -> pyvips.Image:
+    """Return 8 bits along sRGB's curve. In a high dynamic range, channels are scaled so that the brightest one fits."""
     if signal.high:
         brightest = light
         if light.bands > 1:
             brightest = light.extract_band(0).maxpair(light.extract_band(1)).maxpair(light.extract_band(2))
-        light = light * brightest.linear(_STEPS, 0.5).cast("ushort").maplut(_bends())
-    return _along_srgb(light)
+        light = light * brightest.linear(_STEPS, 0.5).cast("ushort").maplut(_tone_map_gains())
+    return _encode_srgb(light)
 
 
 @cache
-def _bends() -> pyvips.Image:
-    """Give the table from light, in steps, to what it is multiplied with, so that none is above 1."""
+def _tone_map_gains() -> pyvips.Image:
+    """Return the table from light, in steps, to the factor that keeps it below 1."""
     light = pyvips.Image.identity(ushort=True) / _STEPS
     above, rest = light - _KNEE, 1 - _KNEE
     return (light <= _KNEE).ifthenelse(1, (_KNEE + rest * (above / (above + rest))) / light).copy_memory()
 
 
-def _along_srgb(light: pyvips.Image) -> pyvips.Image:
-    return light.linear(_DEEP, 0.5).cast("ushort").maplut(_curved())
+def _encode_srgb(light: pyvips.Image) -> pyvips.Image:
+    return light.linear(_DEEP, 0.5).cast("ushort").maplut(_srgb_table())
 
 
 @cache
-def _curved() -> pyvips.Image:
-    """Give the table from 16 bits of light to 8 bits of sRGB."""
+def _srgb_table() -> pyvips.Image:
+    """Return the table from 16 bits of light to 8 bits of sRGB."""
     ramp = pyvips.Image.identity(ushort=True) / _DEEP
     curved = (ramp <= 0.0031308).ifthenelse(ramp * 12.92, ramp ** (1 / 2.4) * 1.055 - 0.055)  # noqa: PLR2004
     return curved.linear(255, 0.5).cast("uchar").copy_memory()

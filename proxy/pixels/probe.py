@@ -1,4 +1,4 @@
-"""Read an original's header into Facts; no pixel is decoded."""
+"""Read the header of an original into Facts. No pixel is decoded."""
 
 from typing import Any
 
@@ -7,21 +7,23 @@ import pyvips
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import AVIF, PAGED
 from proxy.pixels import extras
-from proxy.pixels.light import is_wide
-from proxy.pixels.source import open_image, refusal, sniff_fd
+from proxy.pixels.light import has_wide_signal
+from proxy.pixels.source import DECODE_ERRORS, open_image, sniff_fd, to_refusal
 
 
 def probe(fd: int, page: int = 0) -> Facts:
-    """Tell what the header says; of `page`, where pages differ.
+    """Return the facts in the header; of `page`, counted from 0, if the format has pages.
 
-    UnsupportedFormat for an unknown kind, CorruptImage when the header does not parse.
+    Raise UnsupportedFormat if the format is not allowed, CorruptImage if the header cannot be read.
     """
     source = sniff_fd(fd)
     if source in extras.EXTRAS:
         return extras.facts(fd, source, page)
     try:
         image = open_image(fd, source, page)
-        frames = 1 if source is AVIF else max(1, _get(image, "n-pages", 1))  # several AVIF items are no animation
+        frames = (
+            1 if source is AVIF else max(1, _get(image, "n-pages", 1))
+        )  # several items of an AVIF are not an animation
         orientation = _get(image, "orientation", 1)
         return Facts(
             format=source,
@@ -31,12 +33,12 @@ def probe(fd: int, page: int = 0) -> Facts:
             frames=frames,
             alpha=bool(image.hasalpha()),
             icc=image.get_typeof("icc-profile-data") != 0,
-            wide=is_wide(image),
+            wide=has_wide_signal(image),
             page=page if source in PAGED else 0,
         )
-    except pyvips.Error as error:
-        raise refusal(error) from error
+    except DECODE_ERRORS as error:
+        raise to_refusal(error) from error
 
 
-def _get(image: pyvips.Image, name: str, default: Any) -> Any:  # noqa: ANN401 - header fields have their own types
+def _get(image: pyvips.Image, name: str, default: Any) -> Any:  # noqa: ANN401 - each field has a type of its own
     return image.get(name) if image.get_typeof(name) else default

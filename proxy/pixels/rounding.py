@@ -1,4 +1,4 @@
-"""From floats back to whole numbers."""
+"""Casting floating point to integers."""
 
 import pyvips
 
@@ -6,5 +6,5 @@ _FLOATS = {"float", "double"}
 
 
 def rounded(image: pyvips.Image, kind: str) -> pyvips.Image:
-    """Cast floats, of which a cast to whole numbers would cut the fraction off: on average half a step darker."""
+    """Cast to the band format `kind`. Integers are rounded: a plain cast truncates, and darkens by half a step."""
     return image.cast(kind) if kind in _FLOATS else image.rint().cast(kind)

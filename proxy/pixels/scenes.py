@@ -1,6 +1,6 @@
-"""Procedural pictures for the demo: drawn from noise and distance fields with libvips, so that none has to be shipped.
+"""Procedural pictures for the demo, drawn by libvips from noise and distance fields, so that none has to be shipped.
 
-Each scene gives a file's bytes; the same bytes each time, so that uploading them again is no new original.
+Each scene returns the bytes of a file, and always the same bytes, so that uploading them again adds no original.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,17 @@ Image: Any = pyvips.Image
 
 _SEED = 20
 _RARE = 3.55
-"""Standard deviations: one pixel in some thousand is a star."""
+"""Standard deviations: one of some thousand pixels is a star."""
 
 
 def _coordinates(width: int, height: int) -> tuple[Any, Any]:
-    """Give x and y as two bands of floats, both 0…1."""
+    """Return x and y as two bands of floats, both 0…1."""
     grid = Image.xyz(width, height).cast("float")
     return grid[0] / width, grid[1] / height
 
 
 def _noise(width: int, height: int, cell: int, seed: int, octaves: int = 4) -> Any:  # noqa: ANN401 - pyvips has no types
-    """Give fractal Perlin noise, about -1…1."""
+    """Return fractal Perlin noise, about -1…1."""
     total = Image.black(width, height).cast("float")
     for octave in range(octaves):
         size = max(4, cell >> octave)
@@ -89,9 +89,9 @@ def aurora(width: int = 2400, height: int = 1600) -> bytes:
 
 
 def ink(width: int = 2000, height: int = 2000) -> bytes:
-    """Draw marbled paper: noise that is bent by noise."""
+    """Draw marbled paper: noise that is distorted by noise."""
     bend_x, bend_y = (_noise(width, height, 640, _SEED + seed, octaves=3) * 420 for seed in (21, 33))
-    margin = 600  # more than anything is bent
+    margin = 600  # larger than any distortion
     index = Image.xyz(width, height) + bend_x.bandjoin(bend_y) + margin
     bands = _noise(width + 2 * margin, height + 2 * margin, 300, _SEED + 45, octaves=3).mapim(index)
     phase = (bands * 1100).sin() * 0.5 + 0.5
@@ -102,7 +102,7 @@ def ink(width: int = 2000, height: int = 2000) -> bytes:
 
 
 def planet(width: int = 1600, height: int = 1600) -> bytes:
-    """Draw a sphere with clouds, lit from the left, on nothing: a picture with alpha."""
+    """Draw a sphere with clouds, lit from the left, on a transparent ground."""
     x, y = _coordinates(width, height)
     across, down = x * 2.3 - 1.15, y * 2.3 - 1.15
     square = across**2 + down**2
@@ -119,7 +119,7 @@ def planet(width: int = 1600, height: int = 1600) -> bytes:
 
 
 def orbit(side: int = 320, frames: int = 24) -> bytes:
-    """Draw discs that go around each other: an animation. They are drawn four times too large, for smooth edges."""
+    """Draw an animation of discs that circle around each other, supersampled four times for smooth edges."""
     paints = ([228, 87, 46], [23, 126, 137], [255, 201, 92], [46, 64, 87])
     large = 4 * side
     drawn = []
@@ -146,4 +146,4 @@ SCENES: dict[str, Callable[[], bytes]] = {
     "planet.png": planet,
     "orbit.gif": orbit,
 }
-"""File name to the scene that makes it."""
+"""Scenes by file name."""

@@ -1,1 +1,1 @@
-"""Telemetry: logs and metrics."""
+"""Telemetry: logs, metrics, and watched background tasks."""

@@ -1,1 +1,1 @@
-"""Workers: the server's end of pixel work; never imports pyvips."""
+"""The server's end of pixel work: start, supervise and query the sandboxed worker processes. Never imports pyvips."""

@@ -1,8 +1,8 @@
-"""Font files: the bundled one, and copies of the operator's.
+"""Font files: the bundled ones, and copies of the operator's.
 
-Workers open fonts as long as they live, and may open those alone that they were started with. So the operator's are
-copied when the server starts: what is changed, replaced or removed later changes no picture before the next start, and
-what was drawn with others has another name.
+Workers open fonts during their whole life, and may open only those that they were started with. Therefore the
+operator's fonts are copied when the server starts: changes to the folder affect no picture before the next start. Their
+fingerprint is part of the renderer version, so pictures that were drawn with other fonts have other keys.
 """
 
 import shutil
@@ -16,19 +16,19 @@ from tempfile import TemporaryDirectory
 FOLDER = Path(__file__).parent / "font_files"
 BUNDLED = FOLDER / "DejaVuSans.ttf"
 _EMOJI = FOLDER / "NotoEmoji-Regular.ttf"
-"""In one colour, as the letters around them."""
-MOST_FONTS, MOST_BYTES = 300, 512 * 2**20
-"""Of the operator's: each takes a worker about five milliseconds to open."""
-_ENDINGS = {".ttf", ".otf", ".ttc", ".otc"}
+"""In one colour, like the letters around them."""
+MAX_FONTS, MAX_FONT_BYTES = 300, 512 * 2**20
+"""Limits of the operator's folder: a worker needs about five milliseconds to open a font."""
+_SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}
 
 
 class InvalidFonts(Exception):
-    """The folder of fonts is not what it has to be."""
+    """The folder of fonts cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class FontSet:
-    """Where workers find fonts beside the bundled ones, how many, and eight hex digits that name these."""
+    """The operator's fonts, as copies: their folder, their number, and a fingerprint of eight hex digits."""
 
     folder: str = ""
     count: int = 0
@@ -36,49 +36,54 @@ class FontSet:
 
 
 def font_files(folder: Path | None) -> list[Path]:
-    """List bundled fonts and the folder's, those below it too, in the order in which they are asked for a letter."""
-    return [BUNDLED, *(_own_files(folder) if folder else ()), _EMOJI]
+    """Return the bundled fonts and those in `folder`, recursively, in the order in which a glyph is looked up."""
+    return [BUNDLED, *(_list_fonts(folder) if folder else ()), _EMOJI]
 
 
 def check_copies(folder: Path | None, count: int) -> None:
-    """Raise InvalidFonts where copies are gone.
+    """Raise InvalidFonts if copies are missing.
 
-    A worker that starts without them would draw boxes under a good name.
+    A worker that starts without them would draw boxes under a renderer version that stands for the fonts.
     """
-    found = len(_own_files(folder)) if folder else 0
-    if found != count:
-        raise InvalidFonts(f"Of {count} fonts that the server copied to {folder} when it started {found} are left.")
+    present = len(_list_fonts(folder)) if folder else 0
+    if present != count:
+        raise InvalidFonts(
+            f"{count} fonts were copied to {folder} when the server started, but only {present} of them are left: "
+            "restart the server."
+        )
 
 
 @contextmanager
 def copied_fonts(folder: Path | None) -> Iterator[FontSet]:
-    """Copy the operator's fonts to a place of their own until the end; InvalidFonts says what is wrong with them."""
+    """Copy the operator's fonts to a temporary folder until the end. Raise InvalidFonts if they cannot be used."""
     if folder is None:
         yield FontSet()
         return
-    with TemporaryDirectory(prefix="darkroom-fonts-") as place:
+    with TemporaryDirectory(prefix="darkroom-fonts-") as target:
         try:
-            seen, files = sha256(), _checked(folder)
+            digest, files = sha256(), _checked_fonts(folder)
             for number, file in enumerate(files):
-                copy = Path(place) / f"{number:04}{file.suffix.lower()}"
+                copy = Path(target) / f"{number:04}{file.suffix.lower()}"
                 shutil.copyfile(file, copy)
                 with copy.open("rb") as content:
-                    seen.update(file_digest(content, "sha256").digest())
+                    digest.update(file_digest(content, "sha256").digest())
         except OSError as error:
             raise InvalidFonts(f"DARKROOM_FONTS: {error.filename} cannot be read: {error.strerror}.") from error
-        yield FontSet(place, len(files), seen.hexdigest()[:8])
+        yield FontSet(target, len(files), digest.hexdigest()[:8])
 
 
-def _checked(folder: Path) -> list[Path]:
-    files = _own_files(folder)
+def _checked_fonts(folder: Path) -> list[Path]:
+    files = _list_fonts(folder)
     if not files:
-        raise InvalidFonts(f"DARKROOM_FONTS: {folder} has no font ({', '.join(sorted(_ENDINGS))}).")
-    if len(files) > MOST_FONTS or sum(file.stat().st_size for file in files) > MOST_BYTES:
+        raise InvalidFonts(f"DARKROOM_FONTS: {folder} contains no font ({', '.join(sorted(_SUFFIXES))}).")
+    size_bytes = sum(file.stat().st_size for file in files)
+    if len(files) > MAX_FONTS or size_bytes > MAX_FONT_BYTES:
         raise InvalidFonts(
-            f"DARKROOM_FONTS: {folder} has {len(files)} fonts; at most {MOST_FONTS} and {MOST_BYTES // 2**20} MiB."
+            f"DARKROOM_FONTS: {folder} contains {len(files)} fonts of {size_bytes // 2**20} MiB; the limits are "
+            f"{MAX_FONTS} fonts and {MAX_FONT_BYTES // 2**20} MiB."
         )
     return files
 
 
-def _own_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file())
+def _list_fonts(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())

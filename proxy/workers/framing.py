@@ -1,11 +1,11 @@
-"""How the pool and a worker talk to each other: messages over one stream socket, strictly in turns.
+"""Framing of the messages between the pool and a worker, over one stream socket, one request and one answer at a time.
 
-A message is a prefix (magic, version, two lengths), a header in JSON and, in one kind of answer, a body; a request
-brings descriptors along (SCM_RIGHTS, unix(7)). What the headers send is in `proxy.workers.messages`.
+A message is a prefix (magic, version, two lengths), a JSON header and, in one kind of answer, a body. A request carries
+descriptors (SCM_RIGHTS, unix(7)). `proxy.workers.messages` defines the headers.
 
-The worker decodes what strangers send, so what it says may be an attacker's words. Nothing is unpickled, and every
-length is bounded before memory is given to it. Whatever else arrives, or doesn't, is `WorkerDied`: the pool kills the
-worker and needs no other remedy.
+A worker decodes foreign bytes, so everything it sends may have been written by an attacker. Nothing is unpickled, and
+every length is checked before memory is allocated for it. Any deviation raises `WorkerDied`; the pool then kills the
+worker.
 """
 
 import json
@@ -14,6 +14,7 @@ import socket
 import struct
 from asyncio import AbstractEventLoop
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, NoReturn
 
 from proxy.core.geometry import Box, Size, Turn
@@ -24,62 +25,66 @@ _PREFIX = struct.Struct("!4sHHI")
 _MAGIC = b"DKRM"
 _VERSION = 1
 _HEADER_BYTES = 8_192
-_MOST_DESCRIPTORS = 2
+_MAX_DESCRIPTORS = 2
 
 
 class WorkerDied(Exception):
-    """The worker is gone, or says what no honest worker says."""
+    """The worker is gone, or violated the protocol."""
+
+
+class WorkerGone(WorkerDied):
+    """The worker closed its end of the socket; usually its process has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, its lengths checked and its header an object; nothing else is known about it yet."""
+    """One message. Its lengths were checked and its header is a JSON object; the contents are not checked yet."""
 
     header: dict[str, Any]
     body: bytes = field(default=b"", repr=False)
 
 
-def _plain(
+def _to_json(
     value: Format | Size | Box | Turn | Colour | Effect | Line | Overlay | Encoding | Plan | Trim,
 ) -> str | dict[str, Any]:
-    """Give a part of a plan as `Plan.from_dict` reads it; `dataclasses.asdict` takes five times longer."""
+    """Return a part of a plan as `Plan.from_dict` reads it; `dataclasses.asdict` takes five times longer."""
     if isinstance(value, Format):
         return value.name
     return {name: getattr(value, name) for name in value.__slots__}
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON (RFC 8259 §6)")
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON (RFC 8259 §6)")
 
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_plain)
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_to_json)
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 
 
 def pack(header: dict[str, Any], body_bytes: int = 0) -> bytes:
-    """Give a message's prefix and header; `body_bytes` follow it."""
+    """Return the prefix and the header of a message that is followed by `body_bytes` of body."""
     text = _ENCODER.encode(header).encode()
     if len(text) > _HEADER_BYTES:
-        raise ValueError(f"a header of {len(text)} bytes is over {_HEADER_BYTES}")
+        raise ValueError(f"a header of {len(text)} bytes exceeds the limit of {_HEADER_BYTES}")
     return _PREFIX.pack(_MAGIC, _VERSION, len(text), body_bytes) + text
 
 
-# --- the worker's side: it trusts us, and blocks
+# --- the worker's side: it trusts the pool, and blocks
 
 
 def receive_request(server_socket: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """Wait for a request; give its header and its descriptors, now the caller's. None when the pool hung up."""
-    text, fds, _, _ = socket.recv_fds(server_socket, _PREFIX.size + _HEADER_BYTES, _MOST_DESCRIPTORS)
-    if not text:
+    """Wait for a request. Return its header and its descriptors, which the caller closes; None at the end."""
+    data, fds, _, _ = socket.recv_fds(server_socket, _PREFIX.size + _HEADER_BYTES, _MAX_DESCRIPTORS)
+    if not data:
         return None
-    _, _, header_bytes, _ = _PREFIX.unpack_from(text)
-    while len(text) < _PREFIX.size + header_bytes:
-        text += server_socket.recv(_HEADER_BYTES)
-    return json.loads(text[_PREFIX.size :]), fds
+    _, _, header_bytes, _ = _PREFIX.unpack_from(data)
+    while len(data) < _PREFIX.size + header_bytes:
+        data += server_socket.recv(_HEADER_BYTES)
+    return json.loads(data[_PREFIX.size :]), fds
 
 
 def send(server_socket: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
-    """Write one message whole, by writev(2): the sandbox knows no call that could name another receiver."""
+    """Write one whole message with writev(2): the sandbox allows no system call that could name another receiver."""
     parts = [memoryview(pack(header, len(body))), memoryview(body)]
     while parts:
         written = os.writev(server_socket.fileno(), parts)
@@ -93,17 +98,20 @@ def send(server_socket: socket.socket, header: dict[str, Any], body: bytes = b""
 
 
 def send_request(worker_socket: socket.socket, request: bytes, fds: list[int]) -> None:
-    """Send a request and its descriptors, whole or not at all: a worker that waits has an empty buffer."""
+    """Send a whole request and its descriptors at once: the buffer of a worker that waits for a request is empty.
+
+    Raise WorkerDied if that fails.
+    """
     try:
         sent = socket.send_fds(worker_socket, [request], fds)
     except OSError as error:
-        raise WorkerDied(f"It takes no request: {error.strerror}.") from error
+        raise WorkerGone(f"The worker accepts no request: {error.strerror}.") from error
     if sent != len(request):
-        raise WorkerDied("It takes no whole request.")
+        raise WorkerDied("The worker does not accept a whole request.")
 
 
 def is_silent(worker_socket: socket.socket) -> bool:
-    """Tell whether the worker is there and says nothing, as it should between two requests."""
+    """Return whether the worker is connected and has sent nothing, as is required between two requests."""
     try:
         worker_socket.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
@@ -113,47 +121,53 @@ def is_silent(worker_socket: socket.socket) -> bool:
     return False
 
 
-async def receive(loop: AbstractEventLoop, worker_socket: socket.socket, most_body_bytes: int = 0) -> Message:
-    """Receive one message of at most `most_body_bytes` of body; WorkerDied when it is not one."""
+async def receive(loop: AbstractEventLoop, worker_socket: socket.socket, max_body_bytes: int = 0) -> Message:
+    """Receive one message with a body of at most `max_body_bytes`.
+
+    The body is received into the memory of the `bytes` that is returned: `BytesIO.getvalue` does not copy.
+
+    Raise WorkerDied if the message is malformed or too long.
+    """
     head = memoryview(bytearray(_PREFIX.size + _HEADER_BYTES))
     filled = await _fill(loop, worker_socket, head, 0, _PREFIX.size)
     magic, version, header_bytes, body_bytes = _PREFIX.unpack_from(head)
     if (magic, version) != (_MAGIC, _VERSION):
-        raise WorkerDied("It speaks another language.")
-    if header_bytes > _HEADER_BYTES or body_bytes > most_body_bytes:
-        raise WorkerDied("It announces more than was asked for.")
-    body_at = _PREFIX.size + header_bytes
-    filled = await _fill(loop, worker_socket, head, filled, body_at)
-    header = _object(bytes(head[_PREFIX.size : body_at]))
-    body = bytearray(body_bytes)
-    early = head[body_at:filled]
+        raise WorkerDied("The worker does not speak this protocol.")
+    if header_bytes > _HEADER_BYTES or body_bytes > max_body_bytes:
+        raise WorkerDied("The worker announces more bytes than the request allows.")
+    body_start = _PREFIX.size + header_bytes
+    filled = await _fill(loop, worker_socket, head, filled, body_start)
+    header = _parse_header(bytes(head[_PREFIX.size : body_start]))
+    early = head[body_start:filled]
     if len(early) > body_bytes:
-        raise WorkerDied("It says more than it announced.")
-    body[: len(early)] = early
-    await _fill(loop, worker_socket, memoryview(body), len(early), body_bytes)
-    return Message(header, bytes(body))
+        raise WorkerDied("The worker sends more bytes than it announced.")
+    body = BytesIO(bytes(body_bytes))
+    with body.getbuffer() as view:
+        view[: len(early)] = early
+        await _fill(loop, worker_socket, view, len(early), body_bytes)
+    return Message(header, body.getvalue())
 
 
 async def _fill(
     loop: AbstractEventLoop, worker_socket: socket.socket, view: memoryview, filled: int, wanted: int
 ) -> int:
-    """Receive into `view` from `filled` on until at least `wanted` bytes are there; give how many are."""
+    """Receive into `view` from offset `filled` until at least `wanted` bytes are present. Return how many are."""
     while filled < wanted:
         try:
             count = await loop.sock_recv_into(worker_socket, view[filled:])
         except OSError as error:
-            raise WorkerDied(f"It cannot be heard: {error.strerror}.") from error
+            raise WorkerGone(f"The connection to the worker failed: {error.strerror}.") from error
         if not count:
-            raise WorkerDied("It hung up.")
+            raise WorkerGone("The worker closed the connection.")
         filled += count
     return filled
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def _parse_header(text: bytes) -> dict[str, Any]:
     try:
         header = _DECODER.decode(text.decode())
     except (ValueError, RecursionError) as error:
-        raise WorkerDied("Its header is no JSON.") from error
+        raise WorkerDied("The header is not JSON.") from error
     if not isinstance(header, dict):
-        raise WorkerDied("Its header is no object.")
+        raise WorkerDied("The header is not a JSON object.")
     return header

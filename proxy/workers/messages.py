@@ -1,16 +1,16 @@
-"""What the pool asks and what a worker answers: the headers of messages (`proxy.workers.framing`).
+"""Headers of the messages that the pool and a worker exchange (`proxy.workers.framing`).
 
-    ours    {"probe": page}         with the original's descriptor
-            {"trim": question}      with the original's descriptor
-            {"render": plan}        with the original's descriptor, and the watermark's where there is one
-    theirs  {"hello": {…}}          once, when the worker has closed itself
-            {"facts": {…}}
-            {"box": {…}}
-            {"picture": {…}}        and the body
-            {"refused": code, "detail": sentence}
+    request  {"probe": page}         with the original's descriptor
+             {"trim": question}      with the original's descriptor
+             {"render": plan}        with the original's descriptor, and the watermark's if there is one
+    answer   {"hello": {…}}          once, when the worker has locked itself down
+             {"facts": {…}}
+             {"box": {…}}
+             {"picture": {…}}        followed by the body
+             {"refused": code, "detail": sentence}
 
-What a worker says may be an attacker's words: every value has to be of the one type, in the range and, for a picture,
-of the kind and size that were asked for. Whatever else it says is `WorkerDied`.
+An answer may have been written by an attacker. Every value must have the exact type, lie in its range and, for a
+picture, match the format and size of the request. Anything else raises WorkerDied.
 """
 
 import math
@@ -30,111 +30,125 @@ from proxy.workers.sandbox import SandboxFeatures
 _BODY_SLACK_BYTES = 131_072
 """What a container, a profile and kept metadata may add to the pixels."""
 _PIXEL_BYTES = 8
-"""The largest pixel any of our formats holds: PNG with four channels of 16 bits."""
+"""The largest pixel of all output formats: PNG with four channels of 16 bits."""
 _DETAIL_LENGTH = 200
-_LARGEST_NUMBER = 2**31 - 1
-_LONGEST_S = 3_600.0
+_MAX_NUMBER = 2**31 - 1
+_MAX_RENDER_S = 3_600.0
 _REFUSALS: dict[str, type[DarkroomError]] = {
-    kind.code: kind for kind in (UnsupportedFormat, CorruptImage, LimitExceeded)
+    error.code: error for error in (UnsupportedFormat, CorruptImage, LimitExceeded)
 }
-"""All that a worker may refuse with."""
+"""The errors that a worker may answer with."""
+_LIBVIPS_VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){2}")
+_EXTRAS_FINGERPRINT = re.compile(r"([0-9a-f]{8})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a worker is."""
+    """Versions and sandbox of a worker."""
 
     libvips: str
+    """For example "8.18.7"."""
+    extras: str
+    """Fingerprint of the versions of the enabled extra libraries, 8 hex digits; empty if none is enabled."""
     sandbox_features: SandboxFeatures
 
 
-# --- what we ask
+# --- requests
 
 
-def ask_probe(page: int) -> bytes:
-    """Give the request for the header's facts, of one page, counted from 0."""
+def probe_request(page: int) -> bytes:
+    """Return the request for the facts in the header, of one page, counted from 0."""
     return pack({"probe": page})
 
 
-def ask_trim(trim: Trim) -> bytes:
-    """Give the request to find what a border leaves."""
+def trim_request(trim: Trim) -> bytes:
+    """Return the request for the part of the picture that is inside its border."""
     return pack({"trim": trim})
 
 
-def ask_render(plan: Plan) -> bytes:
-    """Give the request to render `plan`."""
+def render_request(plan: Plan) -> bytes:
+    """Return the request to render `plan`."""
     return pack({"render": plan})
 
 
-def most_bytes(plan: Plan) -> int:
-    """Bound a derivative's body: no encoder of ours makes more of pixels than they are."""
-    return plan.size.pixels * plan.frames * _PIXEL_BYTES + _BODY_SLACK_BYTES
+def max_body_bytes(plan: Plan, derivative_bytes: int) -> int:
+    """Return the largest body that is accepted: an encoder makes no more of the pixels than they occupy."""
+    return min(plan.size.pixels * plan.frames * _PIXEL_BYTES + _BODY_SLACK_BYTES, derivative_bytes)
 
 
-# --- what a worker says
+# --- answers, as a worker writes them
 
 
-def hello(libvips: str, sandbox_features: SandboxFeatures) -> dict[str, Any]:
-    """Give the header of a worker's first words; no Landlock is ABI 0."""
-    return {
-        "hello": {"libvips": libvips, "landlock": sandbox_features.landlock or 0, "seccomp": sandbox_features.seccomp}
-    }
+def hello(libvips: str, extras: str, sandbox_features: SandboxFeatures) -> dict[str, Any]:
+    """Return the header of a worker's first message; a missing Landlock is ABI 0."""
+    versions = {"libvips": libvips, "extras": extras}
+    return {"hello": versions | {"landlock": sandbox_features.landlock or 0, "seccomp": sandbox_features.seccomp}}
 
 
-def refusal(refused: DarkroomError) -> dict[str, Any]:
-    """Give the header that tells a refusal, its sentence cut to printable characters."""
-    detail = "".join(one if one.isprintable() else " " for one in refused.detail)
-    return {"refused": refused.code, "detail": detail[:_DETAIL_LENGTH]}
+def refusal(error: DarkroomError) -> dict[str, Any]:
+    """Return the header of a refusal; its detail is made printable and cut."""
+    detail = "".join(letter if letter.isprintable() else " " for letter in error.detail)
+    return {"refused": error.code, "detail": detail[:_DETAIL_LENGTH]}
 
 
-# --- how we read it
+# --- answers, as the pool reads them
 
 
 def read_hello(message: Message) -> Hello:
-    """Read a worker's first words, said before it saw any stranger's byte."""
-    told = _only(message, "hello", {"libvips": str, "landlock": int, "seccomp": bool})
-    return Hello(told["libvips"], SandboxFeatures(told["landlock"] or None, told["seccomp"]))
+    """Read a worker's first message, which it sends before it receives any foreign byte."""
+    fields = _read_fields(message, "hello", {"libvips": str, "extras": str, "landlock": int, "seccomp": bool})
+    if not _LIBVIPS_VERSION.fullmatch(fields["libvips"]) or not _EXTRAS_FINGERPRINT.fullmatch(fields["extras"]):
+        raise WorkerDied("The versions in the hello are malformed.")
+    return Hello(fields["libvips"], fields["extras"], SandboxFeatures(fields["landlock"] or None, fields["seccomp"]))
+
+
+def is_refusal(message: Message) -> bool:
+    """Return whether the worker refuses the request."""
+    return "refused" in message.header
 
 
 def read_facts(message: Message) -> Facts:
-    """Read the answer to a probe, or raise what it refuses with."""
-    _raise_refused(message)
-    told = _only(message, "facts", _FACTS)
-    _in_range(told)
+    """Read the answer to a probe. Raise the error that the worker refuses with."""
+    _raise_refusal(message)
+    fields = _read_fields(message, "facts", _FACTS)
+    _check_ranges(fields)
     try:
-        return Facts.from_dict(told)
+        return Facts.from_dict(fields)
     except ValueError as error:
-        raise WorkerDied(f"It tells {error}.") from error
+        raise WorkerDied(f"The facts are invalid: {error}.") from error
 
 
 def read_box(message: Message, trim: Trim) -> Box:
-    """Read the answer to a trim, or raise what it refuses with; it lies within what was looked at."""
-    _raise_refused(message)
-    box = Box(**_only(message, "box", {"left": int, "top": int, "width": int, "height": int}))
-    within = 0 <= box.left < box.left + box.width <= trim.crop.width
-    if not (within and 0 <= box.top < box.top + box.height <= trim.crop.height):
-        raise WorkerDied("It trims to where there is no picture.")
+    """Read the answer to a trim; the box lies within `trim.crop`. Raise the error that the worker refuses with."""
+    _raise_refusal(message)
+    box = Box(**_read_fields(message, "box", {"left": int, "top": int, "width": int, "height": int}))
+    within_width = 0 <= box.left < box.left + box.width <= trim.crop.width
+    if not (within_width and 0 <= box.top < box.top + box.height <= trim.crop.height):
+        raise WorkerDied("The trimmed box lies outside of the picture.")
     return box
 
 
 def read_picture(message: Message, plan: Plan) -> tuple[Derivative, float]:
-    """Read the answer to a render and the seconds it took, or raise what it refuses with."""
-    _raise_refused(message)
-    told = _only(message, "picture", {"format": str, "width": int, "height": int, "render_s": float})
-    asked = (plan.encoding.format.name, plan.size.width, plan.size.height)
-    if (told["format"], told["width"], told["height"]) != asked:
-        raise WorkerDied("Its picture is not the one that was asked for.")
-    if not _is_of(message.body, plan.encoding.format):
-        raise WorkerDied("Its picture is of another format than it says.")
-    if not (math.isfinite(told["render_s"]) and 0 <= told["render_s"] < _LONGEST_S):
-        raise WorkerDied("Its clock is wrong.")
-    return Derivative(message.body, plan.encoding.format, plan.size.width, plan.size.height), told["render_s"]
+    """Read the answer to a render: the derivative and the render time in seconds.
+
+    Raise the error that the worker refuses with.
+    """
+    _raise_refusal(message)
+    fields = _read_fields(message, "picture", {"format": str, "width": int, "height": int, "render_s": float})
+    planned = (plan.encoding.format.name, plan.size.width, plan.size.height)
+    if (fields["format"], fields["width"], fields["height"]) != planned:
+        raise WorkerDied("The picture does not have the requested format and size.")
+    if not _matches_format(message.body, plan.encoding.format):
+        raise WorkerDied("The body does not have the announced format.")
+    if not (math.isfinite(fields["render_s"]) and 0 <= fields["render_s"] < _MAX_RENDER_S):
+        raise WorkerDied("The render time is out of range.")
+    return Derivative(message.body, plan.encoding.format, plan.size.width, plan.size.height), fields["render_s"]
 
 
-def _is_of(body: bytes, asked: Format) -> bool:
-    if asked in _PLACEHOLDERS:
-        return bool(_PLACEHOLDERS[asked].fullmatch(body))
-    return sniff(body[:SNIFF_BYTES]) == asked
+def _matches_format(body: bytes, format_: Format) -> bool:
+    if format_ in _PLACEHOLDERS:
+        return bool(_PLACEHOLDERS[format_].fullmatch(body))
+    return sniff(body[:SNIFF_BYTES]) == format_
 
 
 _PLACEHOLDERS = {
@@ -155,31 +169,31 @@ _FACTS: dict[str, type] = {
 }
 
 
-def _only(message: Message, key: str, types: dict[str, type]) -> dict[str, Any]:
-    """Give what stands under the header's one key; it has exactly these keys, each of exactly this type."""
-    told = message.header.get(key)
-    if set(message.header) != {key} or not isinstance(told, dict) or set(told) != set(types):
-        raise WorkerDied(f"It does not answer with {key}.")
-    if any(type(told[name]) is not kind for name, kind in types.items()):
-        raise WorkerDied(f"Its {key} have a value of another type.")
-    return told
+def _read_fields(message: Message, key: str, types: dict[str, type]) -> dict[str, Any]:
+    """Return the object under the header's only key; it must have exactly these fields, each of exactly this type."""
+    fields = message.header.get(key)
+    if set(message.header) != {key} or not isinstance(fields, dict) or set(fields) != set(types):
+        raise WorkerDied(f"The worker does not answer with {key}.")
+    if any(type(fields[name]) is not type_ for name, type_ in types.items()):
+        raise WorkerDied(f"A field of {key} has the wrong type.")
+    return fields
 
 
-def _in_range(told: dict[str, Any]) -> None:
-    if told["format"] not in FORMATS:
-        raise WorkerDied("It knows a format that we don't.")
-    if any(type(value) is int and value > _LARGEST_NUMBER for value in told.values()):
-        raise WorkerDied("It tells a number that no header can hold.")
+def _check_ranges(fields: dict[str, Any]) -> None:
+    if fields["format"] not in FORMATS:
+        raise WorkerDied("The format is unknown.")
+    if any(type(value) is int and value > _MAX_NUMBER for value in fields.values()):
+        raise WorkerDied("A number is larger than any header can hold.")
 
 
-def _raise_refused(message: Message) -> None:
-    if "refused" not in message.header:
+def _raise_refusal(message: Message) -> None:
+    if not is_refusal(message):
         return
     code, detail = message.header["refused"], message.header.get("detail")
     if set(message.header) != {"refused", "detail"} or message.body:
-        raise WorkerDied("It refuses in other words than ours.")
+        raise WorkerDied("The refusal is malformed.")
     if not isinstance(code, str) or code not in _REFUSALS:
-        raise WorkerDied("It refuses for a reason that is not its to give.")
+        raise WorkerDied("The code of the refusal is not allowed.")
     if not isinstance(detail, str) or len(detail) > _DETAIL_LENGTH or not detail.isprintable():
-        raise WorkerDied("Its refusal is no sentence.")
+        raise WorkerDied("The detail of the refusal is too long or not printable.")
     raise _REFUSALS[code](detail)

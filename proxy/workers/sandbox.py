@@ -1,23 +1,22 @@
-"""The sandbox: a process gives up, for good, all it does not need to turn bytes into bytes.
+"""The sandbox: a process permanently gives up everything that it does not need to turn bytes into bytes.
 
-Decoders of pictures are where remote code runs (libwebp, libheif), so whoever decodes is taken to be the
-attacker's. Four layers, each enough to stop most of what the others would:
+Image decoders are where remote code execution happens (libwebp, libheif), so a process that decodes is assumed to be
+controlled by the attacker. There are four layers, and each stops most of what the others would stop:
 
-* *rlimits* bound address space, CPU, descriptors and files (setrlimit(2));
-* *no_new_privs, no capabilities, not dumpable* (prctl(2), capabilities(7)): nothing to gain, nobody to
-  attach, also as root;
-* *Landlock* (landlock(7)): every right the kernel knows is handled and none granted but to read the files
-  that are named (fonts), so no file system, no TCP, no signals or abstract sockets beyond itself;
-* *seccomp* (seccomp(2)): a list of the calls that computing on open descriptors needs. All others fail with
-  EPERM, those that future kernels will add as well. The list of what is needed is shorter and ages better
-  than one of what is dangerous. Opening a file to read it is in it only where Landlock judges which.
+* *rlimits* limit address space, CPU time, descriptors and files (setrlimit(2));
+* *no_new_privs, no capabilities, not dumpable* (prctl(2), capabilities(7)): there is no privilege to gain, and no other
+  process can attach, also if the worker runs as root;
+* *Landlock* (landlock(7)): every right that the kernel knows is handled, and only reading the named files (fonts) is
+  granted. There is no file system, no TCP, and no signal or abstract socket beyond the process itself;
+* *seccomp* (seccomp(2)): an allow list of the system calls that computing on open descriptors needs. All others fail
+  with EPERM, including those that future kernels will add. Opening a file for reading is allowed only if Landlock
+  decides which file.
 
-Pure ctypes: this is what Darkroom exists for, and every binding drags in a libseccomp of the system, which
-a wheel cannot bring.
+The module uses ctypes only: bindings need the system's libseccomp, which a wheel cannot contain.
 
-Landlock, capabilities and niceness belong to a thread, so `lock_down` wants to be called while there is only
-one: after libvips is loaded, before its first picture starts a thread. Measured: libvips opens no file
-after that; closing takes about a millisecond.
+Landlock, capabilities and niceness belong to a thread, so `lock_down` must be called while there is only one: after
+libvips is loaded, and before the first picture starts a thread. Measured: libvips opens no file after that, and
+`lock_down` takes about a millisecond.
 """
 
 import ctypes
@@ -41,51 +40,53 @@ _LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445
 _LANDLOCK_VERSION = 1
 _PATH_BENEATH, _READ_FILE = 1, 1 << 2
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
-"""By ABI: how many file rights there are, each one bit."""
+"""Number of file rights by ABI; each right is one bit."""
 _TCP_ABI, _TCP_RIGHTS = 4, 0b11
 _SCOPE_ABI, _SCOPES = 6, 0b11
 
 _SECCOMP_SET_FILTER, _SECCOMP_ACTION_AVAILABLE = 1, 2
 _SECCOMP_TSYNC = 1
 _DESCRIPTORS = 32
-"""Three standard ones, the socket, an original and libvips' copies of it."""
+"""Three standard descriptors, the socket, an original and libvips' copies of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ceilings:
-    """What one process may use in its life."""
+class ResourceLimits:
+    """What one worker process may use."""
 
     memory_bytes: int
     """Address space (RLIMIT_AS)."""
     cpu_s: int
-    """Of all threads together (RLIMIT_CPU)."""
+    """CPU time of all threads together (RLIMIT_CPU)."""
+    derivative_bytes: int
+    """Largest derivative that it may send."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxFeatures:
-    """Which layers of the sandbox are active, or would be."""
+    """Which layers of the sandbox are active, or available."""
 
     landlock: int | None
-    """The kernel's Landlock ABI, 1 and up; None is no wall."""
+    """The kernel's Landlock ABI, from 1; None if Landlock is missing."""
     seccomp: bool
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Name the layers that are not active."""
-        named = (("Landlock", self.landlock), ("seccomp", self.seccomp))
-        return tuple(name for name, stands in named if not stands)
+        """Names of the layers that are missing."""
+        layers = (("Landlock", self.landlock), ("seccomp", self.seccomp))
+        return tuple(name for name, active in layers if not active)
 
 
 def available() -> SandboxFeatures:
-    """Tell what this kernel offers, closing nothing."""
+    """Return what this kernel offers, without restricting anything."""
     table = seccomp.TABLES.get(platform.machine())
     return SandboxFeatures(landlock=_landlock_abi(), seccomp=table is not None and _offers_seccomp(table))
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """Die with the parent: SIGKILL when the thread that started us ends; SystemExit when it already has.
+    """Receive SIGKILL when the parent's thread that started this process ends. Raise SystemExit if it has ended.
 
-    The order matters: a parent that dies before the prctl sends no signal, but is no longer our parent
+    The order matters: a parent that ends before the prctl sends no signal, but is no longer the parent
     (PR_SET_PDEATHSIG(2const)).
     """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -93,14 +94,14 @@ def die_with_parent(parent_pid: int) -> None:
         raise SystemExit("The parent process is gone.")
 
 
-def lock_down(ceilings: Ceilings, readable: Iterable[Path] = ()) -> SandboxFeatures:
-    """Close the calling process for good and tell which layers are active.
+def lock_down(limits: ResourceLimits, readable: Iterable[Path] = ()) -> SandboxFeatures:
+    """Restrict the calling process permanently. Return which layers are active.
 
-    The files in `readable` can still be opened for reading, where there is Landlock to keep it at these. OSError when
-    the kernel refuses what it offers, or one of them is not there.
+    The files in `readable` can still be opened for reading if Landlock is available. Raise OSError if the kernel
+    refuses what it offers, or if one of the files does not exist.
     """
     _drop_privileges()
-    _limit(ceilings)
+    _set_rlimits(limits)
     offered = available()
     files = list(readable) if offered.landlock is not None else []
     if offered.landlock is not None:
@@ -119,19 +120,19 @@ def _drop_privileges() -> None:
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
-def _limit(ceilings: Ceilings) -> None:
-    # No RLIMIT_NPROC: it counts all processes of a user, the server's too. seccomp lets nobody fork, and
-    # RLIMIT_AS bounds the threads.
-    for what, most in (
-        (resource.RLIMIT_AS, ceilings.memory_bytes),
-        (resource.RLIMIT_CPU, ceilings.cpu_s),
+def _set_rlimits(limits: ResourceLimits) -> None:
+    # No RLIMIT_NPROC: it counts all processes of a user, including the server. seccomp forbids fork, and RLIMIT_AS
+    # limits the threads.
+    for kind, wanted in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_CPU, limits.cpu_s),
         (resource.RLIMIT_NOFILE, _DESCRIPTORS),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
-        _, hard = resource.getrlimit(what)
-        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (least, least))
+        _, hard = resource.getrlimit(kind)
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(kind, (value, value))
 
 
 def _landlock_abi() -> int | None:
@@ -147,8 +148,8 @@ class _Beneath(ctypes.Structure):
 
 
 def _restrict_files(abi: int, readable: list[Path]) -> None:
-    """Handle every right, grant few files. An older kernel takes our longer structure if the rest is zero."""
-    rights = _FILE_RIGHTS[max(known for known in _FILE_RIGHTS if known <= abi)]
+    """Handle every right, and grant reading of `readable`. Older kernels accept the structure if its rest is zero."""
+    rights = _FILE_RIGHTS[max(version for version in _FILE_RIGHTS if version <= abi)]
     tcp = _TCP_RIGHTS if abi >= _TCP_ABI else 0
     scopes = _SCOPES if abi >= _SCOPE_ABI else 0
     handled = (ctypes.c_uint64 * 3)((1 << rights) - 1, tcp, scopes)
@@ -186,7 +187,7 @@ class _Program(ctypes.Structure):
 
 
 def _restrict_syscalls(table: seccomp.Table, *, opens: bool) -> None:
-    """Install the filter in every thread, or in none."""
+    """Install the filter in all threads, or fail and install it in none."""
     code = seccomp.assemble(table, os.getpid(), opens=opens)
     program = _Program(len(code) // seccomp.INSTRUCTION_BYTES, code)
     if _syscall(table.seccomp, _SECCOMP_SET_FILTER, _SECCOMP_TSYNC, ctypes.byref(program)):
@@ -199,8 +200,8 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _syscall(number: int, *arguments: object) -> int:
-    wide = (ctypes.c_long(one) if isinstance(one, int) else one for one in arguments)
-    return int(_LIBC.syscall(ctypes.c_long(number), *wide))
+    converted = (ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments)
+    return int(_LIBC.syscall(ctypes.c_long(number), *converted))
 
 
 def _error(call: str) -> OSError:

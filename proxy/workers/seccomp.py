@@ -1,12 +1,12 @@
-"""The seccomp filter: the system calls that a closed worker may make, and their assembly into classic BPF.
+"""The seccomp filter: the system calls that a locked-down worker may make, assembled into classic BPF.
 
-The kernel runs the program on each call, over `struct seccomp_data` (seccomp(2)): the call's number, the
-architecture it was made for, six arguments of 64 bits. First the architecture (a foreign one renumbers
-everything: the process is killed), then the table. x32 calls carry bit 30 in their number, so none of them
-is in the table. Pointers cannot be followed, which is why calls are granted that take descriptors, and not
-those that take names; but for two. `newfstatat` is what the C library's `fstat` is: a worker can learn that a file is
-there, how large and how old it is, and not what is in it. And files can be opened to be read, where Landlock judges
-which.
+The kernel runs the program for each call, over `struct seccomp_data` (seccomp(2)): the call's number, its architecture,
+and six arguments of 64 bits. The program checks the architecture first (another one numbers the calls differently, so
+the process is killed), then the table. x32 calls have bit 30 set in their number, so none of them is in the table.
+
+A filter cannot follow pointers. Therefore calls that take descriptors are allowed, and calls that take names are not,
+with two exceptions. The C library implements `fstat` as `newfstatat`, so a worker can find out that a file exists, its
+size and its age, but not its contents. And files can be opened for reading if Landlock decides which.
 """
 
 import errno
@@ -21,9 +21,9 @@ KILL = 0x80000000
 ERRNO = 0x00050000
 DENY = ERRNO | errno.EPERM
 ABSENT = ERRNO | errno.ENOSYS
-"""As if the kernel were older: the C library then goes the older way."""
-DONE = ERRNO
-"""Nothing is done, and success is told."""
+"""Pretends an older kernel: the C library then uses the older call."""
+SUCCEED = ERRNO
+"""Does nothing and reports success."""
 
 _LOAD, _AND, _JUMP_EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
@@ -33,14 +33,14 @@ _PROT_EXEC = 4
 _AT_EMPTY_PATH = 0x1000
 _PR_SET_NAME = 15
 _F_DUPFD_CLOEXEC = 1030
-_NOT_JUST_READING = 0xFFFFFFFF & ~(os.O_CLOEXEC | 0o100000)
-"""All flags of open(2) but close-on-exec and O_LARGEFILE: no writing, none of O_PATH, which Landlock passes."""
+_FORBIDDEN_OPEN_FLAGS = 0xFFFFFFFF & ~(os.O_CLOEXEC | 0o100000)
+"""All flags of open(2) except close-on-exec and O_LARGEFILE: no writing, and no O_PATH, which Landlock ignores."""
 _WHOLE = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Half an argument (0 is the low one), masked, must be `value`; integers live in the low half alone."""
+    """Half of an argument (0 is the low half), masked, must equal `value`. Integers occupy the low half only."""
 
     index: int
     mask: int
@@ -50,7 +50,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One architecture: its audit number (linux/audit.h), its column of `_CALLS`, its seccomp call."""
+    """One architecture: its audit number (linux/audit.h), its column in `_CALLS`, the number of its seccomp call."""
 
     audit: int
     column: int
@@ -60,7 +60,7 @@ class Table:
 TABLES = {"x86_64": Table(0xC000003E, 0, 317), "aarch64": Table(0xC00000B7, 1, 277)}
 
 _CALLS: dict[str, tuple[int | None, int | None]] = {
-    # the socket, the original
+    # socket and original
     "read": (0, 63),
     "readv": (19, 65),
     "pread64": (17, 67),
@@ -100,14 +100,14 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "sysinfo": (99, 179),
     "exit": (60, 93),
     "exit_group": (231, 94),
-    # signals, to itself
+    # signals to itself
     "rt_sigaction": (13, 134),
     "rt_sigprocmask": (14, 135),
     "rt_sigreturn": (15, 139),
     "sigaltstack": (131, 132),
     "tgkill": (234, 131),
     "restart_syscall": (219, 128),
-    # time, chance
+    # time and randomness
     "gettimeofday": (96, 169),
     "clock_gettime": (228, 113),
     "clock_getres": (229, 114),
@@ -115,18 +115,18 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "nanosleep": (35, 101),
     "getrandom": (318, 278),
 }
-"""Numbers on x86_64 and aarch64 (asm/unistd_64.h, asm-generic/unistd.h); None where there is no such call."""
+"""Numbers on x86_64 and aarch64 (asm/unistd_64.h, asm-generic/unistd.h); None if the call does not exist."""
 
 _OPENAT, _ACCESS = (257, 56), (21, 48)
-"""Cairo asks whether it may read a font before it opens it: opening tells, so whoever asks hears yes."""
+"""Cairo calls access(2) before it opens a font. The answer is always yes; opening the font then decides."""
 _CLONE3 = 435
-"""Its flags lie behind a pointer: the C library is told to use clone."""
+"""Its flags are behind a pointer: it is reported as absent, so that the C library uses clone."""
 
 
 def assemble(table: Table, pid: int, *, opens: bool = False) -> bytes:
-    """Give the filter for the process `pid` as an array of `struct sock_filter` (linux/filter.h).
+    """Return the filter for the process `pid` as an array of `struct sock_filter` (linux/filter.h).
 
-    With `opens`, files can be opened for reading: Landlock has to say which.
+    With `opens`, files can be opened for reading; Landlock must restrict which.
     """
     checks = _checks(pid)
     granted = _CALLS | ({"openat": _OPENAT} if opens else {})
@@ -137,7 +137,7 @@ def assemble(table: Table, pid: int, *, opens: bool = False) -> bytes:
         _instruction(_RETURN, KILL),
         _instruction(_LOAD, _NUMBER_AT),
         *_when(_CLONE3, [_instruction(_RETURN, ABSENT)]),
-        *_when(access, [_instruction(_RETURN, DONE if opens else DENY)]),
+        *_when(access, [_instruction(_RETURN, SUCCEED if opens else DENY)]),
     ]
     for name, numbers in granted.items():
         number = numbers[table.column]
@@ -151,7 +151,7 @@ def _when(number: int, then: list[bytes]) -> list[bytes]:
 
 
 def _grant(checks: tuple[Check, ...]) -> list[bytes]:
-    """Allow when all checks hold, deny otherwise; either way the program ends here."""
+    """Allow the call if all checks hold, otherwise deny it; the program ends here in both cases."""
     code: list[bytes] = []
     for check in checks:
         code += [
@@ -168,14 +168,14 @@ def _instruction(code: int, operand: int, *, over_if_true: int = 0, over_if_fals
 
 
 def _checks(pid: int) -> dict[str, tuple[Check, ...]]:
-    """Name the calls that are granted with some arguments alone."""
+    """Return the calls that are allowed with certain arguments only."""
     never_executable = (Check(2, _PROT_EXEC, 0),)
     return {
         "clone": (Check(0, _CLONE_THREAD, _CLONE_THREAD),),
         "fcntl": (Check(1, _WHOLE, _F_DUPFD_CLOEXEC),),
         "mmap": never_executable,
         "mprotect": never_executable,
-        "openat": (Check(2, _NOT_JUST_READING, 0),),
+        "openat": (Check(2, _FORBIDDEN_OPEN_FLAGS, 0),),
         "newfstatat": (Check(3, _AT_EMPTY_PATH, _AT_EMPTY_PATH),),
         "prctl": (Check(0, _WHOLE, _PR_SET_NAME),),
         "prlimit64": (Check(0, _WHOLE, 0), Check(2, _WHOLE, 0), Check(2, _WHOLE, 0, half=1)),

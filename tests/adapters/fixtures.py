@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def file_originals(tmp_path: Path) -> Iterator[FileOriginals]:
-    """Give originals in a folder."""
+    """Provide originals in a folder."""
     originals = FileOriginals(tmp_path, LIMIT_BYTES)
     yield originals
     originals.close()
@@ -28,19 +28,19 @@ def file_originals(tmp_path: Path) -> Iterator[FileOriginals]:
 
 @pytest.fixture
 def s3_originals(s3_client: "S3Client", s3: S3) -> S3Originals:
-    """Give originals in a bucket."""
+    """Provide originals in a bucket."""
     return S3Originals(s3_client, s3.bucket, "darkroom", LIMIT_BYTES)
 
 
 @pytest.fixture
 def memory_derivatives() -> MemoryDerivatives:
-    """Give derivatives in memory."""
+    """Provide derivatives in memory."""
     return MemoryDerivatives(64 * LIMIT_BYTES)
 
 
 @pytest.fixture
 def file_derivatives(tmp_path: Path) -> Iterator[FileDerivatives]:
-    """Give derivatives in a folder."""
+    """Provide derivatives in a folder."""
     derivatives = FileDerivatives(tmp_path, LIMIT_BYTES)
     yield derivatives
     derivatives.close()
@@ -48,7 +48,7 @@ def file_derivatives(tmp_path: Path) -> Iterator[FileDerivatives]:
 
 @pytest.fixture
 async def redis_derivatives(redis_url: str) -> AsyncIterator[RedisDerivatives]:
-    """Give derivatives in Redis."""
+    """Provide derivatives in Redis."""
     derivatives = RedisDerivatives(redis_url, LIMIT_BYTES, ttl_s=60)
     yield derivatives
     await derivatives.close()
@@ -56,7 +56,7 @@ async def redis_derivatives(redis_url: str) -> AsyncIterator[RedisDerivatives]:
 
 @pytest.fixture
 def s3_derivatives(s3_client: "S3Client", s3: S3) -> S3Derivatives:
-    """Give derivatives in a bucket."""
+    """Provide derivatives in a bucket."""
     return S3Derivatives(s3_client, s3.bucket, "darkroom", LIMIT_BYTES)
 
 
@@ -64,7 +64,7 @@ def s3_derivatives(s3_client: "S3Client", s3: S3) -> S3Derivatives:
 async def tiers_derivatives(
     memory_derivatives: MemoryDerivatives, redis_derivatives: RedisDerivatives, s3_derivatives: S3Derivatives
 ) -> AsyncIterator[TieredCache]:
-    """Give derivatives in memory, Redis and a bucket."""
+    """Provide derivatives in memory, Redis and a bucket."""
     tiers = TieredCache([memory_derivatives, redis_derivatives, s3_derivatives])
     yield tiers
     await tiers.close()

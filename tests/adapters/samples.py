@@ -19,12 +19,12 @@ LARGE = b"\xff\xd8\xff\xe0" + random.Random(1).randbytes(3 * 2**20)
 
 
 def named(content: bytes) -> Digest:
-    """Give an original's name."""
+    """Return an original's name."""
     return digest_name(sha256(content).hexdigest())
 
 
 def opened(content: bytes) -> OpenOriginal:
-    """Give an original as a caller holds it."""
+    """Return an original as a caller holds it."""
     fd = os.memfd_create("sample", os.MFD_CLOEXEC)
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)
@@ -37,9 +37,12 @@ def content_of(original: OpenOriginal) -> bytes:
         return file.read()
 
 
-def key(name: str, tenant: TenantName = ACME) -> DerivativeKey:
-    """Give a derivative's key, its last part made from `name`."""
-    return derivative_key(f"5-8.18.7/{tenant}/0/{named(SMALL)[:2]}/{named(SMALL)}/{sha256(name.encode()).hexdigest()}")
+def key(
+    name: str, tenant: TenantName = ACME, *, original: bytes = SMALL, version: str = "5-8.18.7", epoch: int = 0
+) -> DerivativeKey:
+    """Return a derivative's key, its last part made from `name`."""
+    digest = named(original)
+    return derivative_key(f"{version}/{tenant}/{epoch}/{digest[:2]}/{digest}/{sha256(name.encode()).hexdigest()}")
 
 
 PICTURE = Derivative(b"RIFF\0\0\0\0WEBP pixels", WEBP, 320, 180)

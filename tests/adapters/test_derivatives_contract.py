@@ -1,19 +1,24 @@
-"""What the port `Derivatives` promises, of every adapter and of adapters stacked."""
+"""What the ports `Derivatives` and `DerivativeStore` promise, for every adapter and for a tiered cache."""
 
 import asyncio
+import contextlib
 
 import pytest
 
+from proxy.core.identifiers import TenantName, tenant_name
 from proxy.core.media.derivative import Derivative
-from proxy.ports import Derivatives
+from proxy.ports import Derivatives, DerivativeStore
 from tests.adapters.samples import (
     ACME,
+    LARGE,
     LARGE_PICTURE,
     LIMIT_BYTES,
     OTHER,
     OTHER_PICTURE,
     PICTURE,
+    SMALL,
     key,
+    named,
 )
 
 
@@ -83,6 +88,71 @@ async def test_a_purge_forgets_one_tenant_s_and_no_other_s(derivatives: Derivati
     assert await derivatives.purge(ACME) == 0
     await derivatives.put(key("one"), OTHER_PICTURE)
     assert await derivatives.get(key("one")) == OTHER_PICTURE
+
+
+async def test_a_purge_of_an_original_deletes_its_derivatives_of_every_version_and_epoch_and_no_others(
+    derivatives: Derivatives,
+) -> None:
+    purged = [key("one"), key("two"), key("one", epoch=3), key("one", version="6-8.18.7")]
+    others = [key("one", original=LARGE), key("one", OTHER)]
+    for name in (*purged, *others):
+        await derivatives.put(name, PICTURE)
+    assert await derivatives.purge(ACME, named(SMALL)) == 4
+    assert [await derivatives.get(name) for name in purged] == [None] * 4
+    assert [await derivatives.get(name) for name in others] == [PICTURE] * 2
+    assert await derivatives.purge(ACME, named(SMALL)) == 0
+
+
+async def test_a_tenant_whose_name_is_a_part_of_another_s_keys_purges_its_own_alone(derivatives: Derivatives) -> None:
+    shard, epoch = tenant_name(named(SMALL)[:2]), tenant_name("0")
+    for tenant in (ACME, shard, epoch):
+        await derivatives.put(key("one", tenant), PICTURE)
+    assert await derivatives.purge(shard) == 1
+    assert await derivatives.purge(epoch) == 1
+    assert await derivatives.get(key("one")) == PICTURE
+
+
+@pytest.mark.parametrize("tenant", ["", "*", "..", "acme/0", "a*"])
+async def test_what_is_no_tenant_purges_nothing(derivatives: Derivatives, tenant: str) -> None:
+    await derivatives.put(key("one"), PICTURE)
+    with contextlib.suppress(ValueError):
+        assert await derivatives.purge(TenantName(tenant)) == 0
+    assert await derivatives.get(key("one")) == PICTURE
+
+
+@pytest.fixture(params=["file_derivatives", "s3_derivatives"])
+def store(request: pytest.FixtureRequest) -> DerivativeStore:
+    adapter: DerivativeStore = request.getfixturevalue(request.param)
+    return adapter
+
+
+async def test_folders_are_listed_by_level(store: DerivativeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.adapters.s3.bucket.BATCH", 2)
+    assert await store.list_folders() == []
+    for tenant in (ACME, OTHER, tenant_name("acme-2"), tenant_name("acme0")):
+        for name in (key("one", tenant), key("two", tenant), key("one", tenant, epoch=10), key("one", tenant, epoch=9)):
+            await store.put(name, PICTURE)
+    await store.put(key("one", version="6-8.18.7"), PICTURE)
+    assert await store.list_folders() == ["5-8.18.7", "6-8.18.7"]
+    assert sorted(await store.list_folders("5-8.18.7")) == ["acme", "acme-2", "acme0", "other"]
+    assert sorted(await store.list_folders("5-8.18.7/acme")) == ["0", "10", "9"]
+    assert await store.list_folders("7-8.18.7") == []
+
+
+async def test_a_folder_is_deleted_and_its_neighbours_stay(store: DerivativeStore) -> None:
+    within = [key("one"), key("two"), key("one", original=LARGE)]
+    beside = [key("one", epoch=1), key("one", OTHER), key("one", version="6-8.18.7")]
+    for name in (*within, *beside):
+        await store.put(name, PICTURE)
+    counted = await store.delete_folder("5-8.18.7/acme/0", dry_run=True)
+    assert counted.count == 3
+    assert counted.size_bytes >= 3 * len(PICTURE.body)
+    assert [await store.get(name) for name in within] == [PICTURE] * 3
+    assert await store.delete_folder("5-8.18.7/acme/0") == counted
+    assert [await store.get(name) for name in within] == [None] * 3
+    assert [await store.get(name) for name in beside] == [PICTURE] * 3
+    assert await store.list_folders("5-8.18.7/acme") == ["1"]
+    assert (await store.delete_folder("5-8.18.7/acme/0")).count == 0
 
 
 async def test_a_backend_that_is_there_answers_a_ping(derivatives: Derivatives) -> None:

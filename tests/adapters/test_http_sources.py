@@ -1,4 +1,4 @@
-"""Sources over HTTP: the protocol, and all the ways in which a source may try to lead elsewhere."""
+"""Sources over HTTP: the protocol, and the ways in which a source may try to redirect the server elsewhere."""
 
 import asyncio
 import socket
@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from proxy.adapters import name_resolver
 from proxy.adapters.http import HttpSources, open_http
 from proxy.core.errors import LimitExceeded, SourceFailed, SourceNotAllowed, SourceNotFound, SourceTimeout
 from proxy.core.url.public_addresses import is_public
@@ -27,10 +28,10 @@ NEVER = Validators()
 
 
 class Names(AbstractResolver):
-    """A name server that gives each name its addresses, and the next ones with each question."""
+    """A name server that returns the next addresses of a name with each question."""
 
     def __init__(self, **answers: list[list[str]]) -> None:
-        self._answers = {name.replace("_", "."): iter(found) for name, found in answers.items()}
+        self._answers = {name.replace("_", "."): iter(addresses) for name, addresses in answers.items()}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -69,7 +70,7 @@ async def fetch(
     """Fetch a URL; by default its own host is the one source. The validators and the bytes."""
     reference = parse_reference(url)
     allowed = prefixes or (f"{reference.scheme}://{reference.authority}",)
-    tenants = [one if isinstance(one, Source) else Source(one) for one in allowed]
+    tenants = [prefix if isinstance(prefix, Source) else Source(prefix) for prefix in allowed]
     with StagedFile(limit_bytes) as intake:
         validators = await sources.fetch(reference, tenants, known, intake)
         return validators, content_of(intake.open())
@@ -148,9 +149,9 @@ async def test_what_is_known_is_asked_for_if_it_has_changed(
     foreign.answers["/a"] = answer(status="304 Not Modified")
     async with opened() as sources:
         assert await fetch(sources, f"{foreign.url}/a", known=known) == (None, b"")
-    asked = foreign.heard[0].fields
-    assert asked[name] == value
-    assert len({"if-none-match", "if-modified-since"} & set(asked)) == 1
+    fields = foreign.heard[0].fields
+    assert fields[name] == value
+    assert len({"if-none-match", "if-modified-since"} & set(fields)) == 1
 
 
 @pytest.mark.parametrize(
@@ -235,6 +236,23 @@ async def test_a_name_that_does_not_resolve_is_a_failed_source() -> None:
             await fetch(sources, "https://nowhere.invalid/a")
 
 
+async def test_a_look_up_is_counted_as_the_tenant_s(foreign: ForeignServer) -> None:
+    owners: list[object] = []
+
+    class Recording(Names):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            owners.append(name_resolver._owner.get())
+            return await super().resolve(host, port, family)
+
+    foreign.answers["/a"] = answer(BODY)
+    prefixes = (f"http://host.test:{foreign.port}", "https://other.test")
+    async with opened(names=Recording(host_test=[["127.0.0.1"]])) as sources:
+        await fetch(sources, f"http://host.test:{foreign.port}/a", *prefixes)
+    assert owners == [prefixes]
+
+
 async def test_a_body_that_never_ends_is_cut_at_the_limit(foreign: ForeignServer) -> None:
     async def pour(_: Heard, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -270,7 +288,7 @@ async def test_a_source_that_is_silent_is_late(foreign: ForeignServer, monkeypat
 
 
 async def test_a_slow_body_ends_with_the_callers_patience_and_its_connection(foreign: ForeignServer) -> None:
-    gone = asyncio.Event()
+    closed = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     async def drip(_: Heard, writer: asyncio.StreamWriter) -> None:
@@ -281,7 +299,7 @@ async def test_a_slow_body_ends_with_the_callers_patience_and_its_connection(for
                 await writer.drain()
                 await asyncio.sleep(0.01)
         finally:
-            loop.call_soon_threadsafe(gone.set)
+            loop.call_soon_threadsafe(closed.set)
 
     foreign.answers["/a"] = drip
     async with opened() as sources:
@@ -289,7 +307,7 @@ async def test_a_slow_body_ends_with_the_callers_patience_and_its_connection(for
             async with asyncio.timeout(0.3):
                 await fetch(sources, f"{foreign.url}/a")
         async with asyncio.timeout(10):
-            await gone.wait()
+            await closed.wait()
 
 
 # where a server may lead
@@ -397,17 +415,17 @@ async def test_a_name_that_changes_its_mind_never_leads_inside(outside: ForeignS
         writer.close()
 
     outside.answers["/a"] = once
-    seen: list[object] = []
+    results: list[object] = []
     with foreign_server("127.0.0.1", outside.port) as inside:
         inside.answers["/a"] = once
         async with opened(only_127_0_0_2, Names(fickle_test=[["127.0.0.2"], ["127.0.0.1"]] * 4)) as sources:
             for _ in range(8):
                 try:
-                    seen.append((await fetch(sources, f"http://fickle.test:{outside.port}/a"))[1])
+                    results.append((await fetch(sources, f"http://fickle.test:{outside.port}/a"))[1])
                 except SourceNotAllowed:
-                    seen.append(SourceNotAllowed)
+                    results.append(SourceNotAllowed)
         assert not inside.connections
-    assert seen == [BODY, SourceNotAllowed] * 4
+    assert results == [BODY, SourceNotAllowed] * 4
 
 
 async def test_a_redirect_to_what_is_not_public_is_not_followed_though_it_is_a_source(
@@ -431,7 +449,7 @@ async def test_a_proxy_of_the_environment_is_not_used(foreign: ForeignServer, mo
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a file with a key and a certificate for `right.test`, which is its own authority."""
+    """Provide a file with a key and a certificate for `right.test`, which is its own authority."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "both.pem"
     words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=right.test"

@@ -42,8 +42,8 @@ async def test_many_tiny_bodies_cost_more_than_their_bytes() -> None:
     memory = MemoryDerivatives(BUDGET_BYTES)
     for number in range(10_000):
         await memory.put(key(str(number)), picture(0))
-    kept = [number for number in range(10_000) if memory.peek(key(str(number)))]
-    assert 0 < len(kept) <= BUDGET_BYTES // 400
+    stored = [number for number in range(10_000) if memory.peek(key(str(number)))]
+    assert 0 < len(stored) <= BUDGET_BYTES // 400
 
 
 async def test_no_budget_keeps_nothing() -> None:

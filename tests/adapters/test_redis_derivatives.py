@@ -1,7 +1,8 @@
 """Redis: stalled, killed, damaged."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from proxy.adapters.redis import RedisDerivatives
+from proxy.adapters.serialization import deserialize, serialize
 from proxy.core.errors import Unavailable
 from tests.adapters.samples import LARGE_PICTURE, LIMIT_BYTES, OTHER_PICTURE, PICTURE, key
 from tests.servers.cutter import Cutter, open_cutter
@@ -133,8 +135,8 @@ async def test_a_redis_that_is_full_refuses_puts_and_still_gives(own_redis: OwnR
 
 async def test_more_calls_than_connections_are_all_answered(redis_derivatives: RedisDerivatives) -> None:
     await redis_derivatives.put(key("one"), PICTURE)
-    found = await asyncio.gather(*(redis_derivatives.get(key("one")) for _ in range(100)))
-    assert found == [PICTURE] * 100
+    answers = await asyncio.gather(*(redis_derivatives.get(key("one")) for _ in range(100)))
+    assert answers == [PICTURE] * 100
 
 
 async def test_a_cancelled_call_does_not_give_its_answer_to_the_next(redis_derivatives: RedisDerivatives) -> None:
@@ -146,3 +148,30 @@ async def test_a_cancelled_call_does_not_give_its_answer_to_the_next(redis_deriv
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert await redis_derivatives.get(key("two")) == PICTURE
+
+
+async def test_a_value_under_another_key_is_a_miss(redis_derivatives: RedisDerivatives, redis_url: str) -> None:
+    await redis_derivatives.put(key("one"), PICTURE)
+    async with Redis.from_url(redis_url) as redis:
+        await redis.rename(f"darkroom:d:{key('one')}", f"darkroom:d:{key('two')}")
+    assert await redis_derivatives.get(key("two")) is None
+
+
+async def test_large_values_are_serialized_and_read_in_threads(
+    redis_derivatives: RedisDerivatives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def recorded(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            threads.append(threading.get_ident())
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr("proxy.adapters.redis.serialize", recorded(serialize))
+    monkeypatch.setattr("proxy.adapters.redis.deserialize", recorded(deserialize))
+    await redis_derivatives.put(key("one"), LARGE_PICTURE)
+    assert await redis_derivatives.get(key("one")) == LARGE_PICTURE
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads

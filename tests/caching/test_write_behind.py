@@ -1,28 +1,25 @@
-"""Behind the reply: the shelf writes what was kept, the render_log what was learnt; both bounded, both patient."""
+"""Behind the reply: the write-behind cache writes what was stored, within a bound."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
 from proxy.caching.write_behind import WriteBehindCache
 from proxy.core.errors import Unavailable
-from proxy.core.identifiers import DerivativeKey, Digest, TenantName
+from proxy.core.identifiers import DerivativeKey
 from proxy.core.media.derivative import Derivative
-from proxy.core.media.facts import Facts
-from proxy.core.media.formats import JPEG, WEBP
-from proxy.delivery.render_log import RenderLog
-from proxy.ports import RenderRecord
+from proxy.core.media.formats import WEBP
+from tests.patience import until
 
 
-class Slow:
-    """A stack whose durable tier takes what it is given when it is let."""
+class FakeTiers:
+    """Tiers whose durable one takes a derivative once the test lets it, or fails."""
 
     def __init__(self) -> None:
         self.memory: dict[DerivativeKey, Derivative] = {}
         self.durable: dict[DerivativeKey, Derivative] = {}
         self.let = asyncio.Event()
-        self.out = False
+        self.failure: Exception | None = None
 
     def peek(self, key: DerivativeKey) -> tuple[str, Derivative] | None:
         return ("memory", self.memory[key]) if key in self.memory else None
@@ -35,8 +32,8 @@ class Slow:
 
     async def put(self, key: DerivativeKey, derivative: Derivative) -> None:
         await self.let.wait()
-        if self.out:
-            raise Unavailable("full disk")
+        if self.failure:
+            raise self.failure
         self.durable[key] = derivative
 
 
@@ -47,81 +44,76 @@ def key(number: int) -> DerivativeKey:
 PICTURE = Derivative(b"x" * 100, WEBP, 1, 1)
 
 
-async def test_what_is_kept_is_found_before_it_is_written_and_written_behind() -> None:
-    stack = Slow()
-    shelf = WriteBehindCache(stack)
-    writing = asyncio.create_task(shelf.write())
-    shelf.store(key(1), PICTURE)
-    stack.memory.clear()
-    assert await shelf.find(key(1)) == ("memory", PICTURE)
-    stack.let.set()
-    await asyncio.wait_for(shelf.drain(), 5)
-    assert stack.durable == {key(1): PICTURE}
-    assert shelf.pending_bytes == 0
+async def test_what_is_stored_is_found_before_it_is_written_and_written_behind() -> None:
+    tiers = FakeTiers()
+    cache = WriteBehindCache(tiers)
+    writing = asyncio.create_task(cache.write())
+    cache.store(key(1), PICTURE)
+    tiers.memory.clear()
+    assert await cache.find(key(1)) == ("memory", PICTURE)
+    tiers.let.set()
+    await asyncio.wait_for(cache.drain(), 5)
+    assert tiers.durable == {key(1): PICTURE}
+    assert cache.pending_bytes == 0
     writing.cancel()
 
 
-async def test_the_line_of_writes_is_bounded_in_bytes() -> None:
-    shelf = WriteBehindCache(Slow(), budget_bytes=250)
+async def test_the_queue_of_writes_is_bounded_in_bytes() -> None:
+    cache = WriteBehindCache(FakeTiers(), budget_bytes=250)
     for number in range(5):
-        shelf.store(key(number), PICTURE)
-    assert (shelf.pending_bytes, shelf.left_out) == (200, 3)
+        cache.store(key(number), PICTURE)
+    assert (cache.pending_bytes, cache.dropped) == (200, 3)
 
 
-async def test_a_tier_that_is_out_does_not_stop_the_line() -> None:
-    stack = Slow()
-    stack.let.set()
-    stack.out = True
-    shelf = WriteBehindCache(stack)
-    writing = asyncio.create_task(shelf.write())
-    shelf.store(key(1), PICTURE)
-    await asyncio.wait_for(shelf.drain(), 5)
-    stack.out = False
-    shelf.store(key(2), PICTURE)
-    await asyncio.wait_for(shelf.drain(), 5)
-    assert set(stack.durable) == {key(2)}
+async def test_a_tier_that_is_out_does_not_stop_the_queue() -> None:
+    tiers = FakeTiers()
+    tiers.let.set()
+    tiers.failure = Unavailable("full disk")
+    cache = WriteBehindCache(tiers)
+    writing = asyncio.create_task(cache.write())
+    cache.store(key(1), PICTURE)
+    await asyncio.wait_for(cache.drain(), 5)
+    tiers.failure = None
+    cache.store(key(2), PICTURE)
+    await asyncio.wait_for(cache.drain(), 5)
+    assert set(tiers.durable) == {key(2)}
     writing.cancel()
 
 
-class Ledger:
-    """RenderRecords that can be out."""
-
-    def __init__(self) -> None:
-        self.rows: list[RenderRecord] = []
-        self.out = False
-
-    async def record(self, batch: Sequence[RenderRecord]) -> None:
-        if self.out:
-            raise Unavailable("out")
-        self.rows.extend(batch)
-
-
-def rendered(number: int) -> RenderRecord:
-    facts = Facts(JPEG, 10, 10)
-    return RenderRecord(TenantName("acme"), Digest("a" * 64), key(number), "w1-webp", facts, "webp", 1, 1, 100, 0.01)
-
-
-async def test_what_was_noted_is_written_at_the_end() -> None:
-    ledger = Ledger()
-    render_log = RenderLog(ledger)
-    writing = asyncio.create_task(render_log.write())
-    await asyncio.sleep(0)
-    for number in range(450):
-        render_log.append(rendered(number))
+async def test_writers_survive_any_error_and_log_it(capsys: pytest.CaptureFixture[str]) -> None:
+    tiers = FakeTiers()
+    tiers.let.set()
+    tiers.failure = RuntimeError("a bug in a tier")
+    cache = WriteBehindCache(tiers)
+    writing = asyncio.create_task(cache.write())
+    for number in range(16):
+        cache.store(key(number), PICTURE)
+    await asyncio.wait_for(cache.drain(), 5)
+    assert (cache.pending_bytes, cache._pending) == (0, {})
+    assert capsys.readouterr().out.count("a bug in a tier") == 16
+    assert cache.alive
+    tiers.failure = None
+    cache.store(key(1), PICTURE)
+    await asyncio.wait_for(cache.drain(), 5)
+    assert set(tiers.durable) == {key(1)}
     writing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
-    assert [row.key for row in ledger.rows] == [key(number) for number in range(450)]
 
 
-async def test_pending_wait_while_the_records_are_out_and_the_oldest_go_first() -> None:
-    ledger = Ledger()
-    ledger.out = True
-    render_log = RenderLog(ledger, size=300)
-    for number in range(310):
-        render_log.append(rendered(number))
-    await render_log._write_all()
-    assert (len(render_log._pending), render_log.given_up) == (300, 10)
-    ledger.out = False
-    await render_log._write_all()
-    assert [row.key for row in ledger.rows] == [key(number) for number in range(10, 310)]
+async def test_a_cache_is_alive_while_its_writers_run() -> None:
+    cache = WriteBehindCache(FakeTiers())
+    assert not cache.alive
+    writing = asyncio.create_task(cache.write())
+    await until(lambda: cache.alive)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    assert not cache.alive
+
+
+async def test_a_write_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.caching.write_behind._WRITE_S", 0.01)
+    cache = WriteBehindCache(FakeTiers())
+    writing = asyncio.create_task(cache.write())
+    cache.store(key(1), PICTURE)
+    await asyncio.wait_for(cache.drain(), 5)
+    assert cache.pending_bytes == 0
+    writing.cancel()

@@ -31,21 +31,21 @@ async def test_a_tenant_begins_with_a_key_that_seals_as_the_contract_says(databa
 
 
 async def test_made_secrets_are_long_and_differ(database: Database) -> None:
-    made = [await create_tenant(database, TenantName(name)) for name in ("one", "two")]
-    assert made[0].secret != made[1].secret
-    assert min(len(one.secret) for one in made) >= 43
+    keys = [await create_tenant(database, TenantName(name)) for name in ("one", "two")]
+    assert keys[0].secret != keys[1].secret
+    assert min(len(key.secret) for key in keys) >= 43
 
 
 async def test_a_new_key_hides_its_secret_in_repr(database: Database) -> None:
     made = await create_tenant(database, ACME, SECRET)
     assert SECRET not in repr(made)
-    assert SECRET not in repr(Secret(tenant="acme", secret=SECRET))
+    assert SECRET not in repr(Secret(tenant="acme", encrypted_secret=SECRET, fingerprint=SECRET))
 
 
 async def test_of_eight_who_create_one_tenant_one_does(database: Database) -> None:
     answers = await asyncio.gather(*(create_tenant(database, ACME) for _ in range(8)), return_exceptions=True)
-    assert sum(isinstance(one, NewKey) for one in answers) == 1
-    assert sum(isinstance(one, TenantExists) for one in answers) == 7
+    assert sum(isinstance(answer, NewKey) for answer in answers) == 1
+    assert sum(isinstance(answer, TenantExists) for answer in answers) == 7
     async with database.reading() as session:
         assert await session.scalar(select(func.count()).select_from(Tenant)) == 1
         assert await session.scalar(select(func.count()).select_from(Secret)) == 1
@@ -55,7 +55,7 @@ async def test_tenants_are_listed_by_name_with_what_they_have(database: Database
     for name in ("zoo", "acme"):
         await create_tenant(database, TenantName(name))
     await create_key(database, ACME)
-    assert [(one.name, one.keys, one.originals) for one in await list_tenants(database)] == [
+    assert [(tenant.name, tenant.keys, tenant.originals) for tenant in await list_tenants(database)] == [
         ("acme", 2, 0),
         ("zoo", 1, 0),
     ]
@@ -73,7 +73,7 @@ async def test_an_edition_is_counted_up_by_each_who_begins_one(database: Databas
 
 async def test_an_unknown_tenant_is_missing_everywhere(database: Database) -> None:
     assert await SqlTenantRepository(database).find(ACME) is None
-    for asked in (
+    for attempt in (
         find_tenant(database, ACME),
         find_signer(database, ACME),
         create_key(database, ACME),
@@ -81,7 +81,7 @@ async def test_an_unknown_tenant_is_missing_everywhere(database: Database) -> No
         retire_key(database, ACME, 1),
     ):
         with pytest.raises(TenantNotFound, match="darkroom tenant create acme"):
-            await asked
+            await attempt
 
 
 async def test_rotation_the_newest_signs_and_all_that_are_not_retired_verify(database: Database) -> None:
@@ -92,7 +92,7 @@ async def test_rotation_the_newest_signs_and_all_that_are_not_retired_verify(dat
     known = await find_signer(database, ACME)
     assert known.keys[0].seal("text") == SigningKey.derive(third.secret).seal("text")
     honoured = [
-        verify(known.keys, "text", SigningKey.derive(one.secret).seal("text")) for one in (first, second, third)
+        verify(known.keys, "text", SigningKey.derive(key.secret).seal("text")) for key in (first, second, third)
     ]
     assert honoured == [True, False, True]
 
@@ -102,7 +102,7 @@ async def test_keys_are_listed_newest_first_without_their_secrets(database: Data
     second = await create_key(database, ACME)
     await retire_key(database, ACME, first.id)
     listed = await list_keys(database, ACME)
-    assert [(one.id, one.retired_at is None) for one in listed] == [(second.id, True), (first.id, False)]
+    assert [(key.id, key.retired_at is None) for key in listed] == [(second.id, True), (first.id, False)]
     # sha256sum of the secret, its first eight digits
     assert listed[1].fingerprint == "87cbebfe"
     assert SECRET not in repr(listed)
@@ -118,7 +118,7 @@ async def test_the_last_key_stays(database: Database) -> None:
 async def test_two_who_retire_the_last_two_keys_leave_one(database: Database) -> None:
     keys = [(await create_tenant(database, ACME)).id, (await create_key(database, ACME)).id]
     answers = await asyncio.gather(*(retire_key(database, ACME, key) for key in keys), return_exceptions=True)
-    assert sorted(type(one).__name__ for one in answers) == ["KeyConflict", "NoneType"]
+    assert sorted(type(answer).__name__ for answer in answers) == ["KeyConflict", "NoneType"]
 
 
 async def test_a_key_is_retired_once_and_by_its_own_tenant(database: Database) -> None:
@@ -135,7 +135,7 @@ async def test_a_key_is_retired_once_and_by_its_own_tenant(database: Database) -
 async def test_keys_that_verify_are_bounded_also_for_many_who_add_at_once(database: Database) -> None:
     await create_tenant(database, ACME)
     answers = await asyncio.gather(*(create_key(database, ACME) for _ in range(MOST_KEYS + 2)), return_exceptions=True)
-    assert sum(isinstance(one, KeyConflict) for one in answers) == 3
+    assert sum(isinstance(answer, KeyConflict) for answer in answers) == 3
     assert len((await find_signer(database, ACME)).keys) == MOST_KEYS
 
 
@@ -147,7 +147,7 @@ async def test_a_poor_secret_is_refused_and_nothing_written(database: Database, 
 
 
 async def test_a_secret_is_not_used_twice_by_one_tenant(database: Database) -> None:
-    """A retired secret has been given up for a reason; other tenants' secrets are nobody's business."""
+    """Nor is a retired one; other tenants may use the same secret."""
     first = await create_tenant(database, ACME, SECRET)
     await create_key(database, ACME)
     await retire_key(database, ACME, first.id)
@@ -169,7 +169,7 @@ def test_limits_come_from_the_settings_and_never_pass_the_hard_caps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "limit", "usual", "told"),
+    ("own", "limit", "usual", "expected"),
     [
         ({}, "source_side", Limits(), "DARKROOM_SOURCE_SIDE."),
         ({"source_pixels": 5}, "source_side", Limits(), "DARKROOM_SOURCE_SIDE."),
@@ -177,7 +177,7 @@ def test_limits_come_from_the_settings_and_never_pass_the_hard_caps() -> None:
             {"source_side": 5},
             "source_side",
             Limits(),
-            "its tenant's own: darkroom tenant set acme --limit source_side=…",
+            "the tenant's own limit: darkroom tenant set acme --limit source_side=…",
         ),
         ({"source_side": HARD_CAPS.source_side}, "source_side", Limits(), None),
         ({}, "source_side", HARD_CAPS, None),
@@ -185,21 +185,39 @@ def test_limits_come_from_the_settings_and_never_pass_the_hard_caps() -> None:
             {"source_side": 5},
             "source_side",
             HARD_CAPS,
-            "its tenant's own: darkroom tenant set acme --limit source_side=…",
+            "the tenant's own limit: darkroom tenant set acme --limit source_side=…",
         ),
         ({"source_bytes": 500}, "source_bytes", Limits(source_bytes=400), "DARKROOM_SOURCE_BYTES."),
     ],
 )
 async def test_a_limit_is_raised_where_it_is_set(
-    database: Database, own: dict[str, int], limit: str, usual: Limits, told: str | None
+    database: Database, own: dict[str, int], limit: str, usual: Limits, expected: str | None
 ) -> None:
     await create_tenant(database, ACME)
     await change_rules(database, ACME, limits=own)
-    assert await how_to_raise(database, ACME, limit, usual) == told
+    assert await how_to_raise(database, ACME, limit, usual) == expected
 
 
 def test_default_settings_are_the_default_limits() -> None:
     assert limits_of(Settings()) == Limits()
+
+
+@pytest.mark.parametrize("limits", ['{"albums": 5, "output_side": 100}', '{"output_side": 100}'])
+async def test_limits_of_a_newer_version_are_ignored(database: Database, limits: str) -> None:
+    await create_tenant(database, ACME)
+    async with database.writing() as session:
+        row = (await session.scalars(select(Tenant))).one()
+        row.limits = limits
+    tenant = await SqlTenantRepository(database).find(ACME)
+    assert tenant is not None
+    assert tenant.limits == Limits(output_side=100)
+
+
+async def test_the_names_of_all_tenants(database: Database) -> None:
+    assert await SqlTenantRepository(database).names() == frozenset()
+    for name in ("zoo", "acme"):
+        await create_tenant(database, TenantName(name))
+    assert await SqlTenantRepository(database).names() == {"acme", "zoo"}
 
 
 async def test_ping_returns_when_the_database_answers(database: Database) -> None:

@@ -19,10 +19,11 @@ import pyvips
 import typer
 
 from catalog.cli import serve
-from catalog.cli.shell import Exit
+from catalog.cli.exit_codes import Exit
 from catalog.maintenance import extras
 from proxy.settings import Settings
 from tests.pictures import counting
+from tests.program.server import SECRET_KEY
 from tests.warm import warm
 
 DARKROOM = Path(sys.executable).with_name("darkroom")
@@ -43,7 +44,7 @@ class Shell:
     def __call__(
         self, *words: str | Path, code: int = Exit.FINE, **settings: str
     ) -> "subprocess.CompletedProcess[str]":
-        """Run it to its end, hold its exit code, and hold that no traceback was shown."""
+        """Run it, and check that it ends with this exit code and without a traceback."""
         done = warm().run([*map(str, words)], {**self.environment, **settings}, self.folder)
         assert done.returncode == code, done
         assert "Traceback" not in done.stderr, done.stderr
@@ -61,27 +62,27 @@ class Shell:
             check=False,
         )
 
-    def objects(self, *words: str | Path, code: int = Exit.FINE) -> list[dict[str, object]]:
-        """Run it with `--json` and read what it says, one object a line."""
-        return [json.loads(line) for line in self(*words, "--json", code=code).stdout.splitlines()]
+    def objects(self, *words: str | Path, code: int = Exit.FINE, **settings: str) -> list[dict[str, object]]:
+        """Run it with `--json` and return the objects it prints, one per line."""
+        return [json.loads(line) for line in self(*words, "--json", code=code, **settings).stdout.splitlines()]
 
 
 @pytest.fixture
 def darkroom(tmp_path: Path) -> Shell:
-    """Give the command, in an empty folder."""
+    """Return the command, in an empty folder."""
     return Shell(tmp_path)
 
 
 @pytest.fixture
 def acme(darkroom: Shell) -> Shell:
-    """Give the command, with a tenant whose secret is known."""
+    """Return the command, with a tenant whose secret is known."""
     darkroom("tenant", "create", "acme", "--secret", SECRET)
     return darkroom
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """Give a photo that lies on its side."""
+    """Return a photo with EXIF orientation 6."""
     image = pyvips.Image.black(64, 48, bands=3).copy()
     image.set_type(pyvips.GValue.gint_type, "orientation", 6)
     path = tmp_path / "a photo.jpg"
@@ -94,8 +95,12 @@ COMMANDS = [
     ["serve"],
     ["upload"],
     ["sign"],
+    ["focus"],
     ["migrate"],
     ["doctor"],
+    ["demo"],
+    ["secrets", "key"],
+    ["secrets", "rotate"],
     ["tenant"],
     ["tenant", "create"],
     ["tenant", "list"],
@@ -109,17 +114,28 @@ COMMANDS = [
 
 def test_every_command_has_help_with_an_example_and_its_exit_codes(darkroom: Shell) -> None:
     helps = [darkroom(*words, "--help").stdout for words in COMMANDS]
-    for words, told in zip(COMMANDS, helps, strict=True):
+    for words, text in zip(COMMANDS, helps, strict=True):
         groups = {(), ("tenant",), ("key",)}
-        assert ("Example: darkroom " + " ".join(words) in told) == (tuple(words) not in groups), words
-        assert "Exit codes: 0 fine" in told or words in (["tenant"], ["key"]), words
+        assert ("Example: darkroom " + " ".join(words) in text) == (tuple(words) not in groups), words
+        assert "Exit codes: 0 success" in text or words in (["tenant"], ["key"]), words
 
 
 def test_help_imports_nothing_that_is_slow() -> None:
     """Starting stays quick: the database, S3, libvips and the web framework are for the commands that use them."""
     code = "import sys, catalog.cli.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
-    slow = {"sqlalchemy", "sqlmodel", "alembic", "pydantic", "aioboto3", "pyvips", "starlette", "uvicorn", "redis"}
+    slow = {
+        "sqlalchemy",
+        "sqlmodel",
+        "alembic",
+        "pydantic",
+        "aioboto3",
+        "pyvips",
+        "starlette",
+        "uvicorn",
+        "redis",
+        "cryptography",
+    }
     assert slow & set(done.stdout.split()) == set()
 
 
@@ -160,13 +176,19 @@ def test_a_wrong_setting_is_exit_code_2_and_named(acme: Shell, photo: Path, name
 
 def test_a_database_that_is_out_is_exit_code_3(darkroom: Shell) -> None:
     done = darkroom(
-        "tenant", "list", code=Exit.UNAVAILABLE, DARKROOM_DATABASE_URL="postgresql+asyncpg://x@127.0.0.1:1/x"
+        "tenant",
+        "list",
+        code=Exit.UNAVAILABLE,
+        DARKROOM_DATABASE_URL="postgresql+asyncpg://x@127.0.0.1:1/x",
+        DARKROOM_SECRET_KEYS=SECRET_KEY,
     )
     assert "The database does not answer." in done.stderr
 
 
 def test_a_postgresql_asks_to_be_migrated_and_then_works(darkroom: Shell, database_url: str) -> None:
     darkroom.environment["DARKROOM_DATABASE_URL"] = database_url
+    assert "darkroom secrets key" in darkroom("tenant", "list", code=Exit.USAGE).stderr
+    darkroom.environment["DARKROOM_SECRET_KEYS"] = str(darkroom.objects("secrets", "key")[0]["key"])
     assert "run darkroom migrate" in darkroom("tenant", "list", code=Exit.UNAVAILABLE).stderr
     assert "from empty to revision" in darkroom("migrate").stdout
     assert "already" in darkroom("migrate").stdout
@@ -194,30 +216,30 @@ def test_a_tenant_is_created_with_a_secret_that_was_given(darkroom: Shell) -> No
 
 
 def test_a_tenant_is_created_once(acme: Shell) -> None:
-    assert "There is a tenant acme already" in acme("tenant", "create", "acme", code=Exit.REFUSED).stderr
+    assert "Tenant acme already exists" in acme("tenant", "create", "acme", code=Exit.REFUSED).stderr
 
 
 def test_processes_that_begin_an_installation_at_once_all_succeed(darkroom: Shell) -> None:
     """Each of them finds no database and makes it."""
     with ThreadPoolExecutor(4) as threads:
         ends = list(threads.map(lambda number: darkroom.apart("tenant", "create", f"t{number}"), range(4)))
-    assert [one.returncode for one in ends] == [Exit.FINE] * 4, ends
-    assert [one["tenant"] for one in darkroom.objects("tenant", "list")] == ["t0", "t1", "t2", "t3"]
+    assert [process.returncode for process in ends] == [Exit.FINE] * 4, ends
+    assert [tenant["tenant"] for tenant in darkroom.objects("tenant", "list")] == ["t0", "t1", "t2", "t3"]
 
 
 def test_tenants_are_shown(acme: Shell) -> None:
-    [shown] = acme.objects("tenant", "show", "acme")
-    assert {name: shown[name] for name in ("tenant", "keys", "originals")} == {
+    [acme_tenant] = acme.objects("tenant", "show", "acme")
+    assert {name: acme_tenant[name] for name in ("tenant", "keys", "originals")} == {
         "tenant": "acme",
         "keys": 1,
         "originals": 0,
     }
-    assert acme.objects("tenant", "list") == [shown]
+    assert acme.objects("tenant", "list") == [acme_tenant]
     assert "There is no tenant nobody" in acme("tenant", "show", "nobody", code=Exit.REFUSED).stderr
 
 
 def test_keys_are_rotated(acme: Shell) -> None:
-    """The new one signs, the old one is retired, the last one stays; no list tells a secret."""
+    """The new key signs, the old one is retired, the last one stays; no list contains a secret."""
     [added] = acme.objects("key", "add", "acme", "--secret", "a-second-secret-of-acme")
     assert set(added) == {"tenant", "id", "secret"}
     listed = acme("key", "list", "acme").stdout
@@ -228,7 +250,7 @@ def test_keys_are_rotated(acme: Shell) -> None:
     assert SECRET not in listed
     assert SEAL not in acme("sign", PATH).stdout
     acme("key", "retire", "acme", str(verifying["id"]))
-    assert [one["state"] for one in acme.objects("key", "list", "acme")] == ["signs", "retired"]
+    assert [key["state"] for key in acme.objects("key", "list", "acme")] == ["signs", "retired"]
     assert "the last one" in acme("key", "retire", "acme", str(signing["id"]), code=Exit.REFUSED).stderr
 
 
@@ -241,9 +263,9 @@ def test_a_path_is_sealed(acme: Shell) -> None:
 def test_a_path_is_sealed_for_a_while(acme: Shell) -> None:
     before = int(time.time())
     url = str(acme.objects("sign", PATH, "--expires", "1h")[0]["url"])
-    found = re.fullmatch(rf"https://img\.example{PATH}\?e=(\d+)&s=[\w-]{{43}}", url)
-    assert found is not None
-    assert before + 3600 <= int(found[1]) <= int(time.time()) + 3600
+    match = re.fullmatch(rf"https://img\.example{PATH}\?e=(\d+)&s=[\w-]{{43}}", url)
+    assert match is not None
+    assert before + 3600 <= int(match[1]) <= int(time.time()) + 3600
     sealed = acme("sign", PATH, "--expires", "4102444800").stdout
     assert "?e=4102444800&s=" in sealed
 
@@ -257,9 +279,10 @@ def test_a_recipe_that_is_wrong_is_underlined_and_the_right_spelling_said(acme: 
 
 def test_an_upload_is_an_original_with_a_url(acme: Shell, photo: Path) -> None:
     digest = sha256(photo.read_bytes()).hexdigest()
-    [kept] = acme.objects("upload", photo, "--tenant", "acme")
-    url = str(kept.pop("url"))
-    assert kept == {
+    [uploaded] = acme.objects("upload", photo, "--tenant", "acme")
+    url = str(uploaded.pop("url"))
+    assert uploaded == {
+        "file": str(photo),
         "original": digest,
         "bytes": photo.stat().st_size,
         "media_type": "image/jpeg",
@@ -267,9 +290,9 @@ def test_an_upload_is_an_original_with_a_url(acme: Shell, photo: Path) -> None:
         "height": 64,
     }
     assert acme("sign", urlsplit(url).path).stdout == url + "\n"
-    told = acme("upload", photo, "--tenant", "acme").stdout
-    assert digest in told
-    assert url in told
+    printed = acme("upload", photo, "--tenant", "acme").stdout
+    assert digest in printed
+    assert url in printed
     assert acme.objects("tenant", "show", "acme")[0]["originals"] == 1
 
 
@@ -278,10 +301,85 @@ def test_a_bad_file_does_not_stop_the_others(acme: Shell, photo: Path, tmp_path:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "half.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     files: list[str | Path] = ["notes.txt", photo, "missing.jpg", ".", "empty.jpg", "half.png", photo]
+    done = acme("upload", *files, "--tenant", "acme", code=Exit.REFUSED)
+    assert done.stdout.count("image/jpeg") == 2
+    refused = ("notes.txt", "missing.jpg", ".", "empty.jpg", "half.png")
+    for file in refused:
+        assert re.search(rf"^{re.escape(file)}: .", done.stderr, re.MULTILINE), done.stderr
     done = acme("upload", *files, "--tenant", "acme", "--json", code=Exit.REFUSED)
-    assert len(done.stdout.splitlines()) == 2
-    for refused in ("notes.txt", "missing.jpg", ".", "empty.jpg", "half.png"):
-        assert re.search(rf"^{re.escape(refused)}: .", done.stderr, re.MULTILINE), done.stderr
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(photo)] * 2
+    errors = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [error["file"] for error in errors] == list(refused)
+    assert {error["code"] for error in errors} == {"not-a-picture", "failed", "damaged"}
+    assert "jpeg" in errors[0]["detail"]
+    assert errors[0]["advice"].startswith("Convert")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (["tenant", "show", "nobody"], Exit.REFUSED, {"code": "tenant-missing", "title": "No such tenant"}),
+        (["tenant", "create", "Bad Name"], Exit.USAGE, {"code": "usage", "title": "Wrong usage"}),
+        (["tenant", "show"], Exit.USAGE, {"code": "usage"}),
+        (["tenant", "list", "--nonsense"], Exit.USAGE, {"code": "usage"}),
+        (
+            ["sign", f"/t/acme/{DIGEST}/h180-w320-webp"],
+            Exit.REFUSED,
+            {"code": "recipe", "at": 0, "right": "w320-h180-webp", "fault": "h180-w320-webp\n^^^^"},
+        ),
+    ],
+)
+def test_an_error_is_one_object_on_standard_error_with_json(
+    darkroom: Shell, words: list[str], code: int, error: dict[str, object]
+) -> None:
+    done = darkroom(*words, "--json", code=code)
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    printed = json.loads(line)
+    assert printed["detail"]
+    assert {name: printed[name] for name in error} == error
+
+
+def test_an_unavailable_backend_is_an_object_with_its_cause(darkroom: Shell) -> None:
+    settings = {"DARKROOM_DATABASE_URL": "postgresql+asyncpg://x@127.0.0.1:1/x", "DARKROOM_SECRET_KEYS": SECRET_KEY}
+    done = darkroom("tenant", "list", "--json", code=Exit.UNAVAILABLE, **settings)
+    printed = json.loads(done.stderr)
+    assert (printed["code"], bool(printed["cause"])) == ("unavailable", True)
+    done = darkroom("tenant", "list", "--json", code=Exit.USAGE, DARKROOM_PORT="many")
+    assert "DARKROOM_PORT" in json.loads(done.stderr)["detail"]
+    done = darkroom("doctor", code=Exit.REFUSED, DARKROOM_STORE_URL="ftp://x")
+    assert "DARKROOM_STORE_URL" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["env:ACME_SECRET", "file:acme.secret"])
+def test_a_secret_is_read_from_elsewhere(darkroom: Shell, form: str) -> None:
+    """So that it is neither in the process list nor in the shell's history."""
+    (darkroom.folder / "acme.secret").write_text(SECRET + "\n")
+    created = darkroom.objects("tenant", "create", "acme", "--secret", form, ACME_SECRET=SECRET)
+    assert created == [{"tenant": "acme", "secret": SECRET}]
+    missing = darkroom("key", "add", "acme", "--secret", form + "_", code=Exit.USAGE)
+    assert "Error: " in missing.stderr
+    assert [key["state"] for key in darkroom.objects("key", "list", "acme")] == ["signs"]
+
+
+def test_a_secret_is_read_from_standard_input(darkroom: Shell) -> None:
+    command = [str(DARKROOM), "tenant", "create", "acme", "--secret", "-", "--json"]
+    done = subprocess.run(
+        command, env=darkroom.environment, input=SECRET + "\n", capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["secret"] == SECRET
+
+
+def test_stored_secrets_get_a_new_key(acme: Shell) -> None:
+    """The old key stays behind the new one until the rotation, and is not needed after it."""
+    file = acme.folder / "home" / "secret.keys"
+    old, new = file.read_text().strip(), acme("secrets", "key").stdout.strip()
+    assert acme.objects("secrets", "rotate", DARKROOM_SECRET_KEYS=f"{new},{old}") == [{"secrets": 1, "sources": 0}]
+    assert SEAL in acme("sign", PATH, DARKROOM_SECRET_KEYS=new).stdout
+    wrong = acme("sign", PATH, code=Exit.USAGE)
+    assert "add that key to DARKROOM_SECRET_KEYS" in wrong.stderr
+    assert "database" in acme("doctor", code=Exit.REFUSED).stdout
+    assert "DARKROOM_SECRET_KEYS" in acme("serve", "--port", "0", code=Exit.USAGE).stderr
 
 
 @pytest.mark.parametrize(
@@ -304,18 +402,18 @@ def test_a_file_over_a_limit_is_told_the_limit_and_how_to_raise_it(
         pyvips.Image.black(48, 2).write_to_file(str(file))
     upload = ("upload", file, "--tenant", "acme")
     setting = f"DARKROOM_{limit.upper()}"
-    told = acme(*upload, code=Exit.REFUSED, **{setting: str(most)}).stderr
-    assert str(most) in told
-    assert f"Make it smaller, or raise {setting}.\n" in told
+    message = acme(*upload, code=Exit.REFUSED, **{setting: str(most)}).stderr
+    assert str(most) in message
+    assert f"Make it smaller, or raise {setting}.\n" in message
     acme("tenant", "set", "acme", "--limit", f"{limit}={most}")
-    told = acme(*upload, code=Exit.REFUSED).stderr
-    assert f"or raise its tenant's own: darkroom tenant set acme --limit {limit}=…\n" in told
-    assert "DARKROOM" not in told
+    message = acme(*upload, code=Exit.REFUSED).stderr
+    assert f"or raise the tenant's own limit: darkroom tenant set acme --limit {limit}=…\n" in message
+    assert "DARKROOM" not in message
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
 def test_an_upload_ends_quietly_where_nobody_reads_on(acme: Shell, photo: Path, words: list[str]) -> None:
-    """As `| head -1` does it; each file a picture of its own, for the first is kept before anybody has left."""
+    """As with `| head -1`; each file is another image, because the first is stored before the output is closed."""
     files = [photo.with_name(f"{number}.png") for number in range(9)]
     for number, file in enumerate(files):
         pyvips.Image.black(8, 8 + number).write_to_file(str(file))
@@ -324,7 +422,7 @@ def test_an_upload_ends_quietly_where_nobody_reads_on(acme: Shell, photo: Path, 
     with subprocess.Popen(command, env=acme.environment, text=True, **piped) as running:  # type: ignore[call-overload]
         assert running.stdout.readline()
         running.stdout.close()
-        assert (running.wait(DEADLINE_S), running.stderr.read()) == (Exit.UNHEARD, "")
+        assert (running.wait(DEADLINE_S), running.stderr.read()) == (Exit.OUTPUT_CLOSED, "")
     assert int(str(acme.objects("tenant", "show", "acme")[0]["originals"])) < len(files)
 
 
@@ -347,10 +445,10 @@ def test_a_command_ends_quietly_where_nobody_reads(acme: Shell, photo: Path) -> 
                 timeout=DEADLINE_S,
                 check=False,
             )
-            assert (done.returncode, done.stderr) == (Exit.UNHEARD, b""), words
+            assert (done.returncode, done.stderr) == (Exit.OUTPUT_CLOSED, b""), words
         command = [str(DARKROOM), "tenant", "show", "nobody"]
         refused = subprocess.run(command, env=acme.environment, stdout=writing, stderr=writing, check=False)
-        assert refused.returncode == Exit.UNHEARD
+        assert refused.returncode == Exit.OUTPUT_CLOSED
         helped = subprocess.run([DARKROOM, "--help"], stdout=writing, stderr=subprocess.PIPE, check=False)
         assert helped.stderr == b""
     finally:
@@ -363,7 +461,7 @@ def test_an_upload_for_nobody_is_refused(darkroom: Shell, photo: Path) -> None:
 
 def test_a_doctor_finds_a_new_installation_in_order(darkroom: Shell) -> None:
     findings = darkroom.objects("doctor")
-    assert [one["check"] for one in findings] == [
+    assert [finding["check"] for finding in findings] == [
         "settings",
         "clock",
         "libvips",
@@ -373,8 +471,8 @@ def test_a_doctor_finds_a_new_installation_in_order(darkroom: Shell) -> None:
         "cache",
         "database",
     ]
-    assert {one["state"] for one in findings} <= {"ok", "warn"}
-    assert "8." in str(findings[2]["told"])
+    assert {finding["state"] for finding in findings} <= {"ok", "warn"}
+    assert "8." in str(findings[2]["message"])
 
 
 def test_a_doctor_says_what_is_wrong_and_what_to_do(darkroom: Shell) -> None:
@@ -383,6 +481,7 @@ def test_a_doctor_says_what_is_wrong_and_what_to_do(darkroom: Shell) -> None:
         code=Exit.REFUSED,
         DARKROOM_REDIS_URL="redis://127.0.0.1:1",
         DARKROOM_DATABASE_URL="postgresql+asyncpg://x@127.0.0.1:1/x",
+        DARKROOM_SECRET_KEYS=SECRET_KEY,
         DARKROOM_STORE_URL="s3://bucket/prefix",
         DARKROOM_S3_ENDPOINT_URL="http://127.0.0.1:1",
         DARKROOM_S3_ACCESS_KEY_ID="key",
@@ -404,7 +503,7 @@ def test_a_doctor_says_what_is_wrong_and_what_to_do(darkroom: Shell) -> None:
 
 @pytest.fixture
 def server(acme: Shell) -> Iterator["subprocess.Popen[str]"]:
-    """Give `darkroom serve` on a port of the kernel's choice."""
+    """Run `darkroom serve` on a port that the kernel chooses."""
     process = subprocess.Popen(
         [DARKROOM, "serve", "--port", "0"],
         env={**os.environ, **acme.environment},
@@ -423,8 +522,8 @@ def _address(server: "subprocess.Popen[str]") -> str:
     """Wait for the line that tells where it listens; the test's own deadline ends a server that never does."""
     assert server.stderr is not None
     for line in server.stderr:
-        if found := re.search(r"listening on (http://[0-9.]+:[0-9]+)", line):
-            return found[1]
+        if match := re.search(r"listening on (http://[0-9.]+:[0-9]+)", line):
+            return match[1]
     raise AssertionError("it ended before it listened")
 
 
@@ -432,8 +531,8 @@ def test_a_server_says_where_it_listens_serves_what_was_uploaded_and_stops_as_to
     acme: Shell, photo: Path, server: "subprocess.Popen[str]"
 ) -> None:
     address = _address(server)
-    [kept] = acme.objects("upload", photo, "--tenant", "acme")
-    url = str(kept["url"]).replace("https://img.example", address)
+    [uploaded] = acme.objects("upload", photo, "--tenant", "acme")
+    url = str(uploaded["url"]).replace("https://img.example", address)
     with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:
         assert (answer.status, answer.headers["content-type"]) == (200, "image/webp")
         assert answer.headers["server"] is None
@@ -448,7 +547,14 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(acme: Shell, server: "subpro
 
 
 def test_a_server_without_its_database_refuses_to_start(darkroom: Shell, database_url: str) -> None:
-    done = darkroom("serve", "--port", "0", code=Exit.UNAVAILABLE, DARKROOM_DATABASE_URL=database_url)
+    done = darkroom(
+        "serve",
+        "--port",
+        "0",
+        code=Exit.UNAVAILABLE,
+        DARKROOM_DATABASE_URL=database_url,
+        DARKROOM_SECRET_KEYS=SECRET_KEY,
+    )
     assert "run darkroom migrate" in done.stderr
 
 
@@ -458,6 +564,6 @@ def test_serve_says_what_is_turned_on_and_not_installed(
     """In this process, where a library can be taken away: a sentence and the exit code of a wrong setting."""
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
     with pytest.raises(typer.Exit) as ended:
-        serve._look_at_extras(Settings(formats="svg,heic"))
+        serve._check_extras(Settings(formats="svg,heic"))
     assert ended.value.exit_code == Exit.USAGE
     assert "heic: pip install '.[heic]'" in capsys.readouterr().err

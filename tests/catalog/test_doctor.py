@@ -4,16 +4,20 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import SecretStr
 
 from catalog.maintenance import doctor, extras
 from proxy.settings import Settings
+from tests.program.server import SECRET_KEY
 
 
 async def test_clocks_of_the_servers_are_compared_with_ours(database_url: str, redis_url: str) -> None:
-    finding = await doctor._clock(Settings(database_url=database_url, redis_url=redis_url))
+    finding = await doctor._clock(
+        Settings(database_url=database_url, redis_url=redis_url, secret_keys=SecretStr(SECRET_KEY))
+    )
     assert finding.state == "ok"
-    assert "PostgreSQL" in finding.told
-    assert "Redis" in finding.told
+    assert "PostgreSQL" in finding.message
+    assert "Redis" in finding.message
 
 
 async def test_a_clock_that_is_wrong_is_found(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +26,7 @@ async def test_a_clock_that_is_wrong_is_found(redis_url: str, monkeypatch: pytes
     monkeypatch.setattr(time, "time", lambda: ours() - 60)
     finding = await doctor._clock(Settings(redis_url=redis_url))
     assert finding.state == "fail"
-    assert "Redis is +60" in finding.told or "Redis is +59" in finding.told
+    assert "Redis is +60" in finding.message or "Redis is +59" in finding.message
     assert finding.advice
 
 
@@ -31,21 +35,25 @@ async def test_a_server_that_is_out_says_nothing_about_clocks() -> None:
         Settings(redis_url="redis://127.0.0.1:1", database_url="postgresql+asyncpg://x@127.0.0.1:1/x")
     )
     assert finding.state == "ok"
-    assert str(datetime.now(UTC).year) in finding.told
+    assert str(datetime.now(UTC).year) in finding.message
 
 
 async def test_settings_beyond_the_hard_caps_are_found() -> None:
     finding = await doctor._settings(Settings(source_pixels=10**12))
-    assert (finding.state, "source_pixels" in finding.told) == ("warn", True)
+    assert (finding.state, "source_pixels" in finding.message) == ("warn", True)
 
 
-async def test_extras_that_are_on_off_and_missing_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = (await doctor._extras(Settings(formats="svg,heic"))).told
-    assert told.startswith("On: svg, heic; DARKROOM_FORMATS and DARKROOM_FACES can turn on: tiff, jxl, pdf, faces")
+async def test_extras_that_are_enabled_available_and_missing_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = (await doctor._extras(Settings(formats="svg,heic"))).message
+    assert message.startswith(
+        "Enabled: svg, heic; DARKROOM_FORMATS and DARKROOM_FACES can enable: tiff, jxl, pdf, faces"
+    )
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
-    told = (await doctor._extras(Settings())).told
-    assert told.startswith("On: none; DARKROOM_FORMATS and DARKROOM_FACES can turn on: svg, tiff; with pip install")
-    assert ".[heic,jxl,pdf,faces]" in told
+    message = (await doctor._extras(Settings())).message
+    assert message.startswith(
+        "Enabled: none; DARKROOM_FORMATS and DARKROOM_FACES can enable: svg, tiff; after pip install"
+    )
+    assert ".[heic,jxl,pdf,faces]" in message
     broken = await doctor._extras(Settings(formats="svg,heic", faces=True))
-    assert (broken.state, broken.told) == ("fail", "Turned on and not installed: heic, faces.")
+    assert (broken.state, broken.message) == ("fail", "Enabled but not installed: heic, faces.")
     assert ".[heic,faces]" in broken.advice

@@ -3,11 +3,14 @@
 import asyncio
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from catalog.core.errors import PresetConflict, PresetNotFound, RulesConflict, TenantNotFound, WatermarkConflict
 from catalog.presets import service as presets
 from catalog.presets.service import DEFAULTS, MOST_PRESETS, delete_preset, list_presets, list_versions, put_preset
 from catalog.records.database import Database
+from catalog.records.tables import Preset as PresetRecord
 from catalog.tenants.rules import change_rules, limits_of_tenant
 from catalog.tenants.service import create_tenant, find_tenant
 from catalog.tenants.tenant_repository import SqlTenantRepository
@@ -20,6 +23,7 @@ from proxy.core.identifiers import Digest, TenantName
 from proxy.core.planning.limits import HARD_CAPS, Limits
 from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe import grammar
+from proxy.core.recipe.presets import NO_LADDER, parse_ladder
 from proxy.core.tenant import Tenant
 
 ACME, OTHER = TenantName("acme"), TenantName("other")
@@ -28,24 +32,24 @@ LOGO = Uploaded(Digest("a" * 64), 900, "image/png", 200, 100)
 
 @pytest.fixture
 async def acme(database: Database) -> Database:
-    """Give the database with two tenants."""
+    """Return the database with two tenants."""
     await create_tenant(database, ACME)
     await create_tenant(database, OTHER)
     return database
 
 
 async def known(database: Database) -> Tenant:
-    """Give the tenant as delivery sees it."""
-    found = await SqlTenantRepository(database).find(ACME)
-    assert found is not None
-    return found
+    """Return the tenant as delivery uses it."""
+    tenant = await SqlTenantRepository(database).find(ACME)
+    assert tenant is not None
+    return tenant
 
 
 async def test_a_new_tenant_has_the_presets_people_expect(acme: Database) -> None:
-    told = {one.name: one.recipe for one in await list_presets(acme, ACME)}
-    assert told == DEFAULTS
+    recipes = {preset.name: preset.recipe for preset in await list_presets(acme, ACME)}
+    assert recipes == DEFAULTS
     assert (await known(acme)).presets["card"] == grammar.parse("w400-h300-q85-auto")
-    assert (await known(acme)).unsigned == frozenset()
+    assert (await known(acme)).unsigned == {}
 
 
 @pytest.mark.parametrize("recipe", DEFAULTS.values())
@@ -58,16 +62,18 @@ async def test_a_change_is_a_new_version_and_the_newest_counts(acme: Database) -
     changed = await put_preset(acme, ACME, "card", "w600-auto", unsigned=True)
     assert changed.version == 3
     assert (await known(acme)).presets["card"] == grammar.parse("w600-auto")
-    assert (await known(acme)).unsigned == {"card"}
-    told = [(one.version, one.recipe, one.unsigned) for one in await list_versions(acme, ACME, "card")]
-    assert told == [(3, "w600-auto", True), (2, "w500-auto", False), (1, "w400-h300-q85-auto", False)]
-    assert {one.recipe for one in await list_presets(acme, OTHER) if one.name == "card"} == {"w400-h300-q85-auto"}
+    assert (await known(acme)).unsigned == {"card": NO_LADDER}
+    versions = [(preset.version, preset.recipe, preset.unsigned) for preset in await list_versions(acme, ACME, "card")]
+    assert versions == [(3, "w600-auto", True), (2, "w500-auto", False), (1, "w400-h300-q85-auto", False)]
+    assert {preset.recipe for preset in await list_presets(acme, OTHER) if preset.name == "card"} == {
+        "w400-h300-q85-auto"
+    }
 
 
 async def test_a_deleted_preset_stays_in_its_history_and_may_come_back(acme: Database) -> None:
     await delete_preset(acme, ACME, "card")
     assert "card" not in (await known(acme)).presets
-    assert "card" not in {one.name for one in await list_presets(acme, ACME)}
+    assert "card" not in {preset.name for preset in await list_presets(acme, ACME)}
     with pytest.raises(PresetNotFound):
         await delete_preset(acme, ACME, "card")
     assert (await put_preset(acme, ACME, "card", "w1-auto")).version == 3
@@ -95,6 +101,34 @@ async def test_a_preset_that_cannot_be_is_refused(
     assert (await known(acme)).presets["card"] == grammar.parse("w400-h300-q85-auto")
 
 
+async def test_an_unsigned_preset_has_a_ladder_of_sizes(acme: Database) -> None:
+    ladder = parse_ladder(["640", "320"], ["2", "1.5"])
+    stored = await put_preset(acme, ACME, "card", "w400-auto", unsigned=True, ladder=ladder)
+    assert stored.ladder == ladder
+    assert (await known(acme)).unsigned == {"card": ladder}
+    assert [preset.ladder for preset in await list_versions(acme, ACME, "card")] == [ladder, NO_LADDER]
+    await put_preset(acme, ACME, "card", "w400-auto", unsigned=True)
+    assert (await known(acme)).unsigned == {"card": NO_LADDER}
+
+
+async def test_a_ladder_is_for_unsigned_presets_that_take_its_sizes(acme: Database) -> None:
+    with pytest.raises(PresetConflict, match="unsigned"):
+        await put_preset(acme, ACME, "card", "w400-auto", ladder=parse_ladder(["640"], []))
+    for recipe, ladder in (("json", parse_ladder(["640"], [])), ("q85-auto", parse_ladder([], ["2"]))):
+        with pytest.raises(RecipeError):
+            await put_preset(acme, ACME, "hero", recipe, unsigned=True, ladder=ladder)
+    assert (await known(acme)).unsigned == {}
+    await put_preset(acme, ACME, "hero", "q85-auto", unsigned=True, ladder=parse_ladder(["640"], ["2"]))
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"widths": [0], "dprs": []}', '{"widths": [640]}'])
+async def test_a_ladder_this_version_cannot_read_is_ignored(acme: Database, text: str) -> None:
+    await put_preset(acme, ACME, "card", "w400-auto", unsigned=True, ladder=parse_ladder(["640"], []))
+    async with acme.writing() as session:
+        await session.execute(update(PresetRecord).where(col(PresetRecord.unsigned)).values(ladder=text))
+    assert (await known(acme)).unsigned == {"card": NO_LADDER}
+
+
 async def test_presets_are_bounded(acme: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MOST_PRESETS >= 100
     monkeypatch.setattr(presets, "MOST_PRESETS", len(DEFAULTS))
@@ -105,12 +139,12 @@ async def test_presets_are_bounded(acme: Database, monkeypatch: pytest.MonkeyPat
 
 async def test_changes_at_once_all_become_versions(acme: Database) -> None:
     await asyncio.gather(*(put_preset(acme, ACME, "card", f"w{width}-auto") for width in range(100, 106)))
-    assert [one.version for one in await list_versions(acme, ACME, "card")] == [7, 6, 5, 4, 3, 2, 1]
+    assert [preset.version for preset in await list_versions(acme, ACME, "card")] == [7, 6, 5, 4, 3, 2, 1]
 
 
 async def test_whose_tenant_is_missing_is_told(acme: Database) -> None:
     nobody = TenantName("nobody")
-    for asked in (
+    for attempt in (
         put_preset(acme, nobody, "card", "w1-auto"),
         list_presets(acme, nobody),
         list_versions(acme, nobody, "card"),
@@ -120,7 +154,7 @@ async def test_whose_tenant_is_missing_is_told(acme: Database) -> None:
         limits_of_tenant(acme, nobody, Limits()),
     ):
         with pytest.raises(TenantNotFound):
-            await asked
+            await attempt
     with pytest.raises(PresetNotFound):
         await list_versions(acme, ACME, "nothing")
 
@@ -133,7 +167,7 @@ async def test_a_watermark_is_known_and_may_change_its_picture(acme: Database) -
     await put_watermark(acme, ACME, "logo", Uploaded(Digest("b" * 64), 9, "image/png", 10, 20))
     mark = (await known(acme)).watermarks["logo"]
     assert (mark.original, mark.size) == ("b" * 64, Size(10, 20))
-    assert [one.name for one in await list_watermarks(acme, ACME)] == ["logo"]
+    assert [mark.name for mark in await list_watermarks(acme, ACME)] == ["logo"]
     assert await list_watermarks(acme, OTHER) == []
 
 
@@ -145,7 +179,7 @@ async def test_a_watermark_that_a_preset_names_stays(acme: Database) -> None:
     await delete_preset(acme, ACME, "stamped")
     await delete_watermark(acme, ACME, "logo")
     assert (await known(acme)).watermarks == {}
-    with pytest.raises(WatermarkConflict, match="no such"):
+    with pytest.raises(WatermarkConflict, match="has no watermark"):
         await delete_watermark(acme, ACME, "logo")
 
 

@@ -1,4 +1,4 @@
-"""What delivery learns is written down once, on both databases."""
+"""Renders are recorded once, on both databases."""
 
 import asyncio
 from dataclasses import replace
@@ -21,7 +21,7 @@ FACTS = Facts(JPEG, 400, 300, orientation=6, frames=1, alpha=False, icc=True)
 
 
 def rendered(text: str = "one", tenant: TenantName = ACME, recipe: str = "w320-webp") -> RenderRecord:
-    """Give a render of the original named by `text`."""
+    """Return a render of the original named by `text`."""
     original = Digest(sha256(text.encode()).hexdigest())
     key = DerivativeKey(f"5-8.18.7/{tenant}/0/{original[:2]}/{original}/{sha256(recipe.encode()).hexdigest()}")
     return RenderRecord(tenant, original, key, recipe, FACTS, "webp", 320, 240, 12_345, 0.0425)
@@ -34,19 +34,19 @@ async def _derivatives(database: Database) -> list[Derivative]:
 
 @pytest.fixture
 async def records(database: Database) -> SqlRenderRecords:
-    """Give the ledger of an installation with one tenant."""
+    """Return the render records of an installation with a tenant."""
     await create_tenant(database, ACME)
     return SqlRenderRecords(database)
 
 
 async def test_a_render_is_written_with_the_facts_of_its_original(records: SqlRenderRecords) -> None:
-    one = rendered()
-    await records.record([one])
+    render = rendered()
+    await records.record([render])
     async with records.database.reading() as session:
         original = (await session.scalars(select(Original))).one()
     assert original.model_dump(exclude={"created_at"}) == {
         "tenant": "acme",
-        "sha256": one.original,
+        "sha256": render.original,
         "size_bytes": None,
         "media_type": "image/jpeg",
         "width": 400,
@@ -60,9 +60,9 @@ async def test_a_render_is_written_with_the_facts_of_its_original(records: SqlRe
     }
     [derivative] = await _derivatives(records.database)
     assert derivative.model_dump(exclude={"created_at"}) == {
-        "key": f"acme/{one.original}/{split_derivative_key(one.key).variant}",
+        "key": f"acme/{render.original}/{split_derivative_key(render.key).variant}",
         "tenant": "acme",
-        "original": one.original,
+        "original": render.original,
         "recipe": "w320-webp",
         "format": "webp",
         "width": 320,
@@ -82,7 +82,7 @@ async def test_the_same_render_again_is_the_first_one(records: SqlRenderRecords)
 
 async def test_renders_of_unknown_tenants_do_not_cost_the_others_their_rows(records: SqlRenderRecords) -> None:
     await records.record([rendered(tenant=TenantName("gone")), rendered()])
-    assert [one.tenant for one in await _derivatives(records.database)] == ["acme"]
+    assert [row.tenant for row in await _derivatives(records.database)] == ["acme"]
 
 
 async def test_a_batch_of_unknown_tenants_alone_and_an_empty_one_write_nothing(records: SqlRenderRecords) -> None:
@@ -99,7 +99,7 @@ async def test_a_batch_is_whole_or_not_at_all(records: SqlRenderRecords) -> None
 
 
 async def test_a_large_batch_is_one_transaction(records: SqlRenderRecords) -> None:
-    """More rows than either database takes parameters for in one statement."""
+    """More rows than a statement of either database has parameters."""
     batch = [rendered(recipe=f"w{width}-webp") for width in range(1, 5_001)]
     await records.record(batch)
     assert len(await _derivatives(records.database)) == 5_000
@@ -109,5 +109,5 @@ async def test_processes_that_write_the_same_batches_in_other_orders_do_not_dead
     batch = [rendered(f"{number % 20}", recipe=f"w{number}-webp") for number in range(1, 101)]
     turned = (batch[start:] + batch[:start] for start in range(0, 100, 10))
     async with asyncio.timeout(60):
-        await asyncio.gather(*(records.record(one) for one in turned))
+        await asyncio.gather(*(records.record(part) for part in turned))
     assert len(await _derivatives(records.database)) == 100

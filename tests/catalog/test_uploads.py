@@ -1,4 +1,4 @@
-"""How an original comes in: real files, a real worker, on both databases."""
+"""Uploads: real files, a real worker, on both databases."""
 
 import asyncio
 import os
@@ -11,11 +11,13 @@ import pyvips
 from sqlmodel import select
 
 from catalog.core.errors import TenantNotFound
+from catalog.records.base import FILE_NAME_LENGTH
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
-from catalog.records.tables import FILE_NAME_LENGTH, Original
+from catalog.records.tables import Original
 from catalog.tenants.service import create_tenant
-from catalog.uploads.service import CHUNK_BYTES, UploadService, bounded, read_file
+from catalog.uploads.commands import open_upload_service
+from catalog.uploads.service import CHUNK_BYTES, UploadService, display_name, read_file
 from proxy.backends import open_backends
 from proxy.core.errors import DarkroomError, LimitExceeded, NotFound, UnsupportedFormat
 from proxy.core.identifiers import DerivativeKey, Digest, TenantName
@@ -30,14 +32,14 @@ ACME = TenantName("acme")
 
 
 def picture(orientation: int = 1, width: int = 40, height: int = 30) -> bytes:
-    """Give a JPEG of these stored sides."""
+    """Return a JPEG of these stored sides."""
     image = pyvips.Image.black(width, height, bands=3).copy()
     image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     return bytes(image.jpegsave_buffer())
 
 
 def animation(frames: int) -> bytes:
-    """Give a GIF of 10×10 with so many frames."""
+    """Return a GIF of 10×10 with this number of frames."""
     pages = [pyvips.Image.black(10, 10, bands=3) + 20 * number for number in range(frames)]
     image = pyvips.Image.arrayjoin(pages, across=1).cast("uchar").copy()
     image.set_type(pyvips.GValue.gint_type, "page-height", 10)
@@ -45,7 +47,7 @@ def animation(frames: int) -> bytes:
 
 
 async def chunks(body: bytes, size_bytes: int = 7) -> AsyncIterator[bytes]:
-    """Give a body as a client sends it: in pieces."""
+    """Yield a body as a client sends it: in chunks."""
     for start in range(0, len(body), size_bytes):
         yield body[start : start + size_bytes]
 
@@ -58,92 +60,92 @@ async def pixels() -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def library(settings: Settings, database: Database, pixels: Pool) -> AsyncIterator[UploadService]:
-    """Give the library of an installation with one tenant, originals on disk."""
+async def uploads(settings: Settings, database: Database, pixels: Pool) -> AsyncIterator[UploadService]:
+    """Return the upload service of an installation with one tenant, originals on disk."""
     await create_tenant(database, ACME)
     async with open_backends(settings) as backends:
         yield UploadService(database, backends.originals, pixels, Limits(source_bytes=2 * CHUNK_BYTES))
 
 
-async def _records(library: UploadService) -> list[Original]:
-    async with library.database.reading() as session:
+async def _records(uploads: UploadService) -> list[Original]:
+    async with uploads.database.reading() as session:
         return list(await session.scalars(select(Original)))
 
 
-async def test_an_original_is_kept_and_recorded(library: UploadService) -> None:
+async def test_an_original_is_kept_and_recorded(uploads: UploadService) -> None:
     body = picture()
     digest = Digest(sha256(body).hexdigest())
-    kept = await library.upload(ACME, chunks(body), "photo.jpg")
-    assert (kept.original, kept.size_bytes, kept.media_type) == (digest, len(body), "image/jpeg")
-    with await library.originals.open(ACME, digest) as original:
+    uploaded = await uploads.upload(ACME, chunks(body), "photo.jpg")
+    assert (uploaded.original, uploaded.size_bytes, uploaded.media_type) == (digest, len(body), "image/jpeg")
+    with await uploads.originals.open(ACME, digest) as original:
         assert os.pread(original.fd, len(body) + 1, 0) == body
-    [record] = await _records(library)
+    [record] = await _records(uploads)
     assert (record.sha256, record.size_bytes, record.file_name) == (digest, len(body), "photo.jpg")
     assert (record.width, record.height, record.orientation) == (40, 30, 1)
 
 
-async def test_sides_are_told_upright_and_recorded_as_stored(library: UploadService) -> None:
-    kept = await library.upload(ACME, chunks(picture(orientation=6)))
-    assert (kept.width, kept.height) == (30, 40)
-    [record] = await _records(library)
+async def test_sides_are_told_upright_and_recorded_as_stored(uploads: UploadService) -> None:
+    uploaded = await uploads.upload(ACME, chunks(picture(orientation=6)))
+    assert (uploaded.width, uploaded.height) == (30, 40)
+    [record] = await _records(uploads)
     assert (record.width, record.height, record.orientation) == (40, 30, 6)
 
 
-async def test_the_same_bytes_twice_are_one_original_and_the_first_name_stays(library: UploadService) -> None:
-    first = await library.upload(ACME, chunks(picture()), "first.jpg")
-    assert await library.upload(ACME, chunks(picture(), 100), "second.jpg") == first
-    assert [one.file_name for one in await _records(library)] == ["first.jpg"]
+async def test_the_same_bytes_twice_are_one_original_and_the_first_name_stays(uploads: UploadService) -> None:
+    first = await uploads.upload(ACME, chunks(picture()), "first.jpg")
+    assert await uploads.upload(ACME, chunks(picture(), 100), "second.jpg") == first
+    assert [record.file_name for record in await _records(uploads)] == ["first.jpg"]
 
 
-async def test_the_same_bytes_at_once_are_one_original(library: UploadService) -> None:
-    uploads = await asyncio.gather(*(library.upload(ACME, chunks(picture(), 50)) for _ in range(6)))
-    assert len(set(uploads)) == 1
-    assert len(await _records(library)) == 1
+async def test_the_same_bytes_at_once_are_one_original(uploads: UploadService) -> None:
+    results = await asyncio.gather(*(uploads.upload(ACME, chunks(picture(), 50)) for _ in range(6)))
+    assert len(set(results)) == 1
+    assert len(await _records(uploads)) == 1
 
 
-async def test_an_upload_completes_the_record_that_a_render_has_left(library: UploadService) -> None:
+async def test_an_upload_completes_the_record_that_a_render_has_left(uploads: UploadService) -> None:
     body = picture()
     digest = Digest(sha256(body).hexdigest())
     key = DerivativeKey(f"5-8.18.7/acme/0/{digest[:2]}/{digest}/{'0' * 64}")
     facts = Facts(JPEG, 40, 30)
-    await SqlRenderRecords(library.database).record(
+    await SqlRenderRecords(uploads.database).record(
         [RenderRecord(ACME, digest, key, "webp", facts, "webp", 40, 30, 9, 0.1)]
     )
-    assert [one.size_bytes for one in await _records(library)] == [None]
-    await library.upload(ACME, chunks(body), "photo.jpg")
-    assert [(one.size_bytes, one.file_name) for one in await _records(library)] == [(len(body), "photo.jpg")]
+    assert [record.size_bytes for record in await _records(uploads)] == [None]
+    await uploads.upload(ACME, chunks(body), "photo.jpg")
+    assert [(record.size_bytes, record.file_name) for record in await _records(uploads)] == [(len(body), "photo.jpg")]
 
 
-async def test_tenants_have_their_own_originals(library: UploadService) -> None:
+async def test_tenants_have_their_own_originals(uploads: UploadService) -> None:
     other = TenantName("other")
-    await create_tenant(library.database, other)
-    kept = await library.upload(ACME, chunks(picture()))
+    await create_tenant(uploads.database, other)
+    uploaded = await uploads.upload(ACME, chunks(picture()))
     with pytest.raises(NotFound):
-        await library.originals.open(other, kept.original)
-    await library.upload(other, chunks(picture()))
-    assert {one.tenant for one in await _records(library)} == {"acme", "other"}
+        await uploads.originals.open(other, uploaded.original)
+    await uploads.upload(other, chunks(picture()))
+    assert {record.tenant for record in await _records(uploads)} == {"acme", "other"}
 
 
-async def _refused(library: UploadService, body: bytes, kind: type[DarkroomError], tenant: TenantName = ACME) -> str:
-    """Hold that a body is refused, and that neither its bytes nor a record are left."""
+async def _refused(uploads: UploadService, body: bytes, kind: type[DarkroomError], tenant: TenantName = ACME) -> str:
+    """Check that a body is refused, and that neither its bytes nor a record remain."""
     with pytest.raises(kind) as refusal:
-        await library.upload(tenant, chunks(body, CHUNK_BYTES))
-    assert await _records(library) == []
+        await uploads.upload(tenant, chunks(body, CHUNK_BYTES))
+    assert await _records(uploads) == []
     with pytest.raises(NotFound):
-        await library.originals.open(ACME, Digest(sha256(body).hexdigest()))
+        await uploads.originals.open(ACME, Digest(sha256(body).hexdigest()))
     return str(refusal.value)
 
 
 @pytest.mark.parametrize("body", [b"", b"hello, world", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7"])
-async def test_what_is_no_picture_is_refused(library: UploadService, body: bytes) -> None:
-    assert "jpeg" in await _refused(library, body, UnsupportedFormat)
+async def test_what_is_no_picture_is_refused(uploads: UploadService, body: bytes) -> None:
+    assert "jpeg" in await _refused(uploads, body, UnsupportedFormat)
 
 
-async def test_what_only_begins_like_a_picture_is_refused(library: UploadService) -> None:
-    await _refused(library, b"\xff\xd8\xff\xe0" + b"nonsense" * 100, UnsupportedFormat)
+async def test_what_only_begins_like_a_picture_is_refused(uploads: UploadService) -> None:
+    await _refused(uploads, b"\xff\xd8\xff\xe0" + b"nonsense" * 100, UnsupportedFormat)
 
 
-async def test_too_many_bytes_are_refused_before_they_are_all_read(library: UploadService) -> None:
+async def test_too_many_bytes_are_refused_before_they_are_all_read(uploads: UploadService) -> None:
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -154,26 +156,26 @@ async def test_too_many_bytes_are_refused_before_they_are_all_read(library: Uplo
 
     async with asyncio.timeout(30):
         with pytest.raises(LimitExceeded, match=str(2 * CHUNK_BYTES)):
-            await library.upload(ACME, endless())
+            await uploads.upload(ACME, endless())
     assert read == 3
 
 
-async def test_exactly_the_limit_is_taken(library: UploadService) -> None:
+async def test_exactly_the_limit_is_taken(uploads: UploadService) -> None:
     """A JPEG may be followed by anything: it is the same picture."""
     body = picture()
-    kept = await library.upload(ACME, chunks(body + bytes(2 * CHUNK_BYTES - len(body)), CHUNK_BYTES))
-    assert kept.size_bytes == 2 * CHUNK_BYTES
+    uploaded = await uploads.upload(ACME, chunks(body + bytes(2 * CHUNK_BYTES - len(body)), CHUNK_BYTES))
+    assert uploaded.size_bytes == 2 * CHUNK_BYTES
 
 
-async def test_pixels_and_frames_over_the_limit_are_refused_by_number(library: UploadService) -> None:
+async def test_pixels_and_frames_over_the_limit_are_refused_by_number(uploads: UploadService) -> None:
     narrow = UploadService(
-        library.database, library.originals, library.pixels, Limits(source_pixels=1_000, source_frames=2)
+        uploads.database, uploads.originals, uploads.pixels, Limits(source_pixels=1_000, source_frames=2)
     )
     assert "1200" in await _refused(narrow, picture(), LimitExceeded)
     assert "3" in await _refused(narrow, animation(3), LimitExceeded)
 
 
-async def test_a_tenant_that_is_missing_is_told_before_anything_is_read(library: UploadService) -> None:
+async def test_a_tenant_that_is_missing_is_told_before_anything_is_read(uploads: UploadService) -> None:
     read = []
 
     async def watched() -> AsyncIterator[bytes]:
@@ -181,7 +183,7 @@ async def test_a_tenant_that_is_missing_is_told_before_anything_is_read(library:
         yield picture()
 
     with pytest.raises(TenantNotFound):
-        await library.upload(TenantName("nobody"), watched())
+        await uploads.upload(TenantName("nobody"), watched())
     assert read == []
 
 
@@ -189,7 +191,7 @@ def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def test_a_client_that_leaves_leaves_nothing(library: UploadService) -> None:
+async def test_a_client_that_leaves_leaves_nothing(uploads: UploadService) -> None:
     """No record, no original, no descriptor."""
     before = _descriptors()
 
@@ -198,13 +200,21 @@ async def test_a_client_that_leaves_leaves_nothing(library: UploadService) -> No
         await asyncio.sleep(60)
 
     for _ in range(5):
-        task = asyncio.create_task(library.upload(ACME, halting()))
+        task = asyncio.create_task(uploads.upload(ACME, halting()))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert await _records(library) == []
+    assert await _records(uploads) == []
     assert _descriptors() <= before + 1  # a connection may have been opened
+
+
+async def test_the_command_starts_one_worker_and_no_spare(tmp_path: Path) -> None:
+    async with open_upload_service(Settings(home=tmp_path, workers=4)) as uploads:
+        assert isinstance(uploads.pixels, Pool)
+        assert uploads.pixels.workers == 1
+        await create_tenant(uploads.database, ACME)
+        assert (await uploads.upload(ACME, chunks(picture()))).width == 40
 
 
 async def test_a_file_is_read_in_chunks(tmp_path: Path) -> None:
@@ -214,7 +224,7 @@ async def test_a_file_is_read_in_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("name", "displayed"),
     [
         ("photo.jpg", "photo.jpg"),
         ("../../etc/passwd", "passwd"),
@@ -226,5 +236,5 @@ async def test_a_file_is_read_in_chunks(tmp_path: Path) -> None:
         ("", ""),
     ],
 )
-def test_file_names_are_kept_for_people_to_read(given: str, kept: str) -> None:
-    assert bounded(given) == kept
+def test_file_names_are_for_people_to_read(name: str, displayed: str) -> None:
+    assert display_name(name) == displayed

@@ -1,4 +1,4 @@
-"""Minting URLs: what is wrong is said first, what is sealed is what the contract says."""
+"""URLs: errors are raised before a path is signed, and seals are those of the contract."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -6,9 +6,9 @@ from fractions import Fraction
 import pytest
 
 from catalog.core.errors import FocusConflict
-from catalog.core.focus_geometry import Subject
-from catalog.images.focus import read_focus
-from catalog.images.url_builder import LATEST_EXPIRY, mint_url, read_expiry, read_path
+from catalog.core.focus_geometry import FocalPoint
+from catalog.images.service import read_focus
+from catalog.images.url_builder import LATEST_EXPIRY, build_url, read_expiry, read_path
 from proxy.core.errors import MalformedRequest, RecipeError, TargetTooLong
 from proxy.core.geometry import Size
 from proxy.core.identifiers import TenantName
@@ -22,7 +22,7 @@ PATH = f"/t/acme/{DIGEST}/w320-h180-webp"
 ACME = Tenant(
     TenantName("acme"), (SigningKey.derive("correct-horse-battery-staple"), SigningKey.derive("an-older-secret-x"))
 )
-SUBJECT = Subject(Focus(Fraction(3, 10), Fraction(6, 10)), Size(600, 400))
+POINT = FocalPoint(Focus(Fraction(3, 10), Fraction(6, 10)), Size(600, 400))
 NOW_S = 1_800_000_000
 
 
@@ -35,7 +35,7 @@ NOW_S = 1_800_000_000
 )
 @pytest.mark.parametrize("base_url", ["https://img.example", "https://img.example/"])
 def test_urls_carry_the_seals_of_the_contract(base_url: str, expires: int | None, query: str) -> None:
-    assert mint_url(base_url, ACME, read_path(PATH, expires)) == f"https://img.example{PATH}{query}"
+    assert build_url(base_url, ACME, read_path(PATH, expires)) == f"https://img.example{PATH}{query}"
 
 
 @pytest.mark.parametrize(
@@ -88,17 +88,17 @@ def test_a_path_of_another_shape_is_refused(path: str) -> None:
     ],
 )
 def test_a_known_focal_point_is_written_where_the_place_is_open(recipe: str, minted: str) -> None:
-    told = {"card": "w400-h300-auto", "smart": "w400-h300-gsmart-auto", "turned": "rot90-w400-h300-auto"}
-    presets = {name: parse(text) for name, text in told.items()}
-    url = mint_url("", replace(ACME, presets=presets), read_path(f"/t/acme/{DIGEST}/{recipe}"), SUBJECT)
+    recipes = {"card": "w400-h300-auto", "smart": "w400-h300-gsmart-auto", "turned": "rot90-w400-h300-auto"}
+    presets = {name: parse(text) for name, text in recipes.items()}
+    url = build_url("", replace(ACME, presets=presets), read_path(f"/t/acme/{DIGEST}/{recipe}"), POINT)
     assert url.partition("?")[0] == f"/t/acme/{DIGEST}/{minted}"
 
 
 def test_a_minted_focal_point_outlives_what_its_preset_was() -> None:
-    """The preset no longer crops: the picture is shown all the same."""
-    said = parse("~card-fp0.3_0.6")
-    assert str(expand(said, {"card": parse("w400-h300-webp")})) == "w400-h300-fp0.3_0.6-webp"
-    assert str(expand(said, {"card": parse("w400-webp")})) == "w400-webp"
+    """The preset no longer crops, and the image is rendered without the point."""
+    recipe = parse("~card-fp0.3_0.6")
+    assert str(expand(recipe, {"card": parse("w400-h300-webp")})) == "w400-h300-fp0.3_0.6-webp"
+    assert str(expand(recipe, {"card": parse("w400-webp")})) == "w400-webp"
 
 
 @pytest.mark.parametrize("text", ["0.3", "0.3_0.6-gray", "2_2", "0.30_0.6", "a_b", "0.3_0.6_0.1", ""])
@@ -146,5 +146,5 @@ def test_expiries_are_spans_or_unix_times(text: str, expires: int) -> None:
     ],
 )
 def test_anything_else_and_the_past_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="say a"):
+    with pytest.raises(ValueError, match="specify a"):
         read_expiry(text, NOW_S)

@@ -1,4 +1,4 @@
-"""Every refusal has a status, a code of its own, and a body of at most 1 KiB."""
+"""Every error has a status, a unique code, and a body of at most 1 KiB."""
 
 import json
 
@@ -7,11 +7,11 @@ import pytest
 from proxy.core import errors
 from proxy.core.errors import DarkroomError, RecipeError
 from proxy.core.recipe.grammar import parse
-from proxy.http.problem import MAX_BYTES, problem_answer, problem_body
+from proxy.http.problem import MAX_BYTES, problem_body, problem_response
 
 
 def every(kind: type[DarkroomError]) -> list[type[DarkroomError]]:
-    return [one for child in kind.__subclasses__() for one in (child, *every(child))]
+    return [descendant for child in kind.__subclasses__() for descendant in (child, *every(child))]
 
 
 def test_codes_are_unique_and_the_module_draws_the_whole_tree() -> None:
@@ -22,8 +22,8 @@ def test_codes_are_unique_and_the_module_draws_the_whole_tree() -> None:
 
 
 def test_a_problem_document_tells_what_rfc_9457_asks() -> None:
-    told = json.loads(problem_body(errors.LimitExceeded("The original has 9 pixels; the limit is 8."), "abc"))
-    assert told == {
+    document = json.loads(problem_body(errors.LimitExceeded("The original has 9 pixels; the limit is 8."), "abc"))
+    assert document == {
         "type": "urn:darkroom:error:over-limit",
         "title": "Over a limit",
         "status": 422,
@@ -45,11 +45,11 @@ def test_a_problem_document_stays_within_a_kibibyte(text: str) -> None:
 
 
 def test_a_method_refusal_tells_the_methods() -> None:
-    _, headers, _ = problem_answer(errors.MethodNotAllowed("No."), "x")
+    headers = problem_response(errors.MethodNotAllowed("No."), "x").headers
     assert dict(headers)[b"allow"] == b"GET, HEAD, OPTIONS"
 
 
 def test_only_what_may_pass_soon_says_when_to_come_back() -> None:
-    assert dict(problem_answer(errors.ServerBusy("x"), "x")[1])[b"retry-after"] == b"1"
-    assert dict(problem_answer(errors.ServerBusy("x"), "x")[1])[b"cache-control"] == b"no-store"
-    assert b"retry-after" not in dict(problem_answer(errors.Forbidden(), "x")[1])
+    assert dict(problem_response(errors.ServerBusy("x"), "x").headers)[b"retry-after"] == b"1"
+    assert dict(problem_response(errors.ServerBusy("x"), "x").headers)[b"cache-control"] == b"no-store"
+    assert b"retry-after" not in dict(problem_response(errors.Forbidden(), "x").headers)

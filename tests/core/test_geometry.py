@@ -1,4 +1,4 @@
-"""Turns are a group, boxes follow their pixels, scales round half up."""
+"""Turns form a group, boxes follow their pixels, and scales are rounded half up."""
 
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ sizes = st.builds(Size, st.integers(1, 40), st.integers(1, 40))
 
 
 def moved(turn: Turn, point: tuple[int, int], within: Size) -> tuple[int, int]:
-    """Follow one pixel, the slow way: this is what mirroring and turning by 90° mean."""
+    """Return the position of a pixel after a turn, by mirroring and turning by 90° step by step."""
     x, y = point
     if turn.mirrored:
         x = within.width - 1 - x
@@ -55,10 +55,10 @@ def test_a_point_goes_where_its_pixel_goes(turn: Turn, size: Size, data: st.Data
 
 
 def test_exif_orientations_move_the_top_left_pixel_as_the_standard_says() -> None:
-    """CIPA DC-008 §4.6.5: where the stored top left corner is seen by the viewer, on a 3×2 picture."""
+    """CIPA DC-008 §4.6.5: the position of the stored top left corner after the turn, in a 3×2 picture."""
     size = Size(3, 2)
-    seen = [moved(upright(number), (0, 0), size) for number in range(1, 9)]
-    assert seen == [(0, 0), (2, 0), (2, 1), (0, 1), (0, 0), (1, 0), (1, 2), (0, 2)]
+    corners = [moved(upright(number), (0, 0), size) for number in range(1, 9)]
+    assert corners == [(0, 0), (2, 0), (2, 1), (0, 1), (0, 0), (1, 0), (1, 2), (0, 2)]
 
 
 def test_an_orientation_out_of_range_is_upright() -> None:

@@ -1,13 +1,12 @@
 """References are asked for once, trusted for a while, revalidated, and served stale while their source is out."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import gc
+import weakref
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
-from proxy.adapters.files import FileOriginals, FileResolvedReferences
 from proxy.core.errors import (
     DarkroomError,
     LimitExceeded,
@@ -28,43 +27,15 @@ from proxy.core.url.resolved_reference import ResolvedReference, Validators
 from proxy.core.url.source import Source
 from proxy.core.url.source_reference import Reference, read_reference, write_reference
 from proxy.delivery.admission import AdmissionQueue
-from proxy.delivery.source_resolver import STALE_S, Outside, SourceResolver
-from proxy.ports import Sink
-from tests.adapters.samples import LIMIT_BYTES, OTHER_PICTURE, content_of, named
-from tests.patience import until
+from proxy.delivery.source_resolver import STALE_S, SourceResolver
+from proxy.ports import ResolvedReferences
+from tests.adapters.samples import OTHER_PICTURE, content_of, named
+from tests.delivery.fakes import FakeSource, MemoryOriginals, MemoryResolvedReferences, advance, settle
 
 ONE, TWO = b"\xff\xd8\xff\xe0 one", OTHER_PICTURE.body
 TTL_S = 100
 CAT = write_reference("https://host/cat.jpg")
 DOG = write_reference("https://host/dog.jpg")
-
-
-@dataclass
-class Far:
-    """A source under the test's hand: what it has, whether it lets go, how often it was asked and with what."""
-
-    body: bytes = ONE
-    refusal: DarkroomError | None = None
-    asked: list[Validators] = field(default_factory=list)
-    open: asyncio.Event = field(default_factory=asyncio.Event)
-    arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
-
-    def __post_init__(self) -> None:
-        self.open.set()
-
-    async def fetch(
-        self, reference: Reference, sources: Sequence[Source], known: Validators, sink: Sink
-    ) -> Validators | None:
-        self.asked.append(known)
-        self.arrived.release()
-        await self.open.wait()
-        if self.refusal is not None:
-            raise self.refusal
-        validators = Validators(f'"{named(self.body)[:8]}"')
-        if known == validators:
-            return None
-        sink.write(self.body)
-        return validators
 
 
 def tenant(name: str = "acme", ttl_s: int = TTL_S, prefix: str = "https://host", source_bytes: int = 1_000) -> Tenant:
@@ -77,97 +48,100 @@ ACME = tenant()
 
 @dataclass
 class World:
-    """A folder with originals and resolved_references, a source, and a clock that the test moves."""
+    """Originals and resolved references in memory, a source, and a clock that the test moves."""
 
-    originals: FileOriginals
-    resolved_references: FileResolvedReferences
-    far: Far = field(default_factory=Far)
+    originals: MemoryOriginals = field(default_factory=MemoryOriginals)
+    resolved_references: ResolvedReferences = field(default_factory=MemoryResolvedReferences)
+    source: FakeSource = field(default_factory=lambda: FakeSource(ONE))
     now_s: float = 1_795_240_000.0
 
-    def references(self, *, gate: AdmissionQueue | None = None, deadline_s: float = 10.0) -> SourceResolver:
+    def resolver(self, *, admission: AdmissionQueue | None = None) -> SourceResolver:
         """Begin a process."""
-        outside = Outside({"https": self.far}, self.originals, self.resolved_references)
-        return SourceResolver(outside, gate or AdmissionQueue(4, 4), deadline_s, lambda: self.now_s)
+        return SourceResolver(
+            sources={"https": self.source},
+            originals=self.originals,
+            resolved_references=self.resolved_references,
+            admission=admission or AdmissionQueue(4, 4),
+            deadline_s=5.0,
+            clock=lambda: self.now_s,
+        )
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(FileOriginals(tmp_path, LIMIT_BYTES), FileResolvedReferences(tmp_path))
-    yield world
-    world.originals.close()
-    world.resolved_references.close()
+def world() -> World:
+    return World()
 
 
 async def test_what_a_source_gives_is_an_original_of_its_tenant(world: World) -> None:
-    digest = await world.references().resolve(ACME, CAT)
+    digest = await world.resolver().resolve(ACME, CAT)
     assert digest == named(ONE)
     assert content_of(await world.originals.open(ACME.name, digest)) == ONE
 
 
 async def test_a_source_is_asked_once_within_its_time(world: World) -> None:
-    references = world.references()
+    resolver = world.resolver()
     for _ in range(3):
-        assert await references.resolve(ACME, CAT) == named(ONE)
+        assert await resolver.resolve(ACME, CAT) == named(ONE)
         world.now_s += TTL_S / 3 - 1
-    assert len(world.far.asked) == 1
+    assert len(world.source.conditions) == 1
 
 
 async def test_who_asks_at_the_same_time_waits_for_one_answer(world: World) -> None:
-    references = world.references()
-    world.far.open.clear()
-    waiting = [asyncio.create_task(references.resolve(ACME, CAT)) for _ in range(20)]
-    await world.far.arrived.acquire()
-    world.far.open.set()
+    resolver = world.resolver()
+    world.source.door.close()
+    waiting = [asyncio.create_task(resolver.resolve(ACME, CAT)) for _ in range(20)]
+    await settle()
+    world.source.door.open()
     assert set(await asyncio.gather(*waiting)) == {named(ONE)}
-    assert len(world.far.asked) == 1
+    assert len(world.source.conditions) == 1
 
 
 async def test_after_its_time_it_is_asked_whether_it_has_changed(world: World) -> None:
-    references = world.references()
-    await references.resolve(ACME, CAT)
+    resolver = world.resolver()
+    await resolver.resolve(ACME, CAT)
     world.now_s += TTL_S
-    assert await references.resolve(ACME, CAT) == named(ONE)
+    assert await resolver.resolve(ACME, CAT) == named(ONE)
     world.now_s += TTL_S
-    world.far.body = TWO
-    assert await references.resolve(ACME, CAT) == named(TWO)
+    world.source.body = TWO
+    assert await resolver.resolve(ACME, CAT) == named(TWO)
     known = Validators(f'"{named(ONE)[:8]}"')
-    assert world.far.asked == [Validators(), known, known]
+    assert world.source.conditions == [Validators(), known, known]
 
 
 async def test_an_unchanged_source_is_believed_for_as_long_again(world: World) -> None:
-    references = world.references()
-    await references.resolve(ACME, CAT)
+    resolver = world.resolver()
+    await resolver.resolve(ACME, CAT)
     world.now_s += TTL_S
-    await references.resolve(ACME, CAT)
+    await resolver.resolve(ACME, CAT)
     world.now_s += TTL_S - 1
-    await references.resolve(ACME, CAT)
-    assert len(world.far.asked) == 2
+    await resolver.resolve(ACME, CAT)
+    assert len(world.source.conditions) == 2
 
 
 async def test_another_process_and_a_restart_know_what_one_has_found(world: World) -> None:
-    await world.references().resolve(ACME, CAT)
-    assert await world.references().resolve(ACME, CAT) == named(ONE)
-    assert len(world.far.asked) == 1
+    await world.resolver().resolve(ACME, CAT)
+    assert await world.resolver().resolve(ACME, CAT) == named(ONE)
+    assert len(world.source.conditions) == 1
     world.now_s += TTL_S
-    await world.references().resolve(ACME, CAT)
-    assert world.far.asked[1] != Validators()
+    await world.resolver().resolve(ACME, CAT)
+    assert world.source.conditions[1] != Validators()
 
 
 async def test_what_another_process_asked_since_is_believed(world: World) -> None:
-    one, other = world.references(), world.references()
+    one, other = world.resolver(), world.resolver()
     await one.resolve(ACME, CAT)
     world.now_s += TTL_S
     await other.resolve(ACME, CAT)
     await one.resolve(ACME, CAT)
-    assert len(world.far.asked) == 2
+    assert len(world.source.conditions) == 2
 
 
 async def test_a_tenants_reference_is_its_own(world: World) -> None:
-    references = world.references()
-    await references.resolve(ACME, CAT)
-    await references.resolve(tenant("other"), CAT)
-    await references.resolve(ACME, DOG)
-    assert world.far.asked == [Validators()] * 3
+    resolver = world.resolver()
+    await resolver.resolve(ACME, CAT)
+    await resolver.resolve(tenant("other"), CAT)
+    await resolver.resolve(ACME, DOG)
+    assert world.source.conditions == [Validators()] * 3
 
 
 OUT = [SourceFailed("out"), SourceTimeout("slow"), Unavailable("elsewhere"), ServerBusy("many")]
@@ -175,112 +149,115 @@ OUT = [SourceFailed("out"), SourceTimeout("slow"), Unavailable("elsewhere"), Ser
 
 @pytest.mark.parametrize("refusal", OUT, ids=lambda refusal: type(refusal).__name__)
 async def test_a_source_that_is_out_is_stood_in_for(world: World, refusal: DarkroomError) -> None:
-    references = world.references()
-    await references.resolve(ACME, CAT)
-    world.far.refusal = refusal
+    resolver = world.resolver()
+    await resolver.resolve(ACME, CAT)
+    world.source.error = refusal
     world.now_s += TTL_S
     for _ in range(5):
-        assert await references.resolve(ACME, CAT) == named(ONE)
-    assert len(world.far.asked) == 2
+        assert await resolver.resolve(ACME, CAT) == named(ONE)
+    assert len(world.source.conditions) == 2
     world.now_s += 31
-    world.far.refusal, world.far.body = None, TWO
-    assert await references.resolve(ACME, CAT) == named(TWO)
+    world.source.error, world.source.body = None, TWO
+    assert await resolver.resolve(ACME, CAT) == named(TWO)
 
 
 @pytest.mark.parametrize("refusal", OUT, ids=lambda refusal: type(refusal).__name__)
 async def test_not_for_longer_than_a_week(world: World, refusal: DarkroomError) -> None:
-    references = world.references()
-    await references.resolve(ACME, CAT)
-    world.far.refusal = refusal
+    resolver = world.resolver()
+    await resolver.resolve(ACME, CAT)
+    world.source.error = refusal
     world.now_s += STALE_S + 1
     with pytest.raises(type(refusal)):
-        await references.resolve(ACME, CAT)
+        await resolver.resolve(ACME, CAT)
 
 
 @pytest.mark.parametrize("refusal", [SourceNotFound("gone"), SourceNotAllowed("moved"), LimitExceeded("grown")])
 async def test_a_source_that_says_no_is_not_stood_in_for(world: World, refusal: DarkroomError) -> None:
-    references = world.references()
-    await references.resolve(ACME, CAT)
-    world.far.refusal = refusal
+    resolver = world.resolver()
+    await resolver.resolve(ACME, CAT)
+    world.source.error = refusal
     world.now_s += TTL_S
     with pytest.raises(type(refusal)):
-        await references.resolve(ACME, CAT)
+        await resolver.resolve(ACME, CAT)
 
 
 @pytest.mark.parametrize("refusal", [SourceFailed("out"), SourceTimeout("slow"), SourceNotFound("gone")])
 async def test_a_source_that_refused_is_not_asked_again_at_once(world: World, refusal: DarkroomError) -> None:
-    references = world.references()
-    world.far.refusal = refusal
+    resolver = world.resolver()
+    world.source.error = refusal
     for _ in range(5):
         with pytest.raises(type(refusal)):
-            await references.resolve(ACME, CAT)
-    assert len(world.far.asked) == 1
-    world.far.refusal = None
+            await resolver.resolve(ACME, CAT)
+    assert len(world.source.conditions) == 1
+    world.source.error = None
     world.now_s += 6
-    assert await references.resolve(ACME, CAT) == named(ONE)
+    assert await resolver.resolve(ACME, CAT) == named(ONE)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Please log in</html>", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
 async def test_what_is_of_no_kind_that_is_taken_is_not_kept(world: World, body: bytes) -> None:
-    world.far.body = body
+    world.source.body = body
     with pytest.raises(UnsupportedFormat):
-        await world.references().resolve(ACME, CAT)
+        await world.resolver().resolve(ACME, CAT)
     with pytest.raises(NotFound):
-        await world.originals.open(ACME.name, named(world.far.body))
+        await world.originals.open(ACME.name, named(world.source.body))
     assert await world.resolved_references.get(ACME.name, read_reference(CAT)) is None
 
 
 async def test_what_is_over_the_tenants_limit_is_refused(world: World) -> None:
     with pytest.raises(LimitExceeded, match="5 bytes"):
-        await world.references().resolve(tenant(source_bytes=5), CAT)
+        await world.resolver().resolve(tenant(source_bytes=5), CAT)
 
 
 async def test_a_source_has_a_deadline(world: World) -> None:
-    world.far.open.clear()
-    with pytest.raises(SourceTimeout, match=r"0\.05 seconds"):
-        await world.references(deadline_s=0.05).resolve(ACME, CAT)
+    world.source.door.close()
+    resolving = asyncio.create_task(world.resolver().resolve(ACME, CAT))
+    await settle()
+    await advance(6.0)
+    with pytest.raises(SourceTimeout, match="within 5 seconds"):
+        await resolving
+    assert world.source.door.cancelled == 1
 
 
 async def test_as_many_sources_are_asked_as_there_are_places_and_the_rest_is_refused_at_once(world: World) -> None:
-    gate = AdmissionQueue(2, 1)
-    references = world.references(gate=gate)
-    world.far.open.clear()
+    admission = AdmissionQueue(2, 1)
+    resolver = world.resolver(admission=admission)
+    world.source.door.close()
     waiting = [
-        asyncio.create_task(references.resolve(ACME, write_reference(f"https://host/{number}"))) for number in range(3)
+        asyncio.create_task(resolver.resolve(ACME, write_reference(f"https://host/{number}"))) for number in range(3)
     ]
-    for _ in range(2):
-        await world.far.arrived.acquire()
-    await until(lambda: gate.waiting == 1)
+    await settle()
+    assert admission.waiting == 1
     with pytest.raises(ServerBusy):
-        await references.resolve(ACME, CAT)
-    assert len(world.far.asked) == 2
-    world.far.open.set()
+        await resolver.resolve(ACME, CAT)
+    assert len(world.source.conditions) == 2
+    world.source.door.open()
     await asyncio.gather(*waiting)
-    assert await references.resolve(ACME, CAT) == named(ONE)
+    assert await resolver.resolve(ACME, CAT) == named(ONE)
 
 
 async def test_what_was_known_is_of_no_use_once_the_tenant_has_no_such_source(world: World) -> None:
-    references = world.references()
-    await references.resolve(ACME, CAT)
+    resolver = world.resolver()
+    await resolver.resolve(ACME, CAT)
     with pytest.raises(SourceNotAllowed):
-        await references.resolve(tenant(prefix="https://elsewhere"), CAT)
+        await resolver.resolve(tenant(prefix="https://elsewhere"), CAT)
 
 
 async def test_an_unreadable_reference_is_malformed(world: World) -> None:
     with pytest.raises(MalformedRequest):
-        await world.references().resolve(ACME, CAT + "=")
+        await world.resolver().resolve(ACME, CAT + "=")
 
 
 async def test_an_original_that_was_lost_is_fetched_whole_again(world: World) -> None:
-    references = world.references()
-    digest = await references.resolve(ACME, CAT)
-    await references.lost(ACME, CAT, digest)
-    assert await references.resolve(ACME, CAT) == named(ONE)
-    assert world.far.asked == [Validators(), Validators()]
+    resolver = world.resolver()
+    digest = await resolver.resolve(ACME, CAT)
+    await resolver.lost(ACME, CAT, digest)
+    assert await resolver.resolve(ACME, CAT) == named(ONE)
+    assert world.source.conditions == [Validators(), Validators()]
 
 
-class NoMeanings:
-    """A place for resolved_references that is out."""
+class NoResolvedReferences:
+    """Resolved references that are out."""
 
     async def get(self, tenant: TenantName, reference: Reference) -> ResolvedReference | None:
         raise Unavailable("out")
@@ -289,23 +266,73 @@ class NoMeanings:
         raise Unavailable("out")
 
 
-async def test_without_a_place_for_meanings_each_process_remembers_its_own(world: World) -> None:
-    outside = Outside({"https": world.far}, world.originals, NoMeanings())
-    references = SourceResolver(outside, AdmissionQueue(1, 1), 10.0, lambda: world.now_s)
+async def test_without_stored_references_each_process_remembers_its_own() -> None:
+    world = World(resolved_references=NoResolvedReferences())
+    resolver = world.resolver()
     for _ in range(2):
-        assert await references.resolve(ACME, CAT) == named(ONE)
-        assert len(world.far.asked) == 1
+        assert await resolver.resolve(ACME, CAT) == named(ONE)
+        assert len(world.source.conditions) == 1
     world.now_s += TTL_S
-    assert await references.resolve(ACME, CAT) == named(ONE)
-    assert world.far.asked[1] != Validators()
+    assert await resolver.resolve(ACME, CAT) == named(ONE)
+    assert world.source.conditions[1] != Validators()
 
 
-async def test_who_leaves_ends_the_asking(world: World) -> None:
-    references = world.references(gate=AdmissionQueue(1, 4))
-    world.far.open.clear()
-    leaving = asyncio.create_task(references.resolve(ACME, CAT))
-    await world.far.arrived.acquire()
+async def test_a_client_that_leaves_ends_the_fetch(world: World) -> None:
+    resolver = world.resolver(admission=AdmissionQueue(1, 4))
+    world.source.door.close()
+    leaving = asyncio.create_task(resolver.resolve(ACME, CAT))
+    await settle()
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
-    world.far.open.set()
-    assert await references.resolve(ACME, DOG) == named(ONE)
+    world.source.door.open()
+    assert await resolver.resolve(ACME, DOG) == named(ONE)
+    assert world.source.door.cancelled == 1
+
+
+async def test_closing_ends_all_fetches(world: World) -> None:
+    resolver = world.resolver()
+    world.source.door.close()
+    resolving = asyncio.create_task(resolver.resolve(ACME, CAT))
+    await settle()
+    await resolver.close()
+    await asyncio.gather(resolving, return_exceptions=True)
+    assert world.source.door.cancelled == 1
+
+
+async def test_a_flood_of_one_tenants_references_makes_room_for_another(world: World) -> None:
+    resolver = world.resolver(admission=AdmissionQueue(1, 3))
+    world.source.door.close()
+    flood = [
+        asyncio.create_task(resolver.resolve(ACME, write_reference(f"https://host/{number}"))) for number in range(4)
+    ]
+    await settle()
+    small = asyncio.create_task(resolver.resolve(tenant("small"), CAT))
+    await settle()
+    assert isinstance(flood[-1].exception(), ServerBusy)
+    world.source.door.open()
+    assert await small == named(ONE)
+    await asyncio.gather(*flood, return_exceptions=True)
+
+
+class Witness:
+    """Lives as long as the frame that has it."""
+
+
+async def test_remembered_refusals_keep_no_frames_alive(world: World) -> None:
+    resolver = world.resolver()
+    witnesses: list[weakref.ref[Witness]] = []
+
+    async def refused(number: int) -> None:
+        witness = Witness()
+        witnesses.append(weakref.ref(witness))
+        await resolver.resolve(ACME, write_reference(f"https://host/{number}"))
+
+    for number in [*range(5), *range(5)]:
+        world.source.error = SourceNotFound("gone")
+        with pytest.raises(SourceNotFound):
+            await refused(number)
+    assert len(world.source.conditions) == 5
+    world.source.error = None
+    await settle()
+    gc.collect()
+    assert sum(witness() is not None for witness in witnesses) == 0

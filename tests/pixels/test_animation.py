@@ -1,4 +1,4 @@
-"""Animations: what is seen at each moment stays what is seen, whatever the file does to get there.
+"""Animations: what a viewer shows at each moment does not change, whatever the disposal of the file's frames.
 
 Pillow writes and reads the animations; each frame's picture is known.
 """
@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 
 from proxy.core.errors import LimitExceeded
 from proxy.core.planning.limits import Limits
-from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.planner import PlanContext, resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
@@ -24,7 +24,7 @@ Shown = Image.Image
 
 
 def moving(count: int = 5) -> list[Shown]:
-    """Give a red square that walks over clear ground: each frame differs from the one before in two places."""
+    """Return a red square that moves over transparent ground: each frame differs from the last one in two places."""
     frames = []
     for at in range(count):
         frame = Image.new("RGBA", (SIDE, SIDE), CLEAR)
@@ -34,7 +34,7 @@ def moving(count: int = 5) -> list[Shown]:
 
 
 def growing(count: int = 5) -> list[Shown]:
-    """Give blue ground on which green stripes add up: each frame only adds to the one before."""
+    """Return a blue ground on which green stripes accumulate: each frame only adds to the previous one."""
     frames = [Image.new("RGBA", (SIDE, SIDE), (*BLUE, 255))]
     for at in range(1, count):
         frame = frames[-1].copy()
@@ -53,11 +53,11 @@ def written(frames: list[Shown], kind: str, **how: object) -> bytes:
 
 def made(body: bytes, recipe: str, limits: Limits | None = None) -> bytes:
     with opened(body) as fd:
-        return render(fd, planned(parse(recipe), probe(fd), PlanContext(limits or Limits()))).body
+        return render(fd, resolve_plan(parse(recipe), probe(fd), PlanContext(limits or Limits()))).body
 
 
 def read(body: bytes) -> tuple[list[Shown], list[int], int | None]:
-    """Give what is seen at each frame, how long in ms, and the loop count as the file tells it, if it does."""
+    """Return what is shown at each frame, the durations in ms, and the loop count in the file, if there is one."""
     with Image.open(BytesIO(body)) as image:
         frames, delays = [], []
         for frame in ImageSequence.Iterator(image):
@@ -66,46 +66,46 @@ def read(body: bytes) -> tuple[list[Shown], list[int], int | None]:
         return frames, delays, image.info.get("loop")
 
 
-def apart(one: Shown, other: Shown) -> float:
-    """Give the mean difference of what is seen over black."""
-    ground = Image.new("RGBA", one.size, (0, 0, 0, 255))
-    pairs = zip(*(Image.alpha_composite(ground, each).tobytes() for each in (one, other)), strict=True)
-    return sum(abs(a - b) for a, b in pairs) / (len(one.tobytes()))
+def difference(first: Shown, second: Shown) -> float:
+    """Return the mean difference of two pictures over black."""
+    ground = Image.new("RGBA", first.size, (0, 0, 0, 255))
+    pairs = zip(*(Image.alpha_composite(ground, each).tobytes() for each in (first, second)), strict=True)
+    return sum(abs(a - b) for a, b in pairs) / (len(first.tobytes()))
 
 
 @pytest.mark.parametrize("disposal", [0, 1, 2, 3])
 @pytest.mark.parametrize("output", ["gif", "webp"])
 def test_partial_frames_of_a_gif_are_put_together(disposal: int, output: str) -> None:
-    """Left, cleared or taken back after each frame (GIF89a §23): only what is seen counts."""
+    """Kept, cleared or restored after each frame (GIF89a §23): only what is shown counts."""
     frames = growing() if disposal in (0, 1) else moving()
     body = written(frames, "GIF", disposal=disposal, loop=0, optimize=False)
     expected, _, _ = read(body)
-    seen, delays, _ = read(made(body, f"lossless-{output}" if output == "webp" else output))
-    assert len(seen) == len(frames)
+    frames_out, delays, _ = read(made(body, f"lossless-{output}" if output == "webp" else output))
+    assert len(frames_out) == len(frames)
     assert delays == DELAYS
-    for ours, theirs in zip(seen, expected, strict=True):
-        assert apart(ours, theirs) < 1
+    for frame_out, frame_in in zip(frames_out, expected, strict=True):
+        assert difference(frame_out, frame_in) < 1
 
 
 @pytest.mark.parametrize("output", ["gif", "webp"])
 def test_partial_frames_of_a_webp_are_put_together(output: str) -> None:
     for frames in (growing(), moving()):
         body = written(frames, "WEBP", loop=0, minimize_size=True)
-        seen, delays, _ = read(made(body, f"lossless-{output}" if output == "webp" else output))
+        frames_out, delays, _ = read(made(body, f"lossless-{output}" if output == "webp" else output))
         assert delays == DELAYS
-        for ours, theirs in zip(seen, frames, strict=True):
-            assert apart(ours, theirs) < 3  # a GIF's palette is of 256 colours
+        for frame_out, frame_in in zip(frames_out, frames, strict=True):
+            assert difference(frame_out, frame_in) < 3  # a GIF's palette is of 256 colours
 
 
 @pytest.mark.parametrize(("source", "output"), [("GIF", "webp"), ("WEBP", "gif"), ("GIF", "gif"), ("WEBP", "webp")])
 @pytest.mark.parametrize("plays", [0, 1, 2, 7])
 def test_it_plays_as_often_as_before(source: str, output: str, plays: int) -> None:
-    """0 is for ever. A GIF counts repeats, of which none is told by no word at all; a WebP counts plays."""
+    """0 means forever. A GIF counts repeats, and has no loop extension for none; a WebP counts plays."""
     loop = {"loop": plays} if source == "WEBP" else {"loop": plays and plays - 1}
     body = written(growing(), source, **({} if plays == 1 and source == "GIF" else loop))
-    _, _, told = read(made(body, output))
-    repeats = 0 if told is None else told + 1
-    assert plays == (told if output == "webp" else 0 if told == 0 else max(1, repeats))
+    _, _, loop_count = read(made(body, output))
+    repeats = 0 if loop_count is None else loop_count + 1
+    assert plays == (loop_count if output == "webp" else 0 if loop_count == 0 else max(1, repeats))
 
 
 @pytest.mark.parametrize("output", ["gif", "webp"])
@@ -113,10 +113,10 @@ def test_a_smaller_animation_shows_the_same_without_bleeding(output: str) -> Non
     """Frames of strong colours: at half the size nothing of a neighbour is at the joint of two frames."""
     paints = [(255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255), (255, 255, 255, 255)]
     frames = [Image.new("RGBA", (SIDE, SIDE), paint) for paint in paints]
-    seen, _, _ = read(
+    frames_out, _, _ = read(
         made(written(frames, "GIF", loop=0), f"w24-q90-{output}" if output == "webp" else f"w24-{output}")
     )
-    for frame, paint in zip(seen, paints, strict=True):
+    for frame, paint in zip(frames_out, paints, strict=True):
         assert frame.size == (24, 24)
         for y in (0, 12, 23):
             pixel = frame.getpixel((12, y))
@@ -128,9 +128,9 @@ def test_a_smaller_animation_shows_the_same_without_bleeding(output: str) -> Non
     "recipe", ["w24-h12-webp", "rot90-w24-webp", "flip-w24-webp", "pad4-bg102030-webp", "w24-blur1-gif"]
 )
 def test_every_frame_goes_through_every_step(recipe: str) -> None:
-    seen, delays, _ = read(made(written(growing(), "GIF", loop=0), recipe))
+    frames_out, delays, _ = read(made(written(growing(), "GIF", loop=0), recipe))
     assert delays == DELAYS
-    assert all(apart(one, other) > 0.5 for one, other in pairwise(seen))
+    assert all(difference(first, second) > 0.5 for first, second in pairwise(frames_out))
 
 
 @pytest.mark.parametrize("recipe", ["png", "webp", "w24-gif"])
@@ -138,8 +138,8 @@ def test_of_an_animated_png_the_first_frame_is_the_picture(recipe: str) -> None:
     frames = [Image.new("RGBA", (SIDE, SIDE), (*paint, 255)) for paint in (RED, GREEN, BLUE)]
     with Image.open(BytesIO(made(written(frames, "PNG"), recipe))) as image:
         assert getattr(image, "n_frames", 1) == 1
-        seen = image.convert("RGBA")
-    assert apart(seen, frames[0].resize(seen.size)) < 2
+        frames_out = image.convert("RGBA")
+    assert difference(frames_out, frames[0].resize(frames_out.size)) < 2
 
 
 @pytest.mark.parametrize("gravity", ["smart", "entropy"])
@@ -151,8 +151,10 @@ def test_a_place_that_pixels_decide_is_one_for_all_frames(gravity: str) -> None:
         frame.paste((*GREEN, 255), (48, 0, 96, 48))
         frame.paste((*RED, 255), (at * 18, 18, at * 18 + 12, 30))
         frames.append(frame)
-    seen, _, _ = read(made(written(frames, "GIF", loop=0), f"w48-h48-g{gravity}-lossless-webp"))
-    tops = {bytes(frame.crop((0, 0, 48, 4)).convert("RGB").quantize(4).convert("RGB").tobytes()) for frame in seen}
+    frames_out, _, _ = read(made(written(frames, "GIF", loop=0), f"w48-h48-g{gravity}-lossless-webp"))
+    tops = {
+        bytes(frame.crop((0, 0, 48, 4)).convert("RGB").quantize(4).convert("RGB").tobytes()) for frame in frames_out
+    }
     assert len(tops) == 1
 
 

@@ -1,4 +1,4 @@
-"""Colour's resolution: whole where the picture needs it, halved where nobody sees it."""
+"""Chroma subsampling: off if the picture has fine coloured details, on if it has not."""
 
 from io import BytesIO
 
@@ -6,26 +6,27 @@ import pytest
 import pyvips
 from PIL import Image
 
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
-from proxy.pixels.chroma import is_fine
+from proxy.pixels.chroma import has_fine_chroma
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
 from proxy.pixels.scenes import dunes
 from tests.pictures import RED, WHITE, decoded, opened, solid
 
 BLUE = (20, 40, 230)
+PHOTO = pyvips.Image.new_from_buffer(dunes(600, 400), "").copy_memory()
 
 
 def stripes(paint: tuple[int, ...] = RED, ground: tuple[int, ...] = WHITE, side: int = 240) -> pyvips.Image:
-    """Draw lines of one pixel, each the third."""
+    """Draw lines of one pixel, every third column."""
     cell = solid(3, side, ground).insert(solid(1, side, paint), 0, 0)
     return cell.replicate(side // 3, 1).copy_memory()
 
 
 def made(picture: pyvips.Image, recipe: str) -> bytes:
     with opened(picture.pngsave_buffer()) as fd:
-        return render(fd, planned(parse(recipe), probe(fd))).body
+        return render(fd, resolve_plan(parse(recipe), probe(fd))).body
 
 
 def subsampled(body: bytes) -> bool:
@@ -35,27 +36,27 @@ def subsampled(body: bytes) -> bool:
 
 
 def test_coloured_lines_are_fine_and_grey_ones_and_photographs_are_not() -> None:
-    assert is_fine(stripes())
-    assert is_fine(stripes(RED, BLUE).addalpha())
-    assert not is_fine(stripes((20, 20, 20)))
-    assert not is_fine(pyvips.Image.new_from_buffer(dunes(), ""))
-    assert not is_fine(solid(40, 40, RED).insert(solid(20, 40, BLUE), 0, 0).replicate(4, 4).copy_memory())
+    assert has_fine_chroma(stripes())
+    assert has_fine_chroma(stripes(RED, BLUE).addalpha())
+    assert not has_fine_chroma(stripes((20, 20, 20)))
+    assert not has_fine_chroma(PHOTO)
+    assert not has_fine_chroma(solid(40, 40, RED).insert(solid(20, 40, BLUE), 0, 0).replicate(4, 4).copy_memory())
 
 
 @pytest.mark.parametrize("side", [9, 10, 11, 12, 20])
-def test_a_picture_of_any_size_may_be_asked(side: int) -> None:
+def test_a_picture_of_any_size_can_be_analysed(side: int) -> None:
     made(stripes(side=side), "jpeg")
 
 
-def test_a_jpeg_s_colour_is_whole_where_it_is_fine() -> None:
+def test_a_jpeg_s_colour_is_whole_where_it_has_fine_chroma() -> None:
     assert not subsampled(made(stripes(), "jpeg"))
-    assert subsampled(made(pyvips.Image.new_from_buffer(dunes(), ""), "w240-jpeg"))
-    assert not subsampled(made(pyvips.Image.new_from_buffer(dunes(), ""), "w240-q95-jpeg"))
+    assert subsampled(made(PHOTO, "w240-jpeg"))
+    assert not subsampled(made(PHOTO, "w240-q95-jpeg"))
 
 
 @pytest.mark.parametrize("output", ["jpeg", "avif"])
 def test_red_lines_stay_red(output: str) -> None:
-    """With colour halved, a red line on white has no more than half of its colour."""
+    """With subsampled chroma, a red line on white has at most half of its colour."""
     picture = decoded(made(stripes(), f"q70-{output}"))
     red, green, _ = picture(120, 120)[:3]
     assert red - green > 120
@@ -64,5 +65,5 @@ def test_red_lines_stay_red(output: str) -> None:
 def test_webp_takes_care_where_it_cannot_keep_it_whole() -> None:
     careful = decoded(made(stripes(), "q70-webp"))
     careless = decoded(stripes().webpsave_buffer(Q=70, effort=4))
-    apart = [float((one.extract_band(0, n=3) - stripes()).abs().avg()) for one in (careful, careless)]
-    assert apart[0] < apart[1]
+    errors = [float((image.extract_band(0, n=3) - stripes()).abs().avg()) for image in (careful, careless)]
+    assert errors[0] < errors[1]

@@ -8,7 +8,7 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.planner import PlanContext, resolve_plan
 from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
@@ -33,13 +33,13 @@ _P3_TO_SRGB = ((1.2249402, -0.2249402, 0.0), (-0.0420570, 1.0420570, 0.0), (-0.0
 def made(body: bytes, recipe: str, rendering: RenderingOptions | None = None, client: str = "base") -> bytes:
     with opened(body) as fd:
         terms = PlanContext(rendering=rendering or RenderingOptions(), client=client)  # type: ignore[arg-type]
-        return render(fd, planned(parse(recipe), probe(fd), terms)).body
+        return render(fd, resolve_plan(parse(recipe), probe(fd), terms)).body
 
 
 def profile(name: str) -> bytes:
-    """Give one of libvips' own profiles: srgb, p3, cmyk."""
-    shown = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb").icc_transform(name)
-    return bytes(shown.get("icc-profile-data"))
+    """Return one of libvips' profiles: srgb, p3, cmyk."""
+    converted = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb").icc_transform(name)
+    return bytes(converted.get("icc-profile-data"))
 
 
 def tagged(picture: pyvips.Image, icc: bytes, suffix: str = ".png") -> bytes:
@@ -56,8 +56,8 @@ def tagged(picture: pyvips.Image, icc: bytes, suffix: str = ".png") -> bytes:
 def p3_to_srgb(paint: tuple[int, ...]) -> tuple[int, ...]:
     """Convert by the primaries' matrix; what sRGB lacks is cut off."""
     light = [_linear(part / 255) for part in paint]
-    mixed = (sum(one * part for one, part in zip(row, light, strict=True)) for row in _P3_TO_SRGB)
-    return tuple(round(255 * _curved(min(1.0, max(0.0, one)))) for one in mixed)
+    mixed = (sum(weight * part for weight, part in zip(row, light, strict=True)) for row in _P3_TO_SRGB)
+    return tuple(round(255 * _curved(min(1.0, max(0.0, channel)))) for channel in mixed)
 
 
 def _linear(value: float) -> float:
@@ -75,9 +75,9 @@ def test_display_p3_becomes_srgb_by_the_formula(paint: tuple[int, int, int], suf
     assert near(decoded(made(body, "w16-png")), 8, 8, p3_to_srgb(paint), 4)
 
 
-@pytest.mark.parametrize("told", [b"sRGB", "sRGB".encode("utf-16-be")])
-def test_a_profile_that_speaks_of_srgb_is_applied_all_the_same(told: bytes) -> None:
-    spoken = profile("p3") + (b"based on the profile of " + told).ljust(64)
+@pytest.mark.parametrize("name", [b"sRGB", "sRGB".encode("utf-16-be")])
+def test_a_profile_that_speaks_of_srgb_is_applied_all_the_same(name: bytes) -> None:
+    spoken = profile("p3") + (b"based on the profile of " + name).ljust(64)
     body = tagged(solid(32, 32, PATCHES[0]), struct.pack(">I", len(spoken)) + spoken[4:])
     assert near(decoded(made(body, "w16-png")), 8, 8, p3_to_srgb(PATCHES[0]), 4)
 
@@ -102,9 +102,9 @@ def test_wide_colours_stay_where_the_tenant_wants_them(output: str, linear: bool
 
 def test_wide_colours_are_for_clients_that_heed_profiles() -> None:
     body = tagged(solid(64, 64, (250, 40, 20)), profile("p3"))
-    for client, kept in (("base", False), ("webp", True), ("avif", True)):
+    for client, has_profile in (("base", False), ("webp", True), ("avif", True)):
         answer = pyvips.Image.new_from_buffer(made(body, "w32-auto", WIDE, client), "")
-        assert bool(answer.get_typeof("icc-profile-data")) is kept
+        assert bool(answer.get_typeof("icc-profile-data")) is has_profile
     gif = pyvips.Image.new_from_buffer(made(body, "w32-gif", WIDE), "")
     assert near(gif.colourspace("srgb"), 16, 16, p3_to_srgb((250, 40, 20)), 9)
 
@@ -205,13 +205,13 @@ def adobe_rgb() -> bytes:
 def adobe_to_srgb(paint: tuple[int, ...]) -> tuple[int, ...]:
     """Convert by both spaces' colorants; what sRGB lacks is cut off."""
     light = [(part / 255) ** _ADOBE_GAMMA for part in paint]
-    xyz = [sum(one * column[row] for one, column in zip(light, _ADOBE_D50, strict=True)) for row in range(3)]
-    mixed = (sum(one * part for one, part in zip(row, xyz, strict=True)) for row in _D50_TO_SRGB)
-    return tuple(round(255 * _curved(min(1.0, max(0.0, one)))) for one in mixed)
+    xyz = [sum(part * column[row] for part, column in zip(light, _ADOBE_D50, strict=True)) for row in range(3)]
+    mixed = (sum(weight * part for weight, part in zip(row, xyz, strict=True)) for row in _D50_TO_SRGB)
+    return tuple(round(255 * _curved(min(1.0, max(0.0, channel)))) for channel in mixed)
 
 
 def test_a_gain_map_does_no_harm() -> None:
-    """UltraHDR: a JPEG with a map for brighter screens behind its end; the first picture is what is shown."""
+    """UltraHDR: a JPEG with a gain map after its end. Only the first picture is rendered."""
     base, gains = solid(64, 48, (200, 100, 50)), solid(32, 24, (90, 90, 90))
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"/>'
     picture = base.copy()
@@ -230,5 +230,5 @@ def test_hidden_colours_do_not_leak(recipe: str) -> None:
     rendering = RenderingOptions(linear_light=recipe == "w16-linear")
     recipe = recipe.replace("linear", "png")
     picture = decoded(made(left.join(right, "horizontal").pngsave_buffer(), recipe, rendering))
-    seen = picture.flatten(background=0)
-    assert seen.extract_band(1).max() <= 3
+    flat = picture.flatten(background=0)
+    assert flat.extract_band(1).max() <= 3

@@ -5,7 +5,7 @@ from statistics import NormalDist
 import pytest
 import pyvips
 
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
 from proxy.pixels.render import render
@@ -16,10 +16,10 @@ RED = (200, 50, 50)
 DULL = (150, 110, 100)
 
 
-def shown(picture: object, recipe: str) -> object:
+def rendered(picture: object, recipe: str) -> object:
     """Develop a picture by a recipe that ends in png."""
     with opened(picture.pngsave_buffer()) as fd:  # type: ignore[attr-defined]
-        return decoded(render(fd, planned(parse(recipe), probe(fd))).body)
+        return decoded(render(fd, resolve_plan(parse(recipe), probe(fd))).body)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def shown(picture: object, recipe: str) -> object:
     ],
 )
 def test_a_colour_becomes_what_the_effect_says(paint: tuple[int, ...], effect: str, becomes: tuple[int, ...]) -> None:
-    picture = shown(solid(20, 14, paint), f"{effect}-png")
+    picture = rendered(solid(20, 14, paint), f"{effect}-png")
     assert near(picture, 10, 7, becomes, 2), picture(10, 7)  # type: ignore[operator]
 
 
@@ -74,8 +74,8 @@ EFFECTS = [
 def test_alpha_stays_what_it_was(effect: str) -> None:
     """Half of it clear, the other half full: away from the edge both stay, and no hidden colour comes out."""
     clear = solid(100, 40, (0, 255, 0, 0)).insert(solid(50, 40, (*RED, 255)), 0, 0)
-    before = shown(solid(100, 40, RED), f"{effect}-png")
-    after = shown(clear, f"{effect}-png")
+    before = rendered(solid(100, 40, RED), f"{effect}-png")
+    after = rendered(clear, f"{effect}-png")
     assert after.hasalpha()  # type: ignore[attr-defined]
     left, right = after(2, 20), after(97, 20)  # type: ignore[operator]
     assert right[3] <= (60 if effect == "blur40" else 0)
@@ -88,15 +88,15 @@ def test_alpha_stays_what_it_was(effect: str) -> None:
 def test_grey_pictures_take_every_effect(effect: str, bands: int) -> None:
     grey = pyvips.Image.black(30, 20, bands=bands).linear(1, [100, 255][:bands]).cast("uchar")
     grey = grey.copy(interpretation="b-w")
-    colour = shown(solid(30, 20, GREY), f"{effect}-png")
-    found = shown(grey, f"{effect}-png")
-    assert (found.width, found.height) == (30, 20)  # type: ignore[attr-defined]
-    assert all(abs(a - b) <= 2 for a, b in zip(found(15, 10)[:3], colour(15, 10)[:3], strict=False))  # type: ignore[operator]
+    colour = rendered(solid(30, 20, GREY), f"{effect}-png")
+    grey_picture = rendered(grey, f"{effect}-png")
+    assert (grey_picture.width, grey_picture.height) == (30, 20)  # type: ignore[attr-defined]
+    assert all(abs(a - b) <= 2 for a, b in zip(grey_picture(15, 10)[:3], colour(15, 10)[:3], strict=False))  # type: ignore[operator]
 
 
 def test_pixelate_makes_blocks_of_their_own_mean_from_the_top_left() -> None:
     ramp = pyvips.Image.xyz(20, 8)[0].linear(10, 0).cast("uchar")
-    picture = shown(ramp.bandjoin([ramp, ramp]).copy(interpretation="srgb"), "pixelate8-png")
+    picture = rendered(ramp.bandjoin([ramp, ramp]).copy(interpretation="srgb"), "pixelate8-png")
     assert [picture(x, 3)[0] for x in (0, 7, 8, 15)] == [35, 35, 115, 115]  # type: ignore[operator]
 
 
@@ -104,20 +104,20 @@ def test_pixelate_makes_blocks_of_their_own_mean_from_the_top_left() -> None:
 def test_a_blur_is_a_gaussian_s_however_wide(sigma: int) -> None:
     """A step becomes the normal distribution; libvips leaves out its ends, below a fifth of the height."""
     step = solid(600, 40, (0, 0, 0)).insert(solid(300, 40, (255, 255, 255)), 300, 0)
-    picture = shown(step, f"blur{sigma}-png")
+    picture = rendered(step, f"blur{sigma}-png")
     for x in (20, 300 - 2 * sigma, 300 - sigma, 299, 300, 300 + sigma, 580):
         part = NormalDist(300, sigma).cdf(x + 0.5)
         assert abs(picture(x, 20)[0] - 255 * part) <= 10, x  # type: ignore[operator]
 
 
 def test_a_hue_turned_all_around_comes_back() -> None:
-    there = shown(solid(20, 14, DULL), "hue90-png")
-    assert near(shown(there, "hue270-png"), 10, 7, DULL, 3)
-    assert not near(there, 10, 7, DULL, 20)
+    turned = rendered(solid(20, 14, DULL), "hue90-png")
+    assert near(rendered(turned, "hue270-png"), 10, 7, DULL, 3)
+    assert not near(turned, 10, 7, DULL, 20)
 
 
 def test_sharpening_deepens_an_edge() -> None:
     step = solid(60, 20, (80, 80, 80)).insert(solid(30, 20, (170, 170, 170)), 30, 0)
-    picture = shown(step, "sharpen1.5-png")
+    picture = rendered(step, "sharpen1.5-png")
     assert picture(28, 10)[0] < 78  # type: ignore[operator]
     assert picture(31, 10)[0] > 172  # type: ignore[operator]

@@ -13,11 +13,11 @@ from PIL.TiffImagePlugin import IFDRational
 
 from proxy.core.errors import LimitExceeded
 from proxy.core.media.derivative import Derivative
-from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.planner import PlanContext, resolve_plan
 from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.grammar import parse
 from proxy.pixels.probe import probe
-from proxy.pixels.quality import look_at, score
+from proxy.pixels.quality import analyse, score
 from proxy.pixels.render import render
 from proxy.pixels.scenes import dunes
 from tests.pictures import opened, quadrants
@@ -29,9 +29,9 @@ GRAINY = pyvips.Image.new_from_buffer(PHOTO, "") + (NOISE.resize(4).crop(0, 0, 6
 
 
 def made(body: bytes, recipe: str) -> Derivative:
-    """Develop a picture."""
+    """Render a picture."""
     with opened(body) as fd:
-        return render(fd, planned(parse(recipe), probe(fd)))
+        return render(fd, resolve_plan(parse(recipe), probe(fd)))
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_progressive_is_what_a_reader_sees(recipe: str, word: str) -> None:
 @pytest.mark.parametrize("suffix", ["jpeg", "webp", "avif"])
 @pytest.mark.parametrize("budget", [4, 12])
 def test_a_budget_is_kept_and_used(suffix: str, budget: int) -> None:
-    """The body fits, and the next larger budget gives no smaller one."""
+    """The body fits, and a larger budget does not lead to a smaller body."""
     smaller, larger = made(PHOTO, f"max{budget}k-{suffix}"), made(PHOTO, f"max{3 * budget}k-{suffix}")
     assert len(smaller.body) <= budget * 1_024
     assert len(smaller.body) <= len(larger.body) <= 3 * budget * 1_024
@@ -89,12 +89,12 @@ def test_a_budget_that_nothing_fits_is_refused_with_the_smallest_there_is() -> N
 def test_targets_are_hit_and_no_more_than_that(suffix: str) -> None:
     """Each look scores as it should; the next step of quality below would not."""
     original = GRAINY.cast("uchar").pngsave_buffer()
-    reference = look_at(pyvips.Image.new_from_buffer(made(original, "w400-png").body, ""))
+    reference = analyse(pyvips.Image.new_from_buffer(made(original, "w400-png").body, ""))
     sizes = []
     for word, target in (("low", 50), ("good", 70), ("best", 85)):
         body = made(original, f"w400-q{word}-{suffix}").body
         sizes.append(len(body))
-        assert target - 0.5 <= score(reference, look_at(pyvips.Image.new_from_buffer(body, ""))) <= target + 5
+        assert target - 0.5 <= score(reference, analyse(pyvips.Image.new_from_buffer(body, ""))) <= target + 5
     assert sizes == sorted(sizes)
 
 
@@ -111,8 +111,8 @@ def test_a_target_asks_more_of_a_picture_that_shows_more() -> None:
     assert sizes[0] * 5 < sizes[1]
 
 
-def told_original() -> bytes:
-    """Make a picture that tells who made it, where, and with what; and lies on its side."""
+def original_with_metadata() -> bytes:
+    """Return a rotated picture with copyright, artist, camera and position."""
     picture = pyvips.Image.new_from_buffer(quadrants(64, 48, 6, ".jpg"), "").copy()
     for name, value in (
         ("exif-ifd0-Copyright", "(c) Anna Beispiel"),
@@ -129,37 +129,37 @@ def told_original() -> bytes:
 
 def exif(body: bytes) -> dict[str, object]:
     """Read EXIF with Pillow: names of the first directory, and GPS."""
-    found = PIL.Image.open(io.BytesIO(body)).getexif()
-    told = {PIL.ExifTags.TAGS.get(tag, str(tag)): value for tag, value in found.items()}
-    return told | {"GPS": dict(found.get_ifd(PIL.ExifTags.IFD.GPSInfo))}
+    block = PIL.Image.open(io.BytesIO(body)).getexif()
+    fields = {PIL.ExifTags.TAGS.get(tag, str(tag)): value for tag, value in block.items()}
+    return fields | {"GPS": dict(block.get_ifd(PIL.ExifTags.IFD.GPSInfo))}
 
 
 def test_the_original_tells_it_all() -> None:
-    told = exif(told_original())
-    assert told["GPS"]
-    assert told["Model"] == "Kamera 1"
-    assert b"GPSLatitude" in told_original()
+    fields = exif(original_with_metadata())
+    assert fields["GPS"]
+    assert fields["Model"] == "Kamera 1"
+    assert b"GPSLatitude" in original_with_metadata()
 
 
 @pytest.mark.parametrize("suffix", ["jpeg", "webp", "png", "avif", "tiff"])
 def test_only_the_rights_leave(suffix: str) -> None:
-    body = made(told_original(), f"w32-{suffix}").body
-    told = exif(body)
-    assert str(told["Copyright"]).strip() == "(c) Anna Beispiel"
-    assert str(told["Artist"]).strip() == "Anna Beispiel"
-    assert "Model" not in told
-    assert told["GPS"] == {}
-    assert told.get("Orientation", 1) == 1
+    body = made(original_with_metadata(), f"w32-{suffix}").body
+    fields = exif(body)
+    assert str(fields["Copyright"]).strip() == "(c) Anna Beispiel"
+    assert str(fields["Artist"]).strip() == "Anna Beispiel"
+    assert "Model" not in fields
+    assert fields["GPS"] == {}
+    assert fields.get("Orientation", 1) == 1
     assert b"xmpmeta" not in body
 
 
 @pytest.mark.parametrize("suffix", ["jpeg", "webp", "png", "avif"])
 def test_keep_keeps_all_but_the_place(suffix: str) -> None:
-    body = made(told_original(), f"w32-keep-{suffix}").body
-    told = exif(body)
-    assert str(told["Model"]).strip() == "Kamera 1"
-    assert told["GPS"] == {}
-    assert told.get("Orientation", 1) == 1
+    body = made(original_with_metadata(), f"w32-keep-{suffix}").body
+    fields = exif(body)
+    assert str(fields["Model"]).strip() == "Kamera 1"
+    assert fields["GPS"] == {}
+    assert fields.get("Orientation", 1) == 1
     assert b"GPSLatitude" not in body
 
 
@@ -210,9 +210,9 @@ def test_an_original_that_lies_on_its_side_is_written_anew() -> None:
 
 
 def test_too_much_metadata_stays_behind() -> None:
-    told = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
-    told.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta>" + b"a" * 200_000 + b"</x:xmpmeta>")
-    assert len(made(told.pngsave_buffer(), "w20-keep-webp").body) < 65_536
+    picture = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
+    picture.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta>" + b"a" * 200_000 + b"</x:xmpmeta>")
+    assert len(made(picture.pngsave_buffer(), "w20-keep-webp").body) < 65_536
 
 
 @pytest.mark.parametrize(
@@ -226,11 +226,11 @@ def test_too_much_metadata_stays_behind() -> None:
     ],
 )
 def test_xmp_that_tells_a_place_or_of_a_gain_map_stays_behind(place: bytes) -> None:
-    told = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
-    told.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta><b>kept</b>" + place + b"</x:xmpmeta>")
-    assert b"xmpmeta" not in made(told.jpegsave_buffer(), "w20-keep-jpeg").body
-    told.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta><b>kept</b></x:xmpmeta>")
-    assert b"<b>kept</b>" in made(told.jpegsave_buffer(), "w20-keep-jpeg").body
+    picture = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
+    picture.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta><b>kept</b>" + place + b"</x:xmpmeta>")
+    assert b"xmpmeta" not in made(picture.jpegsave_buffer(), "w20-keep-jpeg").body
+    picture.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta><b>kept</b></x:xmpmeta>")
+    assert b"<b>kept</b>" in made(picture.jpegsave_buffer(), "w20-keep-jpeg").body
 
 
 @pytest.mark.parametrize("dataset", [26, 27, 90, 92, 95, 100, 101])
@@ -238,9 +238,9 @@ def test_iptc_that_tells_a_place_stays_behind(dataset: int) -> None:
     for number, leaves in ((dataset, False), (120, True)):
         block = bytes((0x1C, 2, number, 0, 6)) + b"Secret"
         body = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + len(block).to_bytes(4, "big") + block + bytes(len(block) % 2)
-        told = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
-        told.set_type(pyvips.GValue.blob_type, "iptc-data", body)
-        assert (b"Secret" in made(told.jpegsave_buffer(), "w20-keep-jpeg").body) is leaves
+        picture = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
+        picture.set_type(pyvips.GValue.blob_type, "iptc-data", body)
+        assert (b"Secret" in made(picture.jpegsave_buffer(), "w20-keep-jpeg").body) is leaves
 
 
 WRITTEN = ["jpeg", "webp", "png", "avif", "tiff"]
@@ -248,11 +248,10 @@ COPYRIGHT, ARTIST = 0x8298, 0x013B
 
 
 def rights(body: bytes) -> tuple[str, str]:
-    """Read copyright and artist with Pillow, which takes each byte for a letter."""
-    told = PIL.Image.open(io.BytesIO(body)).getexif()
-    spelled = (str(told.get(tag, "")).encode("latin-1") for tag in (COPYRIGHT, ARTIST))
-    copyright_told, artist = (one.decode() for one in spelled)
-    return copyright_told, artist
+    """Read copyright and artist with Pillow, which takes each byte for a character."""
+    fields = PIL.Image.open(io.BytesIO(body)).getexif()
+    copyright_text, artist = (str(fields.get(tag, "")).encode("latin-1").decode() for tag in (COPYRIGHT, ARTIST))
+    return copyright_text, artist
 
 
 NAMES = ["Jane Doe (Studio X)", "2020 Foo (foo.com)", "plain", "© Jörg 2026 (a) (b)", "©山田", "©X"]
@@ -278,9 +277,9 @@ def test_rights_that_only_iptc_tells_go_along(suffix: str) -> None:
         for number, text in ((80, "Zoë Doe"), (80, "Second"), (116, "© Agency"), (90, "Oz"))
     )
     block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + len(datasets).to_bytes(4, "big") + datasets
-    told = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
-    told.set_type(pyvips.GValue.blob_type, "iptc-data", block + bytes(len(datasets) % 2))
-    body = made(told.jpegsave_buffer(), f"w20-{suffix}").body
+    picture = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
+    picture.set_type(pyvips.GValue.blob_type, "iptc-data", block + bytes(len(datasets) % 2))
+    body = made(picture.jpegsave_buffer(), f"w20-{suffix}").body
     assert rights(body) == ("© Agency", "Zoë Doe")
     assert b"Second" not in body
 
@@ -294,28 +293,28 @@ XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description xmlns:dc=
 
 @pytest.mark.parametrize("suffix", WRITTEN)
 def test_rights_that_only_xmp_tells_go_along(suffix: str) -> None:
-    told = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
-    told.set_type(pyvips.GValue.blob_type, "xmp-data", XMP.encode())
-    body = made(told.pngsave_buffer(), f"w20-{suffix}").body
+    picture = GRAINY.cast("uchar").crop(0, 0, 50, 50).copy()
+    picture.set_type(pyvips.GValue.blob_type, "xmp-data", XMP.encode())
+    body = made(picture.pngsave_buffer(), f"w20-{suffix}").body
     assert rights(body) == ("© A & B", "Zoë; Jane")
     assert b"xmpmeta" not in body
 
 
 def test_what_exif_says_counts_before_what_iptc_and_xmp_say() -> None:
-    told = pyvips.Image.new_from_buffer(told_original(), "").copy()
-    told.set_type(pyvips.GValue.blob_type, "xmp-data", XMP.encode())
-    assert rights(made(told.jpegsave_buffer(), "w20-jpeg").body) == ("(c) Anna Beispiel", "Anna Beispiel")
+    picture = pyvips.Image.new_from_buffer(original_with_metadata(), "").copy()
+    picture.set_type(pyvips.GValue.blob_type, "xmp-data", XMP.encode())
+    assert rights(made(picture.jpegsave_buffer(), "w20-jpeg").body) == ("(c) Anna Beispiel", "Anna Beispiel")
 
 
 def exif_of(fields: Mapping[int, object], sub: Mapping[Any, object] | None = None) -> bytes:
     """Write a JPEG with these EXIF fields, and these of the second directory."""
-    told = PIL.Image.Exif()
+    exif_in = PIL.Image.Exif()
     for tag, value in fields.items():
-        told[tag] = value
+        exif_in[tag] = value
     for tag, value in (sub or {}).items():
-        told.get_ifd(PIL.ExifTags.IFD.Exif)[tag] = value
+        exif_in.get_ifd(PIL.ExifTags.IFD.Exif)[tag] = value
     written = io.BytesIO()
-    PIL.Image.new("RGB", (40, 30)).save(written, "JPEG", exif=told.tobytes())
+    PIL.Image.new("RGB", (40, 30)).save(written, "JPEG", exif=exif_in.tobytes())
     return written.getvalue()
 
 
@@ -325,14 +324,14 @@ def test_kept_numbers_are_what_they_were(suffix: str) -> None:
     rationals = {base.ExposureTime: (1, 125), base.FNumber: (28, 10), base.FocalLength: (71, 2)}
     numbers = {tag: IFDRational(*parts) for tag, parts in rationals.items()} | {base.ISOSpeedRatings: 400}
     body = made(exif_of({COPYRIGHT: "© Zoë".encode(), base.Make: "Kamera (X)"}, numbers), f"w20-keep-{suffix}").body
-    told = PIL.Image.open(io.BytesIO(body)).getexif()
+    fields = PIL.Image.open(io.BytesIO(body)).getexif()
     assert rights(body)[0] == "© Zoë"
-    assert told[base.Make] == "Kamera (X)"
-    kept = told.get_ifd(PIL.ExifTags.IFD.Exif)
-    assert {tag: kept[tag] for tag in numbers} == numbers
+    assert fields[base.Make] == "Kamera (X)"
+    photo = fields.get_ifd(PIL.ExifTags.IFD.Exif)
+    assert {tag: photo[tag] for tag in numbers} == numbers
 
 
-def test_what_stands_for_a_text_is_in_no_other_text() -> None:
+def test_control_characters_are_dropped() -> None:
     software = PIL.ExifTags.Base.Software
     for number in range(1, 32):
         body = made(exif_of({COPYRIGHT: "© Ann".encode(), software: chr(number) * 30 + "X"}), "w20-keep-jpeg").body
@@ -348,12 +347,12 @@ def test_rights_in_latin_1_and_of_two_are_read() -> None:
 def test_a_profile_that_is_not_written_is_not_told_of() -> None:
     """A tenant that keeps wide colours, and a picture that has none."""
     picture = PIL.Image.new("RGB", (40, 30))
-    told, written = PIL.Image.Exif(), io.BytesIO()
-    told[COPYRIGHT] = "Ann"
+    exif_in, written = PIL.Image.Exif(), io.BytesIO()
+    exif_in[COPYRIGHT] = "Ann"
     srgb = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
-    picture.save(written, "JPEG", exif=told.tobytes(), icc_profile=srgb)
+    picture.save(written, "JPEG", exif=exif_in.tobytes(), icc_profile=srgb)
     with opened(written.getvalue()) as fd:
-        plan = planned(parse("w20-jpeg"), probe(fd), PlanContext(rendering=RenderingOptions(wide_gamut=True)))
+        plan = resolve_plan(parse("w20-jpeg"), probe(fd), PlanContext(rendering=RenderingOptions(wide_gamut=True)))
         answer = PIL.Image.open(io.BytesIO(render(fd, plan).body))
     assert "icc_profile" not in answer.info
     assert answer.getexif().get_ifd(PIL.ExifTags.IFD.Exif)[PIL.ExifTags.Base.ColorSpace] == 1

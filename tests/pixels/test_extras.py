@@ -1,4 +1,4 @@
-"""HEIC, JPEG XL and PDF, written by other programs: what is read is what was written, behind the walls too."""
+"""HEIC, JPEG XL and PDF, written by other programs: originals of other writers are read, also in the sandbox."""
 
 import os
 from base64 import b64decode
@@ -19,7 +19,7 @@ from proxy.core.geometry import Box
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import ALWAYS_READ, HEIC, JXL, PDF, readable, writable
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, planned
+from proxy.core.planning.planner import Capabilities, PlanContext, plan_render, resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot, extras
 from proxy.pixels.probe import probe
@@ -39,12 +39,12 @@ JXL_P3 = (
     "n1f41XUHFRkbuo4n7vV843V0ndR2qtCwAAACBlKgCfYdxMBpYzB7qZAVKmAvgM42byazlDhoNQe60+6PSabxiBv3r777/zK/x3QvuF9N9/9w31"
     "33/9cXirocAlOuiX6/0BUfqjsbuMWuPQYTZGFBnciydmUirviWkydgpllA0IAgEAaABLGIsVANQTY4wT48wFIgAQJPkCGCCAPEJ7Fg=="
 )
-"""Of one colour, (200, 100, 50) in Display P3; cjxl wrote it."""
+"""A picture of the colour (200, 100, 50) in Display P3, written by cjxl."""
 
 
 @pytest.fixture(autouse=True)
 def by_setting() -> Iterator[None]:
-    """Read what the setting may let in, for one test."""
+    """Enable the optional formats for one test."""
     boot.start(readable(FORMATS))
     yield
     pyvips.operation_block_set("VipsForeignLoad", True)
@@ -89,9 +89,9 @@ def pdf(*sizes: tuple[int, int]) -> bytes:
 
 
 def made(body: bytes, recipe: str) -> pyvips.Image:
-    """Develop a picture and decode it."""
+    """Render a picture and decode it."""
     with opened(body) as fd:
-        return decoded(render(fd, planned(parse(recipe), probe(fd), EQUIPPED)).body)
+        return decoded(render(fd, resolve_plan(parse(recipe), probe(fd), EQUIPPED)).body)
 
 
 def is_quadrants(picture: pyvips.Image, tolerance: int = 12) -> bool:
@@ -128,7 +128,7 @@ def test_alpha_stays(write: object) -> None:
 def test_without_a_named_format_it_is_a_jpeg(write: object) -> None:
     body = write(quadrants())  # type: ignore[operator]
     with opened(body) as fd:
-        assert render(fd, planned(parse("w20"), probe(fd), EQUIPPED)).format.name == "jpeg"
+        assert render(fd, resolve_plan(parse("w20"), probe(fd), EQUIPPED)).format.name == "jpeg"
 
 
 @pytest.mark.parametrize("write", [heic, jxl])
@@ -139,13 +139,13 @@ def test_rights_are_kept_and_the_place_is_not(write: object) -> None:
     body = write(quadrants(), exif=exif.tobytes())  # type: ignore[operator]
     for recipe in ("w20-jpeg", "w20-keep-jpeg"):
         with opened(body) as fd:
-            read = Image.open(BytesIO(render(fd, planned(parse(recipe), probe(fd), EQUIPPED)).body)).getexif()
+            read = Image.open(BytesIO(render(fd, resolve_plan(parse(recipe), probe(fd), EQUIPPED)).body)).getexif()
         assert read[COPYRIGHT].encode("latin-1").decode() == "© Zoë (a)"
         assert not read.get_ifd(0x8825)
 
 
 def test_a_profile_is_applied(p3: bytes) -> None:
-    """Display P3's red is redder than sRGB can be; a middle value of it is another one in sRGB."""
+    """A colour in Display P3 has other numbers in sRGB."""
     for body in (heic(Image.new("RGB", (32, 32), (200, 100, 50)), icc_profile=p3), b64decode(JXL_P3)):
         assert near(made(body, "png"), 16, 16, (214, 96, 36), 4)
 
@@ -157,8 +157,8 @@ def test_a_heic_s_numbers_count_where_it_has_no_profile(transfer: int, p3: bytes
     picture = Image.new("RGB", (32, 32), (200, 100, 50))
     body = heic(picture, full_range_flag=1, **signal)
     assert near(made(body, "png"), 16, 16, (215, 93, 31), 2)
-    for one, wide in ((body, True), (heic(picture, icc_profile=p3), False)):
-        with opened(one) as fd:
+    for original, wide in ((body, True), (heic(picture, icc_profile=p3), False)):
+        with opened(original) as fd:
             assert (probe(fd).wide, probe(fd).icc) == (wide, not wide)
 
 
@@ -208,13 +208,13 @@ def test_a_repacked_jpeg_is_its_jpeg(tmp_path: Path) -> None:
 def test_jpeg_xl_is_written_where_the_setting_says_so() -> None:
     with opened(made_png()) as fd:
         facts = probe(fd)
-        written = render(fd, planned(parse("w32-jxl"), facts, EQUIPPED))
+        written = render(fd, resolve_plan(parse("w32-jxl"), facts, EQUIPPED))
         assert written.format is JXL
         assert is_quadrants(made(written.body, "png"), 30)
-        exact = render(fd, planned(parse("lossless-jxl"), facts, EQUIPPED))
+        exact = render(fd, resolve_plan(parse("lossless-jxl"), facts, EQUIPPED))
         assert is_quadrants(made(exact.body, "png"), 0)
-        with pytest.raises(LimitExceeded, match="does not write jxl"):
-            planned(parse("w32-jxl"), facts, PlanContext())
+        with pytest.raises(LimitExceeded, match="Writing jxl is disabled"):
+            resolve_plan(parse("w32-jxl"), facts, PlanContext())
 
 
 def test_quality_means_something_in_jpeg_xl() -> None:
@@ -222,12 +222,12 @@ def test_quality_means_something_in_jpeg_xl() -> None:
     with opened(noise) as fd:
         facts = probe(fd)
         sizes = [
-            len(render(fd, planned(parse(f"{how}-jxl"), facts, EQUIPPED)).body)
+            len(render(fd, resolve_plan(parse(f"{how}-jxl"), facts, EQUIPPED)).body)
             for how in ("q20", "qlow", "qgood", "q95", "q100")
         ]
         assert sizes == sorted(sizes)
         assert sizes[0] * 2 < sizes[-1]
-        assert len(render(fd, planned(parse("max8k-jxl"), facts, EQUIPPED)).body) <= 8 * 1024
+        assert len(render(fd, resolve_plan(parse("max8k-jxl"), facts, EQUIPPED)).body) <= 8 * 1024
 
 
 def test_rights_are_written_into_a_jpeg_xl() -> None:
@@ -236,7 +236,7 @@ def test_rights_are_written_into_a_jpeg_xl() -> None:
     source = BytesIO()
     quadrants().save(source, "JPEG", exif=exif.tobytes())
     with opened(source.getvalue()) as fd:
-        body = render(fd, planned(parse("w32-jxl"), probe(fd), EQUIPPED)).body
+        body = render(fd, resolve_plan(parse("w32-jxl"), probe(fd), EQUIPPED)).body
     with Image.open(BytesIO(body)) as read:
         assert read.getexif()[COPYRIGHT].encode("latin-1").decode() == "© Zoë (a)"
 
@@ -266,7 +266,7 @@ def test_each_page_of_a_pdf_has_its_own_size() -> None:
         picture = decoded(render(fd, second).body)
         assert (picture.width, picture.height) == (60, 90)
         with pytest.raises(LimitExceeded, match="Page 3"):
-            planned(parse("page3-png"), facts)
+            resolve_plan(parse("page3-png"), facts)
 
 
 def test_a_part_of_a_pdf() -> None:
@@ -294,21 +294,21 @@ def test_a_pdf_without_pages_or_sense_is_refused() -> None:
 
 
 def test_a_jpeg_xl_bomb_is_refused_by_its_header() -> None:
-    """A size of 2³⁰ × 2³⁰ is told by a dozen bytes."""
+    """A dozen bytes specify a size of 2³⁰ × 2³⁰."""
     bits = 0b0 | 0b11 << 1 | (2**30 - 1) << 3 | 0 << 33 | 0b11 << 36 | (2**30 - 1) << 38 | 1 << 68
     body = b"\xff\x0a" + bits.to_bytes(12, "little")
     with opened(body) as fd:
         facts = probe(fd)
         assert facts.width == facts.height == 2**30
         with pytest.raises(LimitExceeded):
-            planned(parse("w20-png"), facts)
+            resolve_plan(parse("w20-png"), facts)
 
 
 def planning(recipe: str, facts: Facts, trimmed: Box | None) -> Plan | Page | Trim:
     return plan_render(parse(recipe), facts, EQUIPPED, trimmed)
 
 
-async def test_workers_do_all_this_behind_their_walls(tmp_path: Path) -> None:
+async def test_workers_do_all_this_in_the_sandbox(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, workers=1, formats=FORMATS)
     bodies = {HEIC: heic(quadrants()), JXL: jxl(quadrants()), PDF: pdf((64, 48), (30, 30))}
     async with open_pool(settings) as pool:
@@ -317,9 +317,9 @@ async def test_workers_do_all_this_behind_their_walls(tmp_path: Path) -> None:
             file.write_bytes(body)
             with OpenOriginal(os.open(file, os.O_RDONLY), len(body)) as original:
                 for recipe in ("w32-png", "w32-jxl", "w32-h32-gsmart-webp"):
-                    developed = await pool.render(original, None, partial(planning, recipe))
-                    assert developed.facts.format is source
-                    assert developed.derivative.width == 32
+                    result = await pool.render(original, None, partial(planning, recipe))
+                    assert result.facts.format is source
+                    assert result.derivative.width == 32
                 if source is PDF:
                     second = await pool.render(original, None, partial(planning, "page2-png"))
                     assert (second.derivative.width, second.facts.width) == (30, 64)
@@ -329,7 +329,7 @@ async def test_workers_do_all_this_behind_their_walls(tmp_path: Path) -> None:
 async def test_a_library_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(extras.EXTRAS, PDF, "nothing")
     with pytest.raises(extras.NotInstalled, match=r"\.\[nothing\]"):
-        extras.enlist([PDF])
+        extras.enable([PDF])
 
 
 async def test_a_worker_that_lacks_a_library_says_so_before_it_serves(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from proxy.core.errors import DarkroomError, LimitExceeded, UnsupportedFormat
 from proxy.core.media.formats import ALWAYS_READ, SVG, TIFF, readable
 from proxy.core.planning.plan import Page, Plan, Trim
-from proxy.core.planning.planner import PlanContext, plan_render, planned
+from proxy.core.planning.planner import PlanContext, plan_render, resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot, lettering
 from proxy.pixels.probe import probe
@@ -30,7 +30,7 @@ SVG_RED = (
 
 @pytest.fixture(autouse=True)
 def by_setting() -> Iterator[None]:
-    """Read what the setting may let in, for one test."""
+    """Enable the optional formats for one test."""
     boot.start(readable("svg,tiff"))
     lettering.open_fonts(None)
     yield
@@ -39,13 +39,13 @@ def by_setting() -> Iterator[None]:
 
 
 def made(body: bytes, recipe: str) -> pyvips.Image:
-    """Develop a picture and decode it."""
-    return decoded(developed(body, recipe))
+    """Render a picture and decode it."""
+    return decoded(rendered(body, recipe))
 
 
-def developed(body: bytes, recipe: str) -> bytes:
+def rendered(body: bytes, recipe: str) -> bytes:
     with opened(body) as fd:
-        return render(fd, planned(parse(recipe), probe(fd))).body
+        return render(fd, resolve_plan(parse(recipe), probe(fd))).body
 
 
 def pages(*paints: tuple[int, ...], width: int = 30) -> bytes:
@@ -67,7 +67,7 @@ def test_an_svg_is_drawn_at_the_size_that_is_asked_for() -> None:
 
 def test_an_svg_of_its_own_family_is_a_png() -> None:
     with opened(SVG_RED) as fd:
-        assert render(fd, planned(parse("w20"), probe(fd))).format.name == "png"
+        assert render(fd, resolve_plan(parse("w20"), probe(fd))).format.name == "png"
 
 
 @pytest.mark.parametrize("crop", ["crop0_0_20_20-w10-png", "crop0.5_0_0.5_1-png"])
@@ -88,7 +88,7 @@ def test_a_part_of_an_svg(crop: str) -> None:
     ],
 )
 def test_an_svg_reaches_nothing_beyond_itself(content: str, tmp_path: Path) -> None:
-    """What it refers to is not there: no blue is seen, or it is refused."""
+    """References are not followed: nothing blue appears, or the original is refused."""
     secret = tmp_path / "secret.png"
     secret.write_bytes(solid(40, 20, BLUE).pngsave_buffer())
     body = SVG_RED.replace(b"</svg>", content.format(secret=secret).encode() + b"</svg>")
@@ -120,7 +120,7 @@ async def test_letters_are_drawn_behind_the_walls_at_whatever_size_and_as_before
     assert outside(16, 20)[3] == 0  # and what is between the two
     async with open_pool(Settings(home=tmp_path, workers=1, formats="svg")) as pool:
         with OpenOriginal(os.open(file, os.O_RDONLY), file.stat().st_size) as original:
-            answer = await pool.render(original, None, lambda facts, _: planned(parse("w137-png"), facts))
+            answer = await pool.render(original, None, lambda facts, _: resolve_plan(parse("w137-png"), facts))
     assert (decoded(answer.derivative.body) - outside).abs().max() == 0
 
 
@@ -143,7 +143,7 @@ def test_bold_and_italic_are_seen_where_the_font_has_neither() -> None:
 @pytest.mark.parametrize("word", ["<text>Hi</text>", "<svg:text x='1'/>", "<g><text\nx='2'>a</text></g>"])
 def test_without_letters_text_is_refused_before_boxes_are_drawn(word: str) -> None:
     """So a worker does where no Landlock lets it open fonts alone."""
-    boot.start(readable("svg"), letters=False)
+    boot.start(readable("svg"), fonts=False)
     assert near(made(SVG_RED, "png"), 20, 10, (*RED, 255), 2)
     with pytest.raises(UnsupportedFormat, match="paths"):
         made(SVG_RED.replace(b"</svg>", word.encode() + b"</svg>"), "png")
@@ -157,7 +157,7 @@ def test_a_narrow_vector_is_drawn_once_and_not_enlarged_on_the_way() -> None:
     assert picture(5, 75)[3] == 0
     tall = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="1000"><rect width="10" height="9"/></svg>'
     with opened(tall) as fd:
-        plan = planned(parse("w8192-h10-fill-up-png"), probe(fd))
+        plan = resolve_plan(parse("w8192-h10-fill-up-png"), probe(fd))
     assert plan.load is not None
     assert plan.load.pixels <= 50_000_000
 
@@ -186,7 +186,7 @@ def test_entities_do_not_explode() -> None:
 @pytest.mark.parametrize("bands", [4, 5, 7])
 def test_samples_of_a_tiff_beyond_colour_and_alpha_are_left_out(recipe: str, bands: int) -> None:
     body = solid(40, 30, RED).bandjoin([255] * (bands - 3)).copy(interpretation="srgb").tiffsave_buffer()
-    answer = developed(body, recipe)
+    answer = rendered(body, recipe)
     if recipe.endswith(("png", "jpeg")) and "sepia" not in recipe:
         assert near(decoded(answer)[0:3], 25, 25, RED, 4)
 
@@ -216,14 +216,14 @@ def test_a_trim_looks_at_the_page_that_is_asked_for() -> None:
     framed = solid(10, 6, RED).embed(5, 4, 30, 20, extend="white")
     film = pyvips.Image.arrayjoin([solid(30, 20, BLUE), framed], across=1).copy()
     film.set_type(pyvips.GValue.gint_type, "page-height", 20)
-    from proxy.pixels.trim import find_picture  # noqa: PLC0415 - blocked loaders are set up first
+    from proxy.pixels.trim import find_content  # noqa: PLC0415 - blocked loaders are set up first
 
     with opened(film.tiffsave_buffer()) as fd:
-        asked, facts = parse("page2-trim10-png"), probe(fd, 1)
-        assert plan_render(asked, probe(fd), PlanContext()) == Page(1)
-        question = plan_render(asked, facts, PlanContext())
+        recipe, facts = parse("page2-trim10-png"), probe(fd, 1)
+        assert plan_render(recipe, probe(fd), PlanContext()) == Page(1)
+        question = plan_render(recipe, facts, PlanContext())
         assert isinstance(question, Trim)
-        plan = plan_render(asked, facts, PlanContext(), find_picture(fd, question))
+        plan = plan_render(recipe, facts, PlanContext(), find_content(fd, question))
         assert isinstance(plan, Plan)
         picture = decoded(render(fd, plan).body)
     assert (picture.width, picture.height) == (10, 6)
@@ -234,9 +234,9 @@ def test_a_trim_looks_at_the_page_that_is_asked_for() -> None:
 def test_a_tiff_s_rights_go_along(suffix: str, text: str) -> None:
     original = BytesIO()
     Image.new("RGB", (40, 30), RED).save(original, "TIFF", tiffinfo={33432: text, 315: "Anna", 305: "Scanner 1"})
-    told = Image.open(BytesIO(developed(original.getvalue(), f"w20-{suffix}"))).getexif()
-    assert (told[33432], told[315]) == (text, "Anna")
-    assert 305 not in told
+    exif = Image.open(BytesIO(rendered(original.getvalue(), f"w20-{suffix}"))).getexif()
+    assert (exif[33432], exif[315]) == (text, "Anna")
+    assert 305 not in exif
 
 
 @pytest.mark.parametrize("interpretation", ["lab", "rgb16", "b-w", "grey16", "scrgb"])
@@ -254,9 +254,9 @@ async def test_a_worker_reads_them_behind_its_walls(tmp_path: Path) -> None:
             file = tmp_path / source.name
             file.write_bytes(body)
             with OpenOriginal(os.open(file, os.O_RDONLY), len(body)) as original:
-                made = await pool.render(original, None, lambda facts, _: planned(parse("w20-png"), facts))
-                assert made.facts.format is source
-                assert near(decoded(made.derivative.body), 10, 5, RED, 2)
+                result = await pool.render(original, None, lambda facts, _: resolve_plan(parse("w20-png"), facts))
+                assert result.facts.format is source
+                assert near(decoded(result.derivative.body), 10, 5, RED, 2)
 
 
 async def test_a_worker_refuses_them_where_no_setting_lets_them_in(tmp_path: Path) -> None:

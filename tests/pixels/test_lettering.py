@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import lettering
 from proxy.ports import OpenOriginal, Planning
@@ -34,9 +34,9 @@ def test_a_letter_is_no_box(text: str) -> None:
 
 def test_signs_that_belong_together_are_one() -> None:
     """A family is three people with joiners between them, a flag is two letters."""
-    one = lettering.draw_text("👩").width
-    assert lettering.draw_text("👨‍👩‍👧").width < 1.5 * one
-    assert lettering.draw_text("🇫🇷").width < 1.5 * one
+    woman = lettering.draw_text("👩").width
+    assert lettering.draw_text("👨‍👩‍👧").width < 1.5 * woman
+    assert lettering.draw_text("🇫🇷").width < 1.5 * woman
 
 
 def test_what_is_read_from_the_right_begins_there() -> None:
@@ -48,7 +48,7 @@ def test_what_is_read_from_the_right_begins_there() -> None:
 
 
 def saying(text: str) -> Planning:
-    return lambda facts, _: planned(parse(f"text{text.encode().hex()}_c_90-png"), facts)
+    return lambda facts, _: resolve_plan(parse(f"text{text.encode().hex()}_c_90-png"), facts)
 
 
 async def test_emoji_are_drawn_behind_the_walls(tmp_path: Path) -> None:
@@ -58,6 +58,6 @@ async def test_emoji_are_drawn_behind_the_walls(tmp_path: Path) -> None:
     async with open_pool(Settings(home=tmp_path, workers=1)) as pool:
         for text in ("🚀🎉", NO_LETTER * 2):
             with OpenOriginal(os.open(file, os.O_RDONLY), file.stat().st_size) as original:
-                made = await pool.render(original, None, saying(text))
-            drawn.append(decoded(made.derivative.body))
+                result = await pool.render(original, None, saying(text))
+            drawn.append(decoded(result.derivative.body))
     assert (drawn[0] - drawn[1]).abs().avg() > 5

@@ -14,7 +14,7 @@ from proxy.core.geometry import Box
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import ALWAYS_READ, readable
 from proxy.core.planning.plan import Plan
-from proxy.core.planning.planner import PlanContext, planned
+from proxy.core.planning.planner import PlanContext, resolve_plan
 from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe.grammar import parse
 from proxy.pixels import boot
@@ -33,11 +33,11 @@ ADOBE = (31_270, 32_900, 64_000, 33_000, 21_000, 71_000, 15_000, 6_000)
 
 def chunked(body: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
     """Put chunks into a PNG, right behind its header."""
-    told = b"".join(
+    inserted = b"".join(
         struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
         for kind, content in chunks
     )
-    return body[:33] + told + body[33:]
+    return body[:33] + inserted + body[33:]
 
 
 def cicp(primaries: int, transfer: int) -> tuple[bytes, bytes]:
@@ -61,7 +61,7 @@ def pq(nits: float) -> float:
     return ((0.8359375 + 18.8515625 * root) / (1 + 18.6875 * root)) ** 78.84375
 
 
-def shown(light: float) -> int:
+def srgb_of(light: float) -> int:
     """IEC 61966-2-1."""
     light = min(1.0, max(0.0, light))
     return round(255 * (12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055))
@@ -74,22 +74,22 @@ def pixel(body: bytes, recipe: str = "w16-png", rendering: RenderingOptions | No
 @pytest.mark.parametrize("nits", [0, 0.1, 5, 20.3, 101.5, 150, 162])
 def test_pq_up_to_the_knee_is_light_on_a_screen_whose_white_is_203_nits(nits: float) -> None:
     for body in (deep(*(pq(nits),) * 3), deep(pq(nits))):
-        assert pixel(chunked(body, cicp(1, 16))) == pytest.approx((shown(nits / 203),) * 3, abs=1)
+        assert pixel(chunked(body, cicp(1, 16))) == pytest.approx((srgb_of(nits / 203),) * 3, abs=1)
 
 
 def test_brighter_stays_brighter_up_to_white_and_white_stays_white() -> None:
-    found = [pixel(chunked(deep(*(pq(nits),) * 3), cicp(9, 16))) for nits in (162, 203, 400, 1_000, 4_000)]
-    assert all(red == green == blue for red, green, blue in found)
-    assert [one[0] for one in found] == sorted({one[0] for one in found})
-    assert found[1][0] >= 240
-    assert found[3][0] >= 253
+    pixels = [pixel(chunked(deep(*(pq(nits),) * 3), cicp(9, 16))) for nits in (162, 203, 400, 1_000, 4_000)]
+    assert all(red == green == blue for red, green, blue in pixels)
+    assert [red for red, _, _ in pixels] == sorted({red for red, _, _ in pixels})
+    assert pixels[1][0] >= 240
+    assert pixels[3][0] >= 253
 
 
 def test_what_is_too_bright_keeps_its_hue() -> None:
     """Ten whites of orange are still orange: the channels are to each other as they were."""
     red, green, blue = pixel(chunked(deep(pq(2030), pq(1015), pq(0)), cicp(1, 16)))
     assert red >= 253
-    assert green == pytest.approx(shown(0.5), abs=3)
+    assert green == pytest.approx(srgb_of(0.5), abs=3)
     assert blue == 0
 
 
@@ -97,7 +97,7 @@ def test_what_is_too_bright_keeps_its_hue() -> None:
 def test_hlg_is_light_on_a_screen_of_1000_nits(bands: int) -> None:
     for number, scene in ((0.5, 1 / 12), (0.25, 0.25**2 / 3)):
         light = 1_000 * scene**1.2 / 203
-        assert pixel(chunked(deep(*(number,) * bands), cicp(9, 18))) == pytest.approx((shown(light),) * 3, abs=1)
+        assert pixel(chunked(deep(*(number,) * bands), cicp(9, 18))) == pytest.approx((srgb_of(light),) * 3, abs=1)
     assert min(pixel(chunked(deep(*(0.75,) * bands), cicp(9, 18)))) >= 240  # its reference white, of 203 nits
     assert min(pixel(chunked(deep(*(1.0,) * bands), cicp(9, 18)))) >= 253
 
@@ -140,21 +140,21 @@ def test_what_is_srgb_by_numbers_is_what_it_was(chunk: tuple[bytes, bytes]) -> N
 
 @pytest.mark.parametrize(
     ("gamma", "number", "expected"),
-    [(1.0, 128, 188), (1.0, 0, 0), (1.0, 255, 255), (0.35, 128, shown((128 / 255) ** (1 / 0.35)))],
+    [(1.0, 128, 188), (1.0, 0, 0), (1.0, 255, 255), (0.35, 128, srgb_of((128 / 255) ** (1 / 0.35)))],
 )
 def test_a_png_s_gamma_is_undone(gamma: float, number: int, expected: int) -> None:
     for paint in ((number,) * 3, (number,) * 4, (number,)):
         picture = solid(32, 32, paint).copy(interpretation="srgb" if len(paint) > 1 else "b-w")
-        found = pixel(chunked(picture.pngsave_buffer(), gama(gamma)))
-        assert found[:3] == pytest.approx((expected,) * 3, abs=1)
-        assert len(found) < 4 or found[3] == number
+        channels = pixel(chunked(picture.pngsave_buffer(), gama(gamma)))
+        assert channels[:3] == pytest.approx((expected,) * 3, abs=1)
+        assert len(channels) < 4 or channels[3] == number
 
 
 def test_a_gamma_is_of_16_bits_as_well() -> None:
     for parts in ((0.5,), (0.5, 0.5), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5, 0.4)):
-        found = pixel(chunked(deep(*parts), gama(1.0)))
-        assert found[:3] == pytest.approx((188,) * 3, abs=1)
-        assert len(found) < 4 or found[3] == pytest.approx(255 * parts[-1], abs=1)
+        channels = pixel(chunked(deep(*parts), gama(1.0)))
+        assert channels[:3] == pytest.approx((188,) * 3, abs=1)
+        assert len(channels) < 4 or channels[3] == pytest.approx(255 * parts[-1], abs=1)
 
 
 @pytest.mark.parametrize("paint", PATCHES)
@@ -206,17 +206,17 @@ def avif(name: str) -> Any:  # noqa: ANN401 - as above
     return decoded(made((CORPUS / "avif" / f"{name}.avif").read_bytes(), "png"))
 
 
-def apart(one: Any, other: Any) -> float:  # noqa: ANN401 - as above
+def difference(first: Any, second: Any) -> float:  # noqa: ANN401 - as above
     """Tell how far two pictures are apart, on average of all channels, of 255."""
-    return float((one - other).abs().avg())
+    return float((first - second).abs().avg())
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the folder ../shared/corpus is not there")
 def test_the_same_picture_in_other_primaries_is_the_same() -> None:
     judge = avif("colors_hdr_srgb")
     for name in ("colors_hdr_p3", "colors_hdr_rec2020"):
-        assert apart(avif(name), judge) < 2
-    assert apart(avif("seine_hdr_rec2020"), avif("seine_hdr_srgb")) < 2
+        assert difference(avif(name), judge) < 2
+    assert difference(avif("seine_hdr_rec2020"), avif("seine_hdr_srgb")) < 2
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the folder ../shared/corpus is not there")
@@ -225,8 +225,8 @@ def test_a_high_picture_is_like_its_sibling_for_every_screen() -> None:
     sibling, high = avif("colors_sdr_srgb"), avif("colors_hdr_srgb")
     for place in ((10, 10), (190, 10), (10, 160), (190, 160)):
         assert near(high, *place, tuple(sibling(*place)), 12)
-    assert apart(high, sibling) < 30
-    assert apart(avif("seine_hdr_srgb"), avif("seine_sdr_gainmap_srgb")) < 20
+    assert difference(high, sibling) < 30
+    assert difference(avif("seine_hdr_srgb"), avif("seine_sdr_gainmap_srgb")) < 20
 
 
 @pytest.mark.parametrize("parts", [(0.0,), (0.5,), (1.0,), (7.0,), (-1.0,), (0.5, 0.4), (0.5, 0.5, 0.5)])
@@ -235,20 +235,20 @@ def test_a_tiff_in_floating_point_is_light(parts: tuple[float, ...]) -> None:
     body = picture.copy(interpretation="scrgb" if len(parts) > 2 else "b-w").tiffsave_buffer()
     boot.start(readable("tiff"))
     try:
-        found = [pixel(body), pixel(body, "png"), pixel(body, "w16-png", RenderingOptions(linear_light=True))]
+        pixels = [pixel(body), pixel(body, "png"), pixel(body, "w16-png", RenderingOptions(linear_light=True))]
     finally:
         pyvips.operation_block_set("VipsForeignLoad", True)
         boot.start(ALWAYS_READ)
-    for one in found:
-        assert one[:3] == pytest.approx((shown(parts[0]),) * 3, abs=1)
-        assert len(parts) != 2 or one[3] == pytest.approx(102, abs=1)
+    for channels in pixels:
+        assert channels[:3] == pytest.approx((srgb_of(parts[0]),) * 3, abs=1)
+        assert len(parts) != 2 or channels[3] == pytest.approx(102, abs=1)
 
 
 def planning(terms: PlanContext, facts: Facts, _: Box | None) -> Plan:
-    return planned(parse("w16-png"), facts, terms)
+    return resolve_plan(parse("w16-png"), facts, terms)
 
 
-async def test_a_worker_does_it_behind_its_walls(tmp_path: Path) -> None:
+async def test_a_worker_does_it_in_the_sandbox(tmp_path: Path) -> None:
     bodies = {
         "p3": chunked(solid(32, 32, (250, 40, 20)).pngsave_buffer(), cicp(12, 13)),
         "hlg": chunked(deep(0.5, 0.4, 0.3), cicp(9, 18)),

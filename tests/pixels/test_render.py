@@ -12,7 +12,7 @@ from proxy.core.errors import CorruptImage, LimitExceeded, UnsupportedFormat
 from proxy.core.geometry import Size
 from proxy.core.media.derivative import Derivative
 from proxy.core.media.formats import TEXTS
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.recipe import Recipe
 from proxy.pixels import boot
@@ -40,8 +40,8 @@ pyvips.operation_block_set("VipsForeignLoadTiff", False)
 
 def made(body: bytes, recipe: str | Recipe) -> Derivative:
     with opened(body) as fd:
-        asked = parse(recipe) if isinstance(recipe, str) else recipe
-        return render(fd, planned(asked, probe(fd)))
+        parsed = parse(recipe) if isinstance(recipe, str) else recipe
+        return render(fd, resolve_plan(parsed, probe(fd)))
 
 
 def corners(body: bytes) -> list[tuple[int, ...]]:
@@ -179,9 +179,9 @@ def test_an_animation_keeps_its_frames_times_and_loop(suffix: str, output: str) 
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
-@pytest.mark.parametrize(("asked", "number"), [("still", 0), ("frame1", 0), ("frame3", 2), ("frame5", 4)])
-def test_one_frame_of_an_animation(suffix: str, asked: str, number: int) -> None:
-    picture = decoded(made(counting(suffix=suffix), f"{asked}-w12-png").body)
+@pytest.mark.parametrize(("word", "number"), [("still", 0), ("frame1", 0), ("frame3", 2), ("frame5", 4)])
+def test_one_frame_of_an_animation(suffix: str, word: str, number: int) -> None:
+    picture = decoded(made(counting(suffix=suffix), f"{word}-w12-png").body)
     assert (picture.width, picture.height) == (12, 12)
     assert near(picture, 6, 6, frame_paint(number))
 
@@ -209,11 +209,11 @@ def test_a_wide_gamut_profile_is_converted_and_left_out() -> None:
 
 @pytest.mark.parametrize("output", ["jpeg", "webp", "avif", "png"])
 def test_no_metadata_is_left(output: str) -> None:
-    told = solid(64, 64, RED).copy()
-    told.set_type(pyvips.GValue.gstr_type, "exif-ifd3-GPSLatitude", "52/1 0/1 0/1")
-    told.set_type(pyvips.GValue.gstr_type, "exif-ifd0-ImageDescription", "secret place")
-    told.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta>secret place</x:xmpmeta>")
-    body = told.jpegsave_buffer()
+    picture = solid(64, 64, RED).copy()
+    picture.set_type(pyvips.GValue.gstr_type, "exif-ifd3-GPSLatitude", "52/1 0/1 0/1")
+    picture.set_type(pyvips.GValue.gstr_type, "exif-ifd0-ImageDescription", "secret place")
+    picture.set_type(pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta>secret place</x:xmpmeta>")
+    body = picture.jpegsave_buffer()
     assert b"secret place" in body
     answer = made(body, f"w32-{output}")
     assert b"secret" not in answer.body
@@ -250,7 +250,7 @@ def test_the_planned_size_is_the_size_that_comes_out(body: bytes, recipe: Recipe
     with opened(body) as fd:
         facts = probe(fd)
         try:
-            plan = planned(recipe, facts)
+            plan = resolve_plan(recipe, facts)
         except LimitExceeded:
             return
         try:
@@ -275,7 +275,7 @@ def test_an_inside_fit_is_as_large_as_libvips_own_thumbnail(body: bytes, width: 
     """
     with opened(body) as fd:
         facts = probe(fd)
-    ours = planned(Recipe(width=width, height=height, fit="inside"), facts).size
+    ours = resolve_plan(Recipe(width=width, height=height, fit="inside"), facts).size
     theirs = pyvips.Image.thumbnail_buffer(body, width, height=height, size="down")
     exact = min(Fraction(width, facts.upright.width), Fraction(height, facts.upright.height), Fraction(1))
     for side, other, full in (
@@ -293,7 +293,7 @@ def test_an_alpha_that_hides_nothing_changes_nothing(effect: str) -> None:
     ramp = ramp.copy(interpretation="srgb")
     with opened(ramp.pngsave_buffer()) as plain, opened(ramp.bandjoin(255).pngsave_buffer()) as clear:
         recipe = parse(f"w100-{effect}png")
-        one, other = (decoded(render(fd, planned(recipe, probe(fd))).body) for fd in (plain, clear))
-    apart = other[0:3] - one
-    assert apart.abs().max() <= 1
-    assert abs(apart.avg()) < 0.1
+        opaque, transparent = (decoded(render(fd, resolve_plan(recipe, probe(fd))).body) for fd in (plain, clear))
+    difference = transparent[0:3] - opaque
+    assert difference.abs().max() <= 1
+    assert abs(difference.avg()) < 0.1

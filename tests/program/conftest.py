@@ -1,4 +1,4 @@
-"""Servers the program's tests share, and the pictures they send through them."""
+"""Servers that the tests of a module share, and pictures with known colours."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,11 @@ import pyvips
 from tests.program.server import Home, Server, serving
 
 TENANT_TTL_S = 0.2
-"""How soon the shared server follows what a tenant changes."""
+"""The time in seconds after which the shared server reads a tenant again."""
 
 
 def halves(width: int = 600, height: int = 400, suffix: str = ".jpg", seed: int = 0) -> bytes:
-    """Make a picture whose left half is red and whose right half is blue; `seed` makes other bytes of it."""
+    """Return a picture with a red left half and a blue right half; each `seed` results in other bytes."""
     red = pyvips.Image.black(width // 2, height, bands=3).linear(1, [220, 30, 30])
     blue = pyvips.Image.black(width - width // 2, height, bands=3).linear(1, [30, 30, 220 - seed % 100])
     picture = red.join(blue, "horizontal").cast("uchar").copy(interpretation="srgb")
@@ -20,13 +20,13 @@ def halves(width: int = 600, height: int = 400, suffix: str = ".jpg", seed: int 
 
 
 def noisy(width: int, height: int, seed: int = 0) -> bytes:
-    """Make a picture that takes its time to encode."""
+    """Return a picture that is slow to encode."""
     noise = pyvips.Image.gaussnoise(width, height, mean=128, sigma=60, seed=seed)
     return bytes(noise.bandjoin([noise.rot180(), noise.fliphor()]).cast("uchar").jpegsave_buffer(Q=85))
 
 
 def seen(body: bytes) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
-    """Decode an answer: width, height, and the colours at the middle of its left and right quarter."""
+    """Decode an answer: return width, height, and the colours of its left and its right part."""
     picture = pyvips.Image.new_from_buffer(body, "").colourspace("srgb")
     y = picture.height // 2
     left, right = picture(picture.width // 8, y), picture(picture.width * 7 // 8, y)
@@ -43,7 +43,7 @@ def blue(colour: tuple[int, ...]) -> bool:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Give an embedded home with the tenant acme."""
+    """Return a home folder with SQLite and the tenant acme."""
     home = Home(tmp_path_factory.mktemp("home"))
     home.create_tenant()
     return home
@@ -51,12 +51,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def server(home: Home) -> Iterator[Server]:
-    """Give a server on it, shared by a module."""
+    """Return a server for the home folder, shared by the tests of a module."""
     with serving(home, DARKROOM_TENANT_TTL_S=str(TENANT_TTL_S)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def original(home: Home) -> str:
-    """Give the name of an uploaded original, red on the left and blue on the right."""
+    """Return the name of an uploaded original, red on the left and blue on the right."""
     return str(home.upload(halves())[0]["original"])

@@ -43,4 +43,4 @@ def test_every_picture_of_the_corpus_is_shown_or_refused_and_the_server_stands(h
             refused.add(name)
     assert refused == set(REFUSED)
     assert server.process.poll() is None
-    assert server.metric("darkroom_worker_restarts") == 0
+    assert server.metric("darkroom_worker_crashes_total") == 0

@@ -95,7 +95,7 @@ def test_how_pictures_are_developed_changes_and_purges(server: Server, home: Hom
     server.wait_until(stored)
     told = home.run("tenant", "purge", "acme")
     assert told.returncode == 0
-    assert "derivatives of acme are gone" in told.stdout
+    assert "derivatives of tenant acme" in told.stdout
     assert not stored()
     assert server.picture(original, "w300-png").status_code == 200
     missing = home.run("tenant", "purge", "nobody")

@@ -53,7 +53,7 @@ async def test_the_original_is_in_s3_the_derivative_in_s3_and_redis_and_the_reco
             assert answer.status_code == 200, answer.text
             width, height, left, right = seen(answer.content)
             assert (width, height, red(left), blue(right)) == (300, 200, True, True)
-            one.wait_until(lambda: one.metric("darkroom_shelf_pending_bytes") == 0)
+            one.wait_until(lambda: one.metric("darkroom_derivative_write_queue_bytes") == 0)
             beside = other.picture(name, "w300-webp")
             assert beside.content == answer.content
             assert 'desc="redis"' in beside.headers["server-timing"]
@@ -87,7 +87,8 @@ async def test_without_redis_pictures_are_served_and_soon(
             own_redis.kill()
             assert server.picture(name, "w70-webp").status_code == 200
             ready = server.get("/readyz")
-            assert ready.status_code == 200
+            assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+            assert "redis" in ready.json()["checks"]["cache"]
 
     await asyncio.to_thread(use)
 
@@ -107,15 +108,38 @@ async def test_without_s3_hits_go_on_and_misses_are_503_until_it_is_back(
         miss = await asyncio.to_thread(server.picture, name, "w51-webp")
         assert (miss.status_code, miss.json()["code"]) == (503, "unavailable")
         assert miss.headers["retry-after"]
-        assert (await asyncio.to_thread(server.get, "/readyz")).status_code == 503
+        degraded = await asyncio.to_thread(server.get, "/readyz")
+        assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")
+        assert degraded.json()["checks"]["store"] != "ok"
         await s3_cutter.restore()
         await asyncio.to_thread(server.wait_until, lambda: server.picture(name, "w51-webp").status_code == 200)
-        await asyncio.to_thread(server.wait_until, lambda: server.get("/readyz").status_code == 200)
+        await asyncio.to_thread(server.wait_until, lambda: server.get("/readyz").json()["status"] == "ready")
     finally:
         await asyncio.to_thread(server_context.__exit__, None, None, None)
 
 
-async def test_without_postgresql_known_tenants_are_served_and_unknown_ones_are_503(
+async def test_with_an_s3_that_hangs_hits_go_on_and_misses_are_503_until_it_is_back(
+    tmp_path: Path, database_url: str, redis_url: str, s3: S3, s3_cutter: Cutter
+) -> None:
+    """It accepts connections and never answers: misses are refused, and do not take the whole of their deadline."""
+    behind = S3(f"http://{s3_cutter.host}:{s3_cutter.port}", s3.access_key_id, s3.secret_access_key, s3.bucket)
+    home = await asyncio.to_thread(grown, tmp_path, database_url, redis_url, behind)
+    server_context = serving(home)
+    server = await asyncio.to_thread(server_context.__enter__)
+    try:
+        name = (await asyncio.to_thread(home.upload, halves()))[0]["original"]
+        assert (await asyncio.to_thread(server.picture, name, "w50-webp")).status_code == 200
+        s3_cutter.stall()
+        misses = [await asyncio.to_thread(server.picture, name, f"w{width}-webp") for width in range(60, 72)]
+        assert {(miss.status_code, miss.json()["code"]) for miss in misses} == {(503, "unavailable")}
+        assert (await asyncio.to_thread(server.picture, name, "w50-webp")).status_code == 200
+        await s3_cutter.restore()
+        await asyncio.to_thread(server.wait_until, lambda: server.picture(name, "w61-webp").status_code == 200)
+    finally:
+        await asyncio.to_thread(server_context.__exit__, None, None, None)
+
+
+async def test_without_postgresql_tenants_that_were_read_are_served_and_others_are_503(
     tmp_path: Path, database_url: str, redis_url: str, s3: S3
 ) -> None:
     parts = urlsplit(database_url)
@@ -128,13 +152,16 @@ async def test_without_postgresql_known_tenants_are_served_and_unknown_ones_are_
         server = await asyncio.to_thread(server_context.__enter__)
         try:
             name = (await asyncio.to_thread(home.upload, halves()))[0]["original"]
+            await asyncio.to_thread(home.create_tenant, "unread")
             assert (await asyncio.to_thread(server.picture, name, "w50-webp")).status_code == 200
             await cutter.refuse()
             await asyncio.sleep(0.2)
             known = await asyncio.to_thread(server.picture, name, "w52-webp")
             assert known.status_code == 200, known.text
+            unread = await asyncio.to_thread(server.get, sign(f"/t/unread/{name}/w50-webp"))
+            assert (unread.status_code, unread.json()["code"]) == (503, "unavailable")
             unknown = await asyncio.to_thread(server.get, sign(f"/t/stranger/{name}/w50-webp"))
-            assert (unknown.status_code, unknown.json()["code"]) == (503, "unavailable")
+            assert unknown.status_code == 403, "the names of all tenants are in memory"
             ready = await asyncio.to_thread(server.get, "/readyz")
             assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         finally:
@@ -147,12 +174,12 @@ def test_a_full_disk_for_derivatives_still_shows_pictures(tmp_path: Path) -> Non
     with serving(home) as server:
         name = home.upload(halves())[0]["original"]
         assert server.picture(name, "w50-webp").status_code == 200
-        server.wait_until(lambda: server.metric("darkroom_shelf_pending_bytes") == 0)
+        server.wait_until(lambda: server.metric("darkroom_derivative_write_queue_bytes") == 0)
         folder = tmp_path / "derivatives"
         folder.rename(tmp_path / "away")
         folder.write_bytes(b"no folder: nothing can be kept here")
         begun = time.monotonic()
         assert server.picture(name, "w51-webp").status_code == 200
         assert time.monotonic() - begun < 30
-        server.wait_until(lambda: server.metric("darkroom_shelf_pending_bytes") == 0)
+        server.wait_until(lambda: server.metric("darkroom_derivative_write_queue_bytes") == 0)
         assert 'desc="memory"' in server.picture(name, "w51-webp").headers["server-timing"]

@@ -99,6 +99,22 @@ def test_a_missing_original_is_404_for_half_a_minute(server: Server) -> None:
     assert answer.headers["cache-control"] == "public, max-age=30"
 
 
+def test_what_is_not_http_gets_a_problem_document(server: Server) -> None:
+    answer = server.raw(b"GET /t/a b HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"x-content-type-options: nosniff\r\n" in answer
+    assert b"content-type: application/problem+json\r\n" in answer
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nothing", f"/t/acme/{H}/w320"])
+def test_an_http_1_1_request_without_one_host_is_refused(server: Server, path: str) -> None:
+    for hosts in (b"", b"Host: x\r\nHost: x\r\n"):
+        answer = server.raw(f"GET {path} HTTP/1.1\r\nConnection: close\r\n".encode() + hosts + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b'"code": "malformed"' in answer
+    assert not server.raw(f"GET {path} HTTP/1.0\r\n\r\n".encode()).startswith(b"HTTP/1.1 400 ")
+
+
 def test_pipelined_and_half_requests_hurt_nobody(server: Server) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     assert server.raw(request * 3).count(b"HTTP/1.1 200 OK") == 3
@@ -144,11 +160,14 @@ def test_an_original_that_is_no_whole_picture_is_refused_and_remembered(
     home: Home, server: Server, body: bytes, status: int, code: str
 ) -> None:
     name = home.plant(body)
-    for _ in range(2):
-        answer = server.picture(name, "w320-h180-webp")
+    renders = server.metric("darkroom_renders_total")
+    for recipe in ("w320-h180-webp", "w320-h180-webp", "w320-h180-webp"):
+        answer = server.picture(name, recipe)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
         assert answer.headers["cache-control"] == "public, max-age=60"
-    assert server.metric("darkroom_worker_restarts") == 0
+    assert server.http.head(sign(f"/t/acme/{name}/w320-h180-webp")).status_code == status
+    assert server.metric("darkroom_renders_total") == renders + 1
+    assert server.metric("darkroom_worker_crashes_total") == 0
 
 
 def test_an_original_whose_bytes_changed_is_never_shown(home: Home, server: Server) -> None:
@@ -163,4 +182,4 @@ def test_an_upload_that_is_no_picture_is_refused_with_what_to_do(home: Home) -> 
     done = home.run("upload", path, "--tenant", "acme")
     assert done.returncode == 1
     assert "page.jpg" in done.stderr
-    assert "Convert it" in done.stderr
+    assert "Convert the file" in done.stderr

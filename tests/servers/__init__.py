@@ -1,6 +1,8 @@
-"""Real servers for the tests, on free ports, in a folder that goes away: PostgreSQL, Redis, S3 (Ceph's gateway).
+"""Real servers for the tests, on free ports, in a temporary folder: PostgreSQL, Redis and S3 (Ceph's gateway).
 
-`DARKROOM_TEST_DATABASE_URL`, `DARKROOM_TEST_REDIS_URL` and `DARKROOM_TEST_S3_URL` (with
-`DARKROOM_TEST_S3_ACCESS_KEY_ID` and `DARKROOM_TEST_S3_SECRET_ACCESS_KEY`) name servers to use instead. What that Redis
-database keeps is at the tests' mercy; of the others they use databases and buckets of their own making.
+Each pytest process, and so each pytest-xdist worker, starts servers of its own. `DARKROOM_TEST_DATABASE_URL`,
+`DARKROOM_TEST_REDIS_URL` and `DARKROOM_TEST_S3_URL` (with `DARKROOM_TEST_S3_ACCESS_KEY_ID` and
+`DARKROOM_TEST_S3_SECRET_ACCESS_KEY`) name running servers to use instead. The tests flush the named Redis database,
+and with pytest-xdist the ones after it, one per worker. On the other servers they create their own databases and
+buckets, and drop them.
 """

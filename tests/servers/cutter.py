@@ -1,4 +1,4 @@
-"""A TCP forwarder that can be told to misbehave, in front of any server."""
+"""A TCP forwarder in front of any server, which misbehaves on request."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Cutter:
-    """Forwards connections at (`host`, `port`) to a server, until told otherwise; on the loop it was opened on."""
+    """Forwards connections at (`host`, `port`) to a server, on the event loop that opened it."""
 
     host = "127.0.0.1"
 
@@ -25,29 +25,29 @@ class Cutter:
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.connections = 0
-        """How many have been accepted so far."""
+        """The number of accepted connections."""
 
     def stall(self) -> None:
         """Accept connections and forward nothing, in neither direction."""
         self._flowing.clear()
 
     async def refuse(self) -> None:
-        """Refuse new connections and reset the open ones, as a server does that has just died."""
+        """Refuse new connections and reset the open ones, as a server does that has just ended."""
         if self._listener:
             self._listener.close()
             self._listener = None
         self.cut()
 
     def cut(self) -> None:
-        """Reset the open connections; new ones are welcome."""
+        """Reset the open connections; accept new ones."""
         for writer in list(self._open):
-            # without lingering a close is a reset (RST), socket(7); who has closed already is past both
+            # a close without lingering is a reset (RST), socket(7); a connection that is closed already raises
             with suppress(OSError):
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             writer.transport.abort()
 
     def cut_after(self, answer_bytes: int) -> None:
-        """From now on end each connection once the server has sent so many bytes through it."""
+        """From now on, end each connection after this number of bytes from the server."""
         self._answer_bytes = answer_bytes
 
     async def restore(self) -> None:
@@ -57,7 +57,7 @@ class Cutter:
         await self.listen()
 
     async def listen(self) -> None:
-        """Accept connections; on the same port as before, if there was one."""
+        """Accept connections, on the same port as before if there was one."""
         if self._listener is None:
             self._listener = await asyncio.start_server(self._serve, self.host, self.port)
             self.port = self._listener.sockets[0].getsockname()[1]

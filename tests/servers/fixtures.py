@@ -1,19 +1,18 @@
-"""Fixtures through which a test meets real servers; those of a test give it a clean part of one."""
+"""Fixtures for real servers. A fixture of function scope is an empty part of a server, for one test."""
 
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from proxy.adapters.bucket import open_s3
+from proxy.adapters.s3 import open_s3
 from tests.servers.cutter import Cutter, open_cutter
+from tests.servers.databases import Databases, open_databases
 from tests.servers.redis import OwnRedis
 from tests.servers.s3 import S3Server
 from tests.servers.together import NAMES, Servers
@@ -33,12 +32,12 @@ class S3:
 
     @property
     def store_url(self) -> str:
-        """A value for DARKROOM_STORE_URL."""
+        """The value for DARKROOM_STORE_URL."""
         return f"s3://{self.bucket}/darkroom"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings under which a `darkroom` process uses the bucket."""
+        """The settings with which a `darkroom` process uses the bucket."""
         return {
             "DARKROOM_STORE_URL": self.store_url,
             "DARKROOM_S3_ENDPOINT_URL": self.endpoint_url,
@@ -49,7 +48,7 @@ class S3:
 
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
-    """All servers that the collected tests need, begun together by the first that needs one."""
+    """Return the servers of this process. The first test that needs one starts all that the collected tests need."""
     needed = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     with Servers() as servers:
         servers.start(NAMES & needed)
@@ -58,38 +57,41 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def database_server(servers: Servers) -> str:
-    """Give the URL of a database from which others can be created."""
+    """Return the URL of a database from which others can be created."""
     return str(servers.find("database_server"))
 
 
 @pytest.fixture(scope="session")
 def redis_server(servers: Servers) -> str:
-    """Give the URL of a Redis database that is ours to flush."""
+    """Return the URL of a Redis database that the tests may flush."""
     return str(servers.find("redis_server"))
 
 
 @pytest.fixture(scope="session")
 def s3_server(servers: Servers) -> S3Server:
-    """Give an S3 server and a key that may make buckets."""
-    found = servers.find("s3_server")
-    assert isinstance(found, S3Server)
-    return found
+    """Return an S3 server with a key that may create buckets."""
+    server = servers.find("s3_server")
+    assert isinstance(server, S3Server)
+    return server
+
+
+@pytest.fixture(scope="session")
+async def databases(database_server: str) -> AsyncIterator[Databases]:
+    """Return the PostgreSQL server as a place to create databases on."""
+    async with open_databases(database_server) as databases:
+        yield databases
 
 
 @pytest.fixture
-async def database_url(database_server: str) -> AsyncIterator[str]:
-    """Give the SQLAlchemy URL (asyncpg) of an empty PostgreSQL database, dropped after the test."""
-    name = f"darkroom_test_{secrets.token_hex(6)}"
-    await _execute(database_server, f"CREATE DATABASE {name} TEMPLATE template0")
-    try:
-        yield urlsplit(database_server)._replace(path=f"/{name}").geturl()
-    finally:
-        await _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """Return the SQLAlchemy URL (asyncpg) of an empty PostgreSQL database, dropped after the test."""
+    async with databases.copy() as url:
+        yield url
 
 
 @pytest.fixture
 async def redis_url(redis_server: str) -> str:
-    """Give the URL of an empty Redis database."""
+    """Return the URL of an empty Redis database."""
     async with Redis.from_url(redis_server) as redis:
         await redis.flushdb()
     return redis_server
@@ -97,7 +99,7 @@ async def redis_url(redis_server: str) -> str:
 
 @pytest.fixture
 def own_redis(servers: Servers, tmp_path: Path) -> Iterator[OwnRedis]:
-    """Give a Redis that the test may stall and kill."""
+    """Return a Redis that the test may stall and kill."""
     redis = OwnRedis(tmp_path, servers.processes)
     yield redis
     redis.kill()
@@ -105,7 +107,7 @@ def own_redis(servers: Servers, tmp_path: Path) -> Iterator[OwnRedis]:
 
 @pytest.fixture(scope="session")
 async def s3_client(s3_server: S3Server) -> "AsyncIterator[S3Client]":
-    """Give a client for all buckets of the server."""
+    """Return a client for all buckets of the server."""
     async with open_s3(
         "us-east-1", s3_server.endpoint_url, s3_server.access_key_id, s3_server.secret_access_key
     ) as client:
@@ -114,29 +116,21 @@ async def s3_client(s3_server: S3Server) -> "AsyncIterator[S3Client]":
 
 @pytest.fixture
 async def s3(s3_server: S3Server, s3_client: "S3Client") -> AsyncIterator[S3]:
-    """Give an empty bucket, deleted after the test."""
-    bucket = f"darkroom-test-{secrets.token_hex(6)}"
+    """Return an empty bucket, deleted after the test."""
+    bucket = f"darkroom-test-{token_hex(6)}"
     await s3_client.create_bucket(Bucket=bucket)
     try:
         yield S3(s3_server.endpoint_url, s3_server.access_key_id, s3_server.secret_access_key, bucket)
     finally:
         async for page in s3_client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for one in page.get("Contents", []):
-                await s3_client.delete_object(Bucket=bucket, Key=one["Key"])
+            for entry in page.get("Contents", []):
+                await s3_client.delete_object(Bucket=bucket, Key=entry["Key"])
         await s3_client.delete_bucket(Bucket=bucket)
 
 
 @pytest.fixture
 async def s3_cutter(s3_server: S3Server) -> AsyncIterator[Cutter]:
-    """Give a forwarder to the S3 server that the test may stall and cut."""
+    """Return a forwarder to the S3 server that the test may stall and cut."""
     parts = urlsplit(s3_server.endpoint_url)
     async with open_cutter(parts.hostname or "", parts.port or 80) as cutter:
         yield cutter
-
-
-async def _execute(url: str, statement: str) -> None:
-    # databases are created and dropped outside of transactions
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()

@@ -1,8 +1,8 @@
-"""Server processes: started in sessions of their own, stopped for sure.
+"""Server processes: each in its own session, and none outlives pytest.
 
-Three walls against leftovers: `Processes` stops what it started when its block ends, also by Ctrl-C; the kernel kills
-each process when the thread that started it ends (PR_SET_PDEATHSIG, prctl(2)), so also when pytest itself is killed;
-and once stopped, nothing more is started.
+Three measures prevent leftovers. `Processes` stops its processes when its context ends, by Ctrl-C too. The kernel
+kills each process when the thread that started it ends (PR_SET_PDEATHSIG, prctl(2)), so also when pytest is killed.
+A stopped `Processes` starts nothing more.
 """
 
 import os
@@ -24,11 +24,11 @@ _T = TypeVar("_T")
 
 
 class StartError(Exception):
-    """A server did not come up; the text ends with its last log lines."""
+    """A server did not start; the text ends with its last log lines."""
 
 
 class Processes:
-    """A block of processes; thread-safe, because servers start beside each other."""
+    """A context of processes; thread-safe, because servers start in parallel."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -44,11 +44,11 @@ class Processes:
     def start(
         self, command: Sequence[str], log: Path, *, user: str = "", stop_with: signal.Signals = signal.SIGKILL
     ) -> subprocess.Popen[bytes]:
-        """Start a server in the foreground, its output appended to `log`; as `user` when one is given."""
+        """Start a server in the foreground, as `user` if one is given; its output is appended to `log`."""
         as_user = [f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--init-groups"] if user else []
         with self._lock, log.open("ab") as output:
             if self._stopped:
-                raise StartError("the tests are being stopped")
+                raise StartError("The tests are being stopped.")
             process = subprocess.Popen(
                 ["setpriv", *as_user, "--pdeathsig", "KILL", "--", *command],
                 stdin=subprocess.DEVNULL,
@@ -62,7 +62,7 @@ class Processes:
         return process
 
     def run(self, command: Sequence[str], log: Path, *, user: str = "", timeout_s: float = 60.0) -> None:
-        """Run a command to its end; StartError when it fails or takes too long."""
+        """Run a command to its end; raise StartError if it fails or takes longer than `timeout_s`."""
         process = self.start(command, log, user=user)
         try:
             status = process.wait(timeout_s)
@@ -73,7 +73,7 @@ class Processes:
             raise StartError(f"{' '.join(command)}: status {status}\n{tail(log)}")
 
     def stop(self) -> None:
-        """Stop all, the youngest first; whoever does not go is killed with its whole session."""
+        """Stop all processes, the youngest first; kill a process that does not stop, with its session."""
         with self._lock:
             self._stopped = True
             running = self._running[::-1]
@@ -95,7 +95,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """Give a port that is free now. Another process may be faster, so a start that fails is tried again on another."""
+    """Return a port that is free now. Another process may take it first, so callers retry a failed start."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -103,7 +103,7 @@ def free_port() -> int:
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, timeout_s: float = 60.0) -> None:
-    """Wait until `ready`; StartError when the process ends before, or time does."""
+    """Wait until `ready` returns true; raise StartError if the process ends first, or after `timeout_s`."""
     deadline_s = time.monotonic() + timeout_s
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline_s:
@@ -112,7 +112,7 @@ def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log:
 
 
 def started(start: Callable[[Path], _T], folder: Path) -> _T:
-    """Call `start` with a fresh folder, and again when it fails, as a port may have been taken meanwhile."""
+    """Call `start` with a new folder, and again if it fails: its port may have been taken meanwhile."""
     for attempt in range(_ATTEMPTS):
         fresh = folder / str(attempt)
         fresh.mkdir(parents=True)
@@ -125,5 +125,5 @@ def started(start: Callable[[Path], _T], folder: Path) -> _T:
 
 
 def tail(log: Path) -> str:
-    """Give the last lines of a log."""
+    """Return the last lines of a log."""
     return log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace") if log.exists() else "(no log)"

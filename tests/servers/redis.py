@@ -1,4 +1,4 @@
-"""Redis of the tests' own: one that all share, and ones that a test may hurt."""
+"""Redis servers for the tests: one per process, and ones that a single test may stall and kill."""
 
 import shutil
 import signal
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def start_redis(folder: Path, processes: Processes) -> str:
-    """Start a server; the URL of its database 0."""
+    """Start a server; return the URL of its database 0."""
     port = started(lambda fresh: _start_anywhere(fresh, processes), folder)
     return f"redis://127.0.0.1:{port}/0"
 
 
 class OwnRedis:
-    """A Redis that belongs to one test, to be stalled, killed and started again at the same address."""
+    """A Redis that belongs to one test, which may stall it, kill it and start it again at the same address."""
 
     def __init__(self, folder: Path, processes: Processes) -> None:
         self._log = folder / "redis.log"
@@ -33,15 +33,15 @@ class OwnRedis:
         return f"redis://127.0.0.1:{self._port}/0"
 
     def stall(self) -> None:
-        """Let it take connections and answer nothing (SIGSTOP)."""
+        """Stop the process (SIGSTOP): connections are accepted by the kernel and never answered."""
         self._server.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on after `stall`."""
+        """Continue after `stall`."""
         self._server.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once; connections are refused from now on, and what it kept is gone."""
+        """Kill the process: connections are refused, and its data is lost."""
         kill(self._server)
 
     def start(self) -> None:
@@ -57,7 +57,7 @@ def _start_anywhere(folder: Path, processes: Processes) -> int:
 
 def _start(port: int, log: Path, processes: Processes) -> "subprocess.Popen[bytes]":
     if shutil.which("redis-server") is None:
-        raise StartError("no redis-server here: run `python -m tests.servers.install`")
+        raise StartError("redis-server is not installed. Run `python -m tests.servers.install`.")
     command = ["redis-server", "--bind", "127.0.0.1", "--port", f"{port}", "--save", "", "--appendonly", "no"]
     server = processes.start(command, log)
     wait_until(lambda: _answers(port), server, log)

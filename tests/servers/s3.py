@@ -1,7 +1,7 @@
-"""S3 of the tests' own: Ceph's RADOS Gateway on a monitor and a storage daemon that keeps all in memory.
+"""An S3 server for the tests: Ceph's RADOS Gateway on a monitor and a storage daemon that stores data in memory.
 
-It checks signatures, payload hashes and conditional writes. Its daemons run in the foreground as our children;
-they take seconds to end on SIGTERM and nothing here is worth their goodbye, so they are killed.
+It checks signatures, payload hashes and conditional writes. Its daemons run in the foreground as child processes.
+They take seconds to end on SIGTERM and have nothing to save, so they are killed.
 """
 
 import shutil
@@ -61,7 +61,7 @@ rgw_thread_pool_size = 32
 
 @dataclass(frozen=True, slots=True)
 class S3Server:
-    """Where an S3 server is, and a key that may make buckets."""
+    """The address of an S3 server, and a key that may create buckets."""
 
     endpoint_url: str
     access_key_id: str
@@ -69,9 +69,9 @@ class S3Server:
 
 
 def start_s3(folder: Path, processes: Processes) -> S3Server:
-    """Start a server; takes a second or two."""
+    """Start a server; this takes one or two seconds."""
     if any(shutil.which(program) is None for program in PROGRAMS):
-        raise StartError("no S3 server (Ceph's radosgw) here: run `python -m tests.servers.install`")
+        raise StartError("Ceph's radosgw is not installed. Run `python -m tests.servers.install`.")
     port = started(lambda fresh: _Cluster(fresh, processes).start(), folder)
     return S3Server(f"http://127.0.0.1:{port}", "testaccess", "testsecret")
 
@@ -85,7 +85,7 @@ class _Cluster:
         self._port, self._mon_port = free_port(), free_port()
 
     def start(self) -> int:
-        """Start the daemons one after the other; the gateway's port."""
+        """Start the daemons one after the other; return the gateway's port."""
         conf = _CONF.format(fsid=self._fsid, folder=self._folder, port=self._port, mon_port=self._mon_port)
         (self._folder / "ceph.conf").write_text(conf)
         self._start_monitor()
@@ -110,7 +110,7 @@ class _Cluster:
         name = str(uuid.uuid4())
         self._run("ceph", "--connect-timeout", "10", "osd", "new", name)
         self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", name)
-        # without authentication it may race its first map of the monitors ("wrong fsid"), and ends: start it again
+        # without authentication it may read its first monitor map too early ("wrong fsid") and end: start it again
         log = self._folder / "osd.0.log"
         for _ in range(20):
             storage = self._start("ceph-osd", "-i", "0")

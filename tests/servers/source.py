@@ -1,4 +1,4 @@
-"""A foreign HTTP server that answers as it is told, byte by byte; on its own thread, so that a process may ask it."""
+"""A foreign HTTP server with configured answers, byte by byte. It has its own thread, so other processes can use it."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One request as it came in; field names in small letters."""
+    """One received request; field names in lower case."""
 
     path: str
     fields: dict[str, str]
@@ -20,15 +20,15 @@ Answering = Callable[[Heard, asyncio.StreamWriter], Awaitable[None]]
 
 
 def answer(body: bytes = b"", status: str = "200 OK", **fields: str) -> bytes:
-    """Write an answer with its length; `_` in a field's name stands for `-`."""
-    told = {"content-length": str(len(body))} | {name.replace("_", "-"): value for name, value in fields.items()}
-    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    """Return an answer with its Content-Length; `_` in a field's name stands for `-`."""
+    headers = {"content-length": str(len(body))} | {name.replace("_", "-"): value for name, value in fields.items()}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {status}\r\n{head}\r\n".encode("latin-1") + body
 
 
 @dataclass
 class ForeignServer:
-    """What it answers, by path: bytes, or a coroutine function that writes them; what it was asked."""
+    """Answers by path (bytes, or a coroutine function that writes them), and the requests so far."""
 
     port: int = 0
     answers: dict[str, bytes | Answering] = field(default_factory=dict)
@@ -37,30 +37,30 @@ class ForeignServer:
 
     @property
     def url(self) -> str:
-        """Its address over plain HTTP, without a slash at the end."""
+        """The address over plain HTTP, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     def conditional(self, path: str, body: bytes, etag: str) -> None:
-        """Answer a path with an ETag, and with 304 who has it."""
+        """Answer a path with a body and its ETag, or with 304 if the request names the ETag."""
 
-        async def give(heard: Heard, writer: asyncio.StreamWriter) -> None:
-            known = heard.fields.get("if-none-match") == etag
-            writer.write(answer(status="304 Not Modified", etag=etag) if known else answer(body, etag=etag))
+        async def respond(heard: Heard, writer: asyncio.StreamWriter) -> None:
+            matches = heard.fields.get("if-none-match") == etag
+            writer.write(answer(status="304 Not Modified", etag=etag) if matches else answer(body, etag=etag))
 
-        self.answers[path] = give
+        self.answers[path] = respond
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection, request after request."""
+        """Answer the requests of one connection, one after the other."""
         self.connections += 1
         with suppress(OSError, asyncio.IncompleteReadError), _closing(writer):
             while True:
                 heard = _read((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
                 self.heard.append(heard)
-                told = self.answers.get(heard.path, answer(status="404 Not Found"))
-                if isinstance(told, bytes):
-                    writer.write(told)
+                response = self.answers.get(heard.path, answer(status="404 Not Found"))
+                if isinstance(response, bytes):
+                    writer.write(response)
                 else:
-                    await told(heard, writer)
+                    await response(heard, writer)
                 await writer.drain()
                 if writer.is_closing():
                     break
@@ -87,7 +87,7 @@ def _closing(writer: asyncio.StreamWriter) -> Iterator[None]:
 def foreign_server(
     host: str = "127.0.0.1", port: int = 0, context: ssl.SSLContext | None = None
 ) -> Iterator[ForeignServer]:
-    """Run a server on a loopback address, on a free port if none is given; with a context over TLS."""
+    """Run a server on a loopback address, on a free port if none is given; over TLS if a context is given."""
     server, started, loop = ForeignServer(), threading.Event(), asyncio.new_event_loop()
     ending = asyncio.Event()
 
@@ -101,7 +101,7 @@ def foreign_server(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.01)  # transports close behind the tasks
+        await asyncio.sleep(0.01)  # the transports close after the tasks
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
     thread.start()

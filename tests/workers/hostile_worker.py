@@ -1,4 +1,4 @@
-"""A worker process that has been taken over: says hello as an honest one, then does as it is told."""
+"""A worker process that was taken over: it sends an honest hello, then misbehaves as its first argument specifies."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 
 from proxy.workers import framing, messages, sandbox
 
@@ -27,28 +28,28 @@ PICTURE = {"format": "png", "width": 8, "height": 8, "render_s": 0.001}
 
 
 def raw(header: object, body: bytes = b"", magic: bytes = b"DKRM", body_bytes: int | None = None) -> bytes:
-    """Make a message without asking whether it is one."""
+    """Return a message without checking it."""
     text = json.dumps(header).encode()
     return PREFIX.pack(magic, 1, len(text), len(body) if body_bytes is None else body_bytes) + text + body
 
 
 def memory_bomb() -> bytes:
-    """Close the sandbox as an honest worker does, then eat."""
-    sandbox.lock_down(sandbox.Ceilings(512 * 2**20, 60))
-    eaten = []
+    """Lock down like an honest worker, then allocate memory without end."""
+    sandbox.lock_down(sandbox.ResourceLimits(512 * 2**20, 60, 32 * 2**20))
+    blocks = []
     while True:
-        eaten.append(bytearray(32 * 2**20))
+        blocks.append(bytearray(32 * 2**20))
 
 
 def hang() -> bytes:
-    """Say nothing, forever."""
+    """Never answer."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         time.sleep(3600)
 
 
 def flood() -> bytes:
-    """Complain without end, then leave."""
+    """Fill stderr, then send more than was announced."""
     os.write(2, b"\x1b[31m" + b"x" * 4096)
     for _ in range(100):
         try:
@@ -58,7 +59,7 @@ def flood() -> bytes:
     return raw({"picture": PICTURE}, PNG_HEAD) + bytes(1_000_000)
 
 
-ANSWERS = {
+ANSWERS: dict[str, Callable[[], bytes | None]] = {
     "wrong-magic": lambda: raw({"picture": PICTURE}, PNG_HEAD, magic=b"JUNK"),
     "huge-header": lambda: PREFIX.pack(b"DKRM", 1, 65535, 0) + bytes(65535),
     "huge-body": lambda: raw({"picture": PICTURE}, b"", body_bytes=2**32 - 1),
@@ -74,6 +75,9 @@ ANSWERS = {
     "nan": lambda: raw({"picture": PICTURE | {"render_s": float("nan")}}, PNG_HEAD),
     "partial": lambda: raw({"picture": PICTURE}, PNG_HEAD)[:-5],
     "exit": lambda: sys.exit("gone"),
+    "refusing": lambda: raw({"refused": "damaged", "detail": "It ends early."}),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "flood": flood,
     "hang": hang,
     "memory-bomb": memory_bomb,
@@ -81,17 +85,17 @@ ANSWERS = {
 
 
 def main() -> None:
-    """Say hello, then misbehave at every request."""
+    """Send a hello, then misbehave at every request."""
     behaviour, fd = sys.argv[1], int(sys.argv[2])
     if behaviour == "no-start":
         sys.exit("libvips 8.12.0 is loaded, 8.18.7 or newer is needed.")
     if behaviour == "silent":
         hang()
-    ours = socket.socket(fileno=fd)
-    sandbox_features = sandbox.SandboxFeatures(None if behaviour == "wall-less" else 7, seccomp=True)
-    framing.send(ours, messages.hello("8.18.7", sandbox_features))
+    server_socket = socket.socket(fileno=fd)
+    sandbox_features = sandbox.SandboxFeatures(None if behaviour == "unsandboxed" else 7, seccomp=True)
+    framing.send(server_socket, messages.hello("8.18.7", "", sandbox_features))
     ballast = []
-    while (request := framing.receive_request(ours)) is not None:
+    while (request := framing.receive_request(server_socket)) is not None:
         header, originals = request
         for original in originals:
             os.close(original)
@@ -101,11 +105,11 @@ def main() -> None:
             ballast.append(b"x" * (80 * 2**20))
             answer = raw({"facts": FACTS}) if "probe" in header else raw({"picture": PICTURE}, PNG_HEAD)
         else:
-            answer = ANSWERS[behaviour]()
-        ours.sendall(answer)
+            answer = ANSWERS[behaviour]() or b""
+        server_socket.sendall(answer)
         if behaviour == "early":
             time.sleep(0.05)
-            ours.sendall(raw({"facts": FACTS}))
+            server_socket.sendall(raw({"facts": FACTS}))
         if behaviour == "partial":
             return
 

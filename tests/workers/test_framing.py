@@ -1,10 +1,11 @@
-"""What the pool makes of a worker's words: the answer it asked for, a refusal, or WorkerDied."""
+"""How the pool reads what a worker sends: the requested answer, a refusal, or WorkerDied."""
 
 import asyncio
 import json
 import os
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,71 +38,71 @@ json_values = st.recursive(
 
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
-    theirs, ours = socket.socketpair()
-    theirs.settimeout(0)
-    with theirs, ours:
-        yield theirs, ours
+    worker_socket, own_end = socket.socketpair()
+    worker_socket.settimeout(0)
+    with worker_socket, own_end:
+        yield worker_socket, own_end
 
 
-def hear(said: bytes, most_body_bytes: int = 4096) -> Message:
-    """Listen to a worker that says `said` and hangs up."""
+def receive(data: bytes, max_body_bytes: int = 4096) -> Message:
+    """Receive from a worker that sends `data` and closes the connection."""
 
-    async def listen() -> Message:
-        theirs, ours = socket.socketpair()
-        theirs.settimeout(0)
-        with theirs:
-            with ours:
-                ours.sendall(said)
-            return await framing.receive(asyncio.get_running_loop(), theirs, most_body_bytes)
+    async def run() -> Message:
+        worker_socket, own_end = socket.socketpair()
+        worker_socket.settimeout(0)
+        with worker_socket:
+            with own_end:
+                own_end.sendall(data)
+            return await framing.receive(asyncio.get_running_loop(), worker_socket, max_body_bytes)
 
     with asyncio.Runner() as runner:
-        return runner.run(listen())
+        return runner.run(run())
 
 
-def judged(read: Callable[[], object]) -> object:
-    """Give the answer, or the exception that is one of the two there may be."""
+def outcome(read: Callable[[], object]) -> object:
+    """Return the answer, or one of the exceptions that are allowed."""
     try:
         return read()
-    except (WorkerDied, UnsupportedFormat, LimitExceeded) as told:
-        return told
+    except (WorkerDied, UnsupportedFormat, LimitExceeded) as error:
+        return error
 
 
 @given(st.binary(max_size=300))
-def test_noise_is_a_dead_worker(said: bytes) -> None:
-    """No bytes but a message's are one."""
+def test_noise_is_a_dead_worker(data: bytes) -> None:
+    """Arbitrary bytes are not a message."""
     with pytest.raises(WorkerDied):
-        hear(said)
+        receive(data)
 
 
 @given(st.binary(max_size=64), st.integers(0, 70_000), st.integers(0, 2**32 - 1), st.integers(0, 3))
 def test_a_lying_prefix_is_a_dead_worker(text: bytes, header_bytes: int, body_bytes: int, version: int) -> None:
-    """Whatever lengths a prefix tells, nothing but an object of that length is a header."""
+    """Whatever lengths a prefix contains, only a JSON object of that length is a header."""
     prefix = framing._PREFIX.pack(b"DKRM", version, header_bytes % 65536, body_bytes)
-    told = judged(lambda: hear(prefix + text))
-    assert isinstance(told, WorkerDied | Message)
-    if isinstance(told, Message):
-        assert len(told.body) == body_bytes
-        assert json.loads(text[:header_bytes]) == told.header
+    result = outcome(lambda: receive(prefix + text))
+    assert isinstance(result, WorkerDied | Message)
+    if isinstance(result, Message):
+        assert len(result.body) == body_bytes
+        assert json.loads(text[:header_bytes]) == result.header
 
 
 @given(json_values)
 def test_any_json_is_an_answer_a_refusal_or_a_dead_worker(header: Any) -> None:  # noqa: ANN401 - any JSON
-    """A header of right JSON and wrong content harms nobody."""
+    """A header of valid JSON and wrong content does no harm."""
     text = json.dumps(header).encode()
     prefix = framing._PREFIX.pack(b"DKRM", 1, len(text), 0)
 
     def read() -> object:
-        message = hear(prefix + text)
-        return judged(lambda: messages.read_facts(message)), judged(lambda: messages.read_picture(message, PLAN))
+        message = receive(prefix + text)
+        return outcome(lambda: messages.read_facts(message)), outcome(lambda: messages.read_picture(message, PLAN))
 
-    assert judged(read) is not None
+    assert outcome(read) is not None
 
 
 @given(st.dictionaries(st.sampled_from(list(FACTS.to_dict())), json_values))
 def test_facts_are_exactly_typed(wrong: dict[str, Any]) -> None:
-    """One value of another type or out of range, and the worker is dead."""
-    told = judged(lambda: messages.read_facts(Message({"facts": FACTS.to_dict() | wrong})))
-    assert isinstance(told, WorkerDied) or (isinstance(told, Facts) and told.to_dict() == FACTS.to_dict() | wrong)
+    """A value of another type or out of range is fatal."""
+    result = outcome(lambda: messages.read_facts(Message({"facts": FACTS.to_dict() | wrong})))
+    assert isinstance(result, WorkerDied) or (isinstance(result, Facts) and result.to_dict() == FACTS.to_dict() | wrong)
 
 
 @given(
@@ -118,15 +119,21 @@ def test_facts_are_exactly_typed(wrong: dict[str, Any]) -> None:
     )
 )
 def test_facts_come_through(facts: Facts) -> None:
-    """What an honest worker tells is what the pool reads."""
-    assert messages.read_facts(hear(framing.pack({"facts": facts.to_dict()}))) == facts
+    """The pool reads the facts that an honest worker sends."""
+    assert messages.read_facts(receive(framing.pack({"facts": facts.to_dict()}))) == facts
 
 
 def test_a_picture_comes_through() -> None:
-    """Body, sides and seconds arrive as they were said."""
-    said = framing.pack({"picture": PICTURE}, len(PNG_BODY)) + PNG_BODY
-    made, render_s = messages.read_picture(hear(said), PLAN)
-    assert (made.body, made.format, made.width, made.height, render_s) == (PNG_BODY, PNG, 8, 8, 0.5)
+    """Body, size and render time arrive as they were sent."""
+    data = framing.pack({"picture": PICTURE}, len(PNG_BODY)) + PNG_BODY
+    derivative, render_s = messages.read_picture(receive(data), PLAN)
+    assert (derivative.body, derivative.format, derivative.width, derivative.height, render_s) == (
+        PNG_BODY,
+        PNG,
+        8,
+        8,
+        0.5,
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,40 +161,40 @@ def test_another_picture_than_asked_for_is_a_dead_worker(wrong: dict[str, Any], 
 
 
 def test_a_body_larger_than_its_pixels_is_a_dead_worker() -> None:
-    """Memory is given to no body that the plan can't explain."""
-    most = messages.most_bytes(PLAN)
-    said = framing.pack({"picture": PICTURE}, most + 1)
-    with pytest.raises(WorkerDied, match="announces more"):
-        hear(said + PNG_BODY, most)
+    """No memory is allocated for a body that the plan does not explain."""
+    limit = messages.max_body_bytes(PLAN, 2**20)
+    data = framing.pack({"picture": PICTURE}, limit + 1)
+    with pytest.raises(WorkerDied, match="announces more bytes"):
+        receive(data + PNG_BODY, limit)
 
 
 def test_a_word_after_the_answer_is_a_dead_worker() -> None:
-    """Messages take turns: nothing follows an answer."""
-    said = framing.pack({"facts": FACTS.to_dict()})
-    with pytest.raises(WorkerDied, match="more than it announced"):
-        hear(said + said)
+    """Nothing may follow an answer."""
+    data = framing.pack({"facts": FACTS.to_dict()})
+    with pytest.raises(WorkerDied, match="more bytes than it announced"):
+        receive(data + data)
 
 
 def test_deep_nesting_is_a_dead_worker() -> None:
     """A header cannot exhaust the parser's stack."""
     text = b"[" * 4096
     with pytest.raises(WorkerDied):
-        hear(framing._PREFIX.pack(b"DKRM", 1, len(text), 0) + text)
+        receive(framing._PREFIX.pack(b"DKRM", 1, len(text), 0) + text)
 
 
 @pytest.mark.parametrize("kind", [UnsupportedFormat, CorruptImage, LimitExceeded])
 def test_a_refusal_comes_through(kind: type[DarkroomError]) -> None:
-    """The classes a worker may refuse with arrive as themselves, with their sentence."""
+    """The errors that a worker may refuse with keep their class and detail."""
     with pytest.raises(kind, match="It ends early") as caught:
-        messages.read_facts(hear(framing.pack(messages.refusal(kind("It ends early.")))))
+        messages.read_facts(receive(framing.pack(messages.refusal(kind("It ends early.")))))
     assert type(caught.value) is kind
 
 
 @given(st.text(max_size=400))
 def test_an_honest_refusal_is_always_readable(detail: str) -> None:
-    """Whatever a decoder's message holds, what is told of it is a short printable sentence."""
+    """Whatever a decoder's message contains, the detail is short and printable."""
     with pytest.raises(CorruptImage) as caught:
-        messages.read_facts(hear(framing.pack(messages.refusal(CorruptImage(detail)))))
+        messages.read_facts(receive(framing.pack(messages.refusal(CorruptImage(detail)))))
     assert caught.value.detail.isprintable()
     assert len(caught.value.detail) <= 200
 
@@ -206,15 +213,15 @@ def test_an_honest_refusal_is_always_readable(detail: str) -> None:
     ],
 )
 def test_other_refusals_are_a_dead_worker(header: dict[str, Any]) -> None:
-    """A worker can't choose another answer, nor what is written into ours."""
+    """A worker can choose neither other errors nor control characters in logs."""
     with pytest.raises(WorkerDied):
         messages.read_facts(Message(header))
 
 
 def test_a_plan_comes_through(ends: tuple[socket.socket, socket.socket]) -> None:
-    """Every part of a plan, and the descriptors, arrive at the worker."""
-    theirs, ours = ends
-    asked = Plan(
+    """All parts of a plan, and the descriptors, arrive at the worker."""
+    worker_socket, own_end = ends
+    plan = Plan(
         source=JPEG,
         first_frame=3,
         frames=2,
@@ -240,43 +247,81 @@ def test_a_plan_comes_through(ends: tuple[socket.socket, socket.socket]) -> None
         encoding=Encoding(AVIF, 55, 3, lossless=True, progressive=True, keep=True, target="good", budget_bytes=1024),
     )
     with open(os.devnull, "rb") as sent:  # noqa: PTH123 - its descriptor is what matters
-        framing.send_request(theirs, messages.ask_render(asked), [sent.fileno(), sent.fileno()])
-        request = framing.receive_request(ours)
+        framing.send_request(worker_socket, messages.render_request(plan), [sent.fileno(), sent.fileno()])
+        request = framing.receive_request(own_end)
         assert request is not None
         header, fds = request
         assert len(fds) == 2
         for fd in fds:
             assert os.path.sameopenfile(fd, sent.fileno())
             os.close(fd)
-    assert Plan.from_dict(header["render"]) == asked
+    assert Plan.from_dict(header["render"]) == plan
 
 
 def test_a_body_larger_than_any_buffer_comes_through(ends: tuple[socket.socket, socket.socket]) -> None:
     """A body is received in as many pieces as it takes."""
-    theirs, ours = ends
+    worker_socket, own_end = ends
     body = b"\x89PNG\r\n\x1a\n" + os.urandom(5_000_000)
-    speaker = threading.Thread(target=framing.send, args=(ours, {"picture": PICTURE}, body))
-    speaker.start()
+    sender = threading.Thread(target=framing.send, args=(own_end, {"picture": PICTURE}, body))
+    sender.start()
     with asyncio.Runner() as runner:
-        message = runner.run(framing.receive(runner.get_loop(), theirs, len(body)))
-    speaker.join()
+        message = runner.run(framing.receive(runner.get_loop(), worker_socket, len(body)))
+    sender.join()
     assert message.body == body
 
 
+def test_a_large_body_is_in_memory_once(ends: tuple[socket.socket, socket.socket]) -> None:
+    """A body of 31 MiB is received into the memory of the `bytes` that is returned, and never copied."""
+    worker_socket, own_end = ends
+    size = 31 * 2**20
+    body = b"\x89PNG\r\n\x1a\n" + bytes(size - 8)
+    sender = threading.Thread(target=framing.send, args=(own_end, {"picture": PICTURE}, body))
+    tracemalloc.start()
+    try:
+        sender.start()
+        with asyncio.Runner() as runner:
+            message = runner.run(framing.receive(runner.get_loop(), worker_socket, size))
+        sender.join()
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(message.body) == size
+    assert size <= peak_bytes < 1.1 * size
+
+
+def test_a_body_over_the_limit_of_derivatives_is_not_accepted() -> None:
+    """A plan of many pixels does not raise the limit."""
+    plan = plain_plan(Size(8_000, 6_000), Encoding(PNG, None, 4))
+    assert messages.max_body_bytes(plan, 32 * 2**20) == 32 * 2**20
+    assert messages.max_body_bytes(PLAN, 32 * 2**20) < 2**20
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"libvips": "8.18.7/../x"}, {"libvips": ""}, {"extras": "x"}, {"extras": "0a1b2c3d0"}, {"extras": 1}]
+)
+def test_versions_that_cannot_be_part_of_a_path_are_a_dead_worker(wrong: dict[str, object]) -> None:
+    """The versions become the first folder of a derivative's path."""
+    fields = {"libvips": "8.18.7", "extras": "", "landlock": 7, "seccomp": True}
+    messages.read_hello(Message({"hello": fields}))
+    with pytest.raises(WorkerDied):
+        messages.read_hello(Message({"hello": fields | wrong}))
+
+
 def test_a_hello_comes_through() -> None:
-    """Version and sandbox_features arrive, and a missing Landlock as None."""
+    """Versions and sandbox features arrive; a missing Landlock is None."""
     for sandbox_features in (SandboxFeatures(7, seccomp=True), SandboxFeatures(None, seccomp=False)):
-        hello = messages.read_hello(hear(framing.pack(messages.hello("8.18.7", sandbox_features))))
-        assert (hello.libvips, hello.sandbox_features) == ("8.18.7", sandbox_features)
+        hello = messages.read_hello(receive(framing.pack(messages.hello("8.18.7", "0a1b2c3d", sandbox_features))))
+        assert (hello.libvips, hello.extras) == ("8.18.7", "0a1b2c3d")
+        assert hello.sandbox_features == sandbox_features
 
 
 def test_silence_is_told_from_speech_and_absence(ends: tuple[socket.socket, socket.socket]) -> None:
-    """Between two requests a worker is quiet; one that speaks or is gone is not."""
-    theirs, ours = ends
-    assert framing.is_silent(theirs)
-    ours.send(b"!")
-    assert not framing.is_silent(theirs)
-    theirs.recv(1)
-    assert framing.is_silent(theirs)
-    ours.close()
-    assert not framing.is_silent(theirs)
+    """A worker is silent between two requests; one that sends something, or is gone, is not."""
+    worker_socket, own_end = ends
+    assert framing.is_silent(worker_socket)
+    own_end.send(b"!")
+    assert not framing.is_silent(worker_socket)
+    worker_socket.recv(1)
+    assert framing.is_silent(worker_socket)
+    own_end.close()
+    assert not framing.is_silent(worker_socket)

@@ -1,4 +1,4 @@
-"""The pool against real worker processes: honest ones, and ones that have been taken over."""
+"""The pool with real worker processes: honest ones, and ones that were taken over."""
 
 import asyncio
 import os
@@ -17,12 +17,21 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from proxy.core.errors import DeadlineExceeded, LimitExceeded, Unavailable, UnsupportedFormat, WorkerCrashed
+from proxy.core.errors import (
+    CorruptImage,
+    DeadlineExceeded,
+    LimitExceeded,
+    Unavailable,
+    UnsupportedFormat,
+    WorkerCrashed,
+    WorkerKilled,
+)
 from proxy.core.geometry import Box, Size
+from proxy.core.identifiers import RENDERER_VERSION
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import AVIF, JPEG, PNG, WEBP, Format, sniff
 from proxy.core.planning.plan import Encoding, Plan
-from proxy.core.planning.planner import planned
+from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.ports import OpenOriginal, Planning
 from proxy.settings import Settings
@@ -30,7 +39,7 @@ from proxy.workers.fonts import BUNDLED
 from proxy.workers.framing import is_silent
 from proxy.workers.pool import Pool, open_pool
 from proxy.workers.process import WORKER, WorkerStartError
-from proxy.workers.supervisor import PIXEL_CODE
+from proxy.workers.supervisor import PIXEL_CODE_VERSION
 from tests.patience import until
 from tests.plans import plain_plan
 
@@ -42,19 +51,19 @@ Pools = Callable[..., Awaitable[Pool]]
 
 
 def plan_for(size: Size, kind: Format = PNG) -> Plan:
-    """Give a plan that scales a PNG to `size`."""
+    """Return a plan that scales a PNG to `size`."""
     encoding = Encoding(kind, None if kind is PNG else 80, 4)
     return plain_plan(size, encoding)
 
 
 def plan(_: Facts, __: Box | None = None) -> Plan:
-    """Plan a small picture of anything."""
+    """Plan a small picture of any original."""
     return plan_for(Size(8, 8))
 
 
 @pytest.fixture(scope="session")
 def png(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write one PNG of 16 × 16 black pixels, made by hand: the tests' own process never loads libvips."""
+    """Write a PNG of 16 × 16 black pixels without libvips, which this process must not load."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack("!I", len(data)) + name + data + struct.pack("!I", zlib.crc32(name + data))
@@ -75,15 +84,15 @@ def original(png: Path) -> Iterator[OpenOriginal]:
 
 @pytest.fixture
 async def pools() -> AsyncIterator[Pools]:
-    """ImageRequest pools of real workers, or of ones that behave as named; all are closed at the end."""
+    """Open pools of real workers, or of ones that misbehave as specified; all are closed at the end."""
     async with AsyncExitStack() as stack:
 
-        async def order(behaviour: str | None = None, **settings: object) -> Pool:
+        async def open_(behaviour: str | None = None, **settings: object) -> Pool:
             command = (sys.executable, "-I", str(HOSTILE), behaviour) if behaviour else WORKER
-            wanted = Settings.model_validate({"workers": 1} | settings)
-            return await stack.enter_async_context(open_pool(wanted, command))
+            validated = Settings.model_validate({"workers": 1} | settings)
+            return await stack.enter_async_context(open_pool(validated, command))
 
-        yield order
+        yield open_
 
 
 def pids(pool: Pool) -> set[int]:
@@ -91,82 +100,127 @@ def pids(pool: Pool) -> set[int]:
 
 
 def next_pid(pool: Pool) -> int:
-    """Tell which worker the next job goes to."""
+    """Return the pid of the worker that gets the next job."""
     return pool._supervisor.idle[-1].popen.pid
 
 
 def gone(pid: int) -> bool:
-    """Tell that a process is neither running nor a zombie."""
+    """Return whether a process is neither running nor a zombie."""
     return not Path(f"/proc/{pid}").exists()
 
 
 async def test_a_picture_is_developed(pools: Pools, original: OpenOriginal) -> None:
-    """Facts and a derivative of the planned kind and size come back from one job."""
+    """One job returns facts, and a derivative of the planned format and size."""
     pool = await pools()
     for kind in (PNG, JPEG, WEBP, AVIF):
 
-        def planned(facts: Facts, _: Box | None, kind: Format = kind) -> Plan:
+        def planning(facts: Facts, _: Box | None, kind: Format = kind) -> Plan:
             assert facts == FACTS
             return plan_for(Size(8, 4), kind)
 
-        made = await pool.render(original, None, planned)
-        assert made.facts == FACTS
-        assert (made.derivative.format, made.derivative.width, made.derivative.height) == (kind, 8, 4)
-        assert sniff(made.derivative.body) == kind
-        assert made.render_s > 0
+        result = await pool.render(original, None, planning)
+        assert result.facts == FACTS
+        assert (result.derivative.format, result.derivative.width, result.derivative.height) == (kind, 8, 4)
+        assert sniff(result.derivative.body) == kind
+        assert result.render_s > 0
 
 
 async def test_a_header_is_probed(pools: Pools, original: OpenOriginal) -> None:
     assert await (await pools()).probe(original) == FACTS
 
 
-async def test_generation_and_walls_are_the_workers(pools: Pools) -> None:
-    """The pool tells what the workers said: libvips' version, and the sandbox_features around them."""
+async def test_versions_and_sandbox_are_the_workers(pools: Pools) -> None:
+    """The pool reports the version of libvips in the workers, and the sandbox around them."""
     pool = await pools()
-    assert pool.renderer_version.startswith(f"{PIXEL_CODE}-8.")
+    assert pool.renderer_version.startswith(f"{PIXEL_CODE_VERSION}-8.")
     assert not pool.sandbox_features.missing
     assert (pool.size, pool.workers, pool.idle) == (1, 2, 2)
 
 
 async def test_a_refusal_is_the_original_class(pools: Pools, tmp_path: Path) -> None:
-    """What a worker refuses is refused by the pool, at no worker's cost."""
+    """The pool raises the error that a worker refuses with."""
     pool = await pools()
     text = tmp_path / "text"
     text.write_text("no picture", encoding="ascii")
     with OpenOriginal(os.open(text, os.O_RDONLY), 10) as opened, pytest.raises(UnsupportedFormat):
         await pool.probe(opened)
-    assert not pool.restarts
+    assert pool.crashes == 0
 
 
-async def test_fonts_of_one_s_own_are_loaded_and_make_another_generation(tmp_path: Path) -> None:
+async def test_a_worker_that_refused_an_original_is_replaced(pools: Pools, original: OpenOriginal) -> None:
+    """The original may have taken it over."""
+    pool = await pools("refusing")
+    suspect = pool._supervisor.idle[-1]
+    with pytest.raises(CorruptImage):
+        await pool.probe(original)
+    assert suspect not in pool._supervisor.alive
+    assert pool.restarts == {"refused": 1}
+    assert pool.crashes == 0
+
+
+async def test_a_flood_of_damaged_originals_has_a_worker_at_any_time(pools: Pools, original: OpenOriginal) -> None:
+    """Workers that refused one are replaced one at a time and without a pause; they serve until their turn comes."""
+    pool = await pools("refusing", workers=2)
+    for _ in range(50):
+        with pytest.raises(CorruptImage):
+            await pool.probe(original)
+        assert pool.workers >= 2
+    assert pool._supervisor._pause_s() == 0
+    await until(lambda: pool.idle == 3 and not any(worker.refused for worker in pool._supervisor.alive))
+    assert set(pool.restarts) == {"refused"}
+
+
+async def test_a_derivative_over_its_limit_is_refused(pools: Pools, original: OpenOriginal) -> None:
+    """The worker refuses it; the pool would accept no more bytes either."""
+    pool = await pools(derivative_bytes=2**20)
+
+    def noisy(_: Facts, __: Box | None) -> Plan:
+        encoding = Encoding(PNG, None, 0)
+        return plain_plan(Size(700, 700), encoding)
+
+    with pytest.raises(LimitExceeded, match=r"The derivative has \d+ bytes; the limit is 1048576"):
+        await pool.render(original, FACTS, noisy)
+    assert pool.crashes == 0
+
+
+async def test_enabled_extras_are_part_of_the_renderer_version(pools: Pools) -> None:
+    """Another version of their libraries may decode to other pixels."""
+    plain, heic, both = [(await pools(formats=formats)).renderer_version for formats in ("", "heic", "heic,pdf")]
+    assert "extras" not in plain
+    assert len({plain, heic, both}) == 3
+    for renderer_version in (plain, heic, both):
+        assert RENDERER_VERSION.fullmatch(renderer_version)
+
+
+async def test_fonts_of_the_operator_make_another_renderer_version(tmp_path: Path) -> None:
     fonts = tmp_path / "fonts" / "more"
     fonts.mkdir(parents=True)
     shutil.copy(BUNDLED, fonts / "Other.TTF")
     (fonts / "readme.txt").write_text("no font")
-    generations: set[str] = set()
+    versions: set[str] = set()
     for folder in (None, tmp_path / "fonts"):
         async with open_pool(Settings(home=tmp_path, workers=1, fonts=folder)) as pool:
-            generations.add(pool.renderer_version)
+            versions.add(pool.renderer_version)
     changed = bytearray(BUNDLED.read_bytes())
     changed[-1] ^= 1
     (fonts / "Other.TTF").write_bytes(changed)  # of the same name and size
     async with open_pool(Settings(home=tmp_path, workers=1, fonts=tmp_path / "fonts")) as pool:
-        generations.add(pool.renderer_version)
-    assert len(generations) == 3
+        versions.add(pool.renderer_version)
+    assert len(versions) == 3
 
 
 async def test_fonts_that_change_under_a_server_change_no_picture(tmp_path: Path) -> None:
-    """They are replaced and removed by package managers; a worker that starts then would draw with others."""
+    """Package managers replace and remove them; a worker that starts later must not draw with others."""
     fonts = tmp_path / "fonts"
     fonts.mkdir()
     shutil.copy(BUNDLED, fonts / "Other.ttf")
     drawing = tmp_path / "word.svg"
     drawing.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="99" height="30"><text y="20">Hij</text></svg>')
     settings = Settings(home=tmp_path, workers=1, worker_jobs=3, formats="svg", fonts=fonts)
-    seen = []
+    bodies = []
 
     def enlarging_to(width: int) -> Planning:
-        return lambda facts, _: planned(parse(f"w{width}-up-png"), facts)
+        return lambda facts, _: resolve_plan(parse(f"w{width}-up-png"), facts)
 
     enlarging = [enlarging_to(width) for width in (100, 110, 120, 130)]
     async with open_pool(settings) as pool:
@@ -174,24 +228,24 @@ async def test_fonts_that_change_under_a_server_change_no_picture(tmp_path: Path
             if number == 2:
                 (fonts / "Other.ttf").unlink()
             with OpenOriginal(os.open(drawing, os.O_RDONLY), drawing.stat().st_size) as original:
-                made = await pool.render(original, None, enlarging[number % 4])
-            seen.append(made.derivative.body)
-    assert seen[4:8] == seen[8:12] == [*seen[0:2], *seen[6:8]]
+                result = await pool.render(original, None, enlarging[number % 4])
+            bodies.append(result.derivative.body)
+    assert bodies[4:8] == bodies[8:12] == [*bodies[0:2], *bodies[6:8]]
 
 
-async def test_a_worker_does_not_start_without_the_fonts_of_its_generation(tmp_path: Path) -> None:
-    """Who cleans up old files finds the copies as well."""
+async def test_a_worker_does_not_start_without_the_fonts_of_its_version(tmp_path: Path) -> None:
+    """A clean-up of temporary files may remove the copies."""
     fonts = tmp_path / "fonts"
     fonts.mkdir()
     shutil.copy(BUNDLED, fonts / "Other.ttf")
     async with open_pool(Settings(home=tmp_path, workers=1, fonts=fonts)) as pool:
         shutil.rmtree(pool._supervisor._fonts.folder)
-        with pytest.raises(WorkerStartError, match=r"Of 1 fonts .* 0 are left"):
-            await pool._supervisor._started()
+        with pytest.raises(WorkerStartError, match=r"only 0 of them are left"):
+            await pool._supervisor._start_worker()
 
 
 @pytest.mark.parametrize("wrong", ["nothing", "empty", "crowded"])
-async def test_a_folder_without_fonts_is_told(tmp_path: Path, wrong: str) -> None:
+async def test_a_folder_without_fonts_is_an_error(tmp_path: Path, wrong: str) -> None:
     folder = tmp_path / wrong
     if wrong != "nothing":
         folder.mkdir()
@@ -202,8 +256,8 @@ async def test_a_folder_without_fonts_is_told(tmp_path: Path, wrong: str) -> Non
             pass
 
 
-async def test_a_refusing_plan_gives_the_worker_back(pools: Pools, original: OpenOriginal) -> None:
-    """`plan` may refuse between probe and render; the worker serves on."""
+async def test_planning_that_raises_releases_the_worker(pools: Pools, original: OpenOriginal) -> None:
+    """Planning may raise between probe and render; the worker is used again."""
     pool = await pools("honest")
 
     def refuse(_: Facts, __: Box | None) -> Plan:
@@ -216,7 +270,7 @@ async def test_a_refusing_plan_gives_the_worker_back(pools: Pools, original: Ope
 
 
 async def test_one_death_costs_nothing(pools: Pools, original: OpenOriginal) -> None:
-    """A worker killed at its work loses no request: another one does it."""
+    """If a worker is killed during a job, another one repeats it."""
     pool = await pools()
     victim = next_pid(pool)
     os.kill(victim, signal.SIGSTOP)
@@ -224,13 +278,13 @@ async def test_one_death_costs_nothing(pools: Pools, original: OpenOriginal) -> 
     await until(lambda: pool.idle == 1)
     os.kill(victim, signal.SIGKILL)
     assert (await job).derivative.width == 8
-    assert pool.restarts == {"died": 1}
+    assert pool.restarts == {"killed": 1}
     await until(lambda: pool.workers == 2 and gone(victim))
     assert victim not in pids(pool)
 
 
-async def test_two_deaths_are_poison(pools: Pools, original: OpenOriginal) -> None:
-    """An original whose second worker dies too is refused, and the pool serves on."""
+async def test_two_kills_are_unavailable(pools: Pools, original: OpenOriginal) -> None:
+    """If the second worker is killed from outside too, the request fails, and the pool goes on."""
     pool = await pools()
     for pid in pids(pool):
         os.kill(pid, signal.SIGSTOP)
@@ -240,16 +294,34 @@ async def test_two_deaths_are_poison(pools: Pools, original: OpenOriginal) -> No
     idle = {worker.popen.pid for worker in pool._supervisor.idle}
     for pid in victims - idle:
         os.kill(pid, signal.SIGKILL)
-    await until(lambda: pool.restarts == {"died": 1} and not idle & {w.popen.pid for w in pool._supervisor.idle})
+    await until(lambda: pool.restarts == {"killed": 1} and not idle & {w.popen.pid for w in pool._supervisor.idle})
     for pid in idle:
         os.kill(pid, signal.SIGKILL)
-    with pytest.raises(WorkerCrashed):
+    with pytest.raises(WorkerKilled, match="memory"):
         await job
     assert (await pool.render(original, FACTS, plan)).derivative.width == 8
 
 
+async def test_two_crashes_are_the_original_s_fault(pools: Pools, original: OpenOriginal) -> None:
+    """A signal of its own (SIGSEGV) is not a SIGKILL from outside."""
+    pool = await pools("segfault")
+    with pytest.raises(WorkerCrashed):
+        await pool.render(original, FACTS, plan)
+    assert pool.restarts == {"died": 2}
+    assert pool.crashes == 2
+
+
+async def test_a_worker_that_the_kernel_kills_is_not_the_original_s_fault(pools: Pools, original: OpenOriginal) -> None:
+    """The answer is a 503 that no cache keeps, not a 422."""
+    pool = await pools("killed")
+    with pytest.raises(WorkerKilled) as caught:
+        await pool.render(original, FACTS, plan)
+    assert (caught.value.status, caught.value.max_age_s) == (503, None)
+    assert pool.restarts == {"killed": 2}
+
+
 async def test_an_idle_death_is_no_originals_fault(pools: Pools, original: OpenOriginal) -> None:
-    """Workers that died while they were idle are replaced before they are asked."""
+    """Workers that ended while they were idle are replaced before they get a job."""
     pool = await pools("honest")
     victims = pids(pool)
     for pid in victims:
@@ -284,7 +356,7 @@ async def test_an_idle_death_is_no_originals_fault(pools: Pools, original: OpenO
 async def test_a_worker_that_has_been_taken_over_is_killed(
     pools: Pools, original: OpenOriginal, behaviour: str
 ) -> None:
-    """Whatever a worker answers that an honest one would not, it dies of it, and so does its successor."""
+    """A worker that violates the protocol is killed, and so is its successor."""
     pool = await pools(behaviour)
     victims = pids(pool)
     with pytest.raises(WorkerCrashed):
@@ -294,7 +366,7 @@ async def test_a_worker_that_has_been_taken_over_is_killed(
 
 
 async def test_a_worker_that_speaks_unasked_is_never_asked(pools: Pools, original: OpenOriginal) -> None:
-    """An answer prepared in advance reaches nobody."""
+    """An answer that was sent in advance is never read."""
     pool = await pools("early")
     victim = pool._supervisor.idle[-1]
     await pool.probe(original)
@@ -305,7 +377,7 @@ async def test_a_worker_that_speaks_unasked_is_never_asked(pools: Pools, origina
 
 
 async def test_a_hang_ends_at_the_deadline(pools: Pools, original: OpenOriginal) -> None:
-    """A worker that doesn't answer is killed and not retried; the pool is whole again."""
+    """A worker that does not answer is killed, and the job is not repeated; the pool recovers."""
     pool = await pools("hang", render_deadline_s=0.2)
     victim = next_pid(pool)
     with pytest.raises(DeadlineExceeded):
@@ -315,7 +387,7 @@ async def test_a_hang_ends_at_the_deadline(pools: Pools, original: OpenOriginal)
 
 
 async def test_a_stopped_worker_ends_at_the_deadline(pools: Pools, original: OpenOriginal) -> None:
-    """SIGSTOP is a hang like any other, and the next request is served by the spare at once."""
+    """A stopped worker is killed at the deadline, and the spare serves the next request."""
     pool = await pools(render_deadline_s=1.0)
     os.kill(next_pid(pool), signal.SIGSTOP)
     with pytest.raises(DeadlineExceeded):
@@ -323,40 +395,71 @@ async def test_a_stopped_worker_ends_at_the_deadline(pools: Pools, original: Ope
     assert (await pool.render(original, FACTS, plan)).derivative.width == 8
 
 
-async def test_a_client_that_leaves_frees_the_worker(pools: Pools, original: OpenOriginal) -> None:
-    """A cancelled job's worker is killed after its grace, and its turn goes to who waits."""
-    pool = await pools("hang", render_deadline_s=60)
-    job = asyncio.ensure_future(pool.render(original, FACTS, plan))
-    await until(lambda: pool.idle == 1)
-    waiting = asyncio.ensure_future(pool.render(original, FACTS, plan))
-    await asyncio.sleep(0)
-    job.cancel()
-    await until(lambda: pool.restarts == {"left": 1})
-    waiting.cancel()
-    await until(lambda: pool.restarts.get("left") == 2 or waiting.done())
-    await asyncio.gather(job, waiting, return_exceptions=True)
-    await until(lambda: pool.idle == 2)
-
-
-async def test_work_that_ends_within_the_grace_keeps_its_worker(
-    pools: Pools, original: OpenOriginal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A client's leaving costs no worker that is nearly done."""
-    monkeypatch.setattr("proxy.workers.pool._GRACE_S", PATIENCE_S)
+async def test_a_job_outlives_its_caller(pools: Pools, original: OpenOriginal) -> None:
+    """A caller that is cancelled costs no worker: the job runs to its end. A caller that waits leaves the queue."""
     pool = await pools()
     before = pids(pool)
     os.kill(next_pid(pool), signal.SIGSTOP)
-    job = asyncio.ensure_future(pool.render(original, FACTS, plan))
+    running = asyncio.ensure_future(pool.render(original, FACTS, plan))
     await until(lambda: pool.idle == 1)
-    job.cancel()
+    waiting = asyncio.ensure_future(pool.render(original, FACTS, plan))
+    await asyncio.sleep(0)
+    assert len(pool._jobs) == 1
+    for caller in (waiting, running):
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+    (job,) = pool._jobs
     for pid in before:
         os.kill(pid, signal.SIGCONT)
-    await until(lambda: pool.idle == 2)
-    assert (pids(pool), pool.restarts) == (before, {})
+    assert (await job).derivative.width == 8
+    assert (pids(pool), pool.idle, pool.restarts) == (before, 2, {})
 
 
-async def test_leaving_at_any_moment_loses_no_turn(pools: Pools, png: Path) -> None:
-    """Many clients leave at random moments and close their originals; the pool is as whole as before."""
+async def test_a_job_whose_caller_left_ends_at_its_deadline(pools: Pools, original: OpenOriginal) -> None:
+    """It cannot hold its worker and its permit for longer."""
+    pool = await pools("hang", render_deadline_s=0.2)
+    caller = asyncio.ensure_future(pool.probe(original))
+    await until(lambda: pool.idle == 1)
+    caller.cancel()
+    await until(lambda: pool.restarts == {"deadline": 1} and pool.idle == 2)
+
+
+async def test_descriptors_are_opened_again_before_the_caller_can_close_them(
+    pools: Pools, png: Path, tmp_path: Path
+) -> None:
+    """A cancelled caller closes them; the number may then belong to another tenant's original."""
+    pool = await pools()
+    secret = tmp_path / "another-tenants-original"
+    secret.write_bytes(b"secret")
+    opened: list[str] = []
+    worker = pool._supervisor.idle[-1]
+    os.kill(worker.popen.pid, signal.SIGSTOP)
+    original, watermark = (OpenOriginal(os.open(png, os.O_RDONLY), 1) for _ in range(2))
+
+    def planning(facts: Facts, _: Box | None) -> Plan:
+        opened.extend(str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.exists())
+        return plan(facts)
+
+    caller = asyncio.ensure_future(pool.render(original, None, planning, watermark))
+    await until(lambda: pool.idle == 1)
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    (job,) = pool._jobs
+    for closed in (original, watermark):
+        closed.close()
+    reused = [os.open(secret, os.O_RDONLY) for _ in range(2)]
+    assert watermark.fd in reused
+    os.kill(worker.popen.pid, signal.SIGCONT)
+    assert (await job).derivative.width == 8
+    for fd in reused:
+        os.close(fd)
+    assert opened.count(str(png)) == 2
+    assert opened.count(str(secret)) == 2
+
+
+async def test_leaving_at_any_moment_loses_no_permit(pools: Pools, png: Path) -> None:
+    """Many callers leave at random moments and close their originals; all workers and permits come back."""
     pool = await pools("honest", workers=2)
 
     async def client(patience_s: float) -> None:
@@ -366,27 +469,28 @@ async def test_leaving_at_any_moment_loses_no_turn(pools: Pools, png: Path) -> N
 
     jobs = [client(0.0001 * number) for number in range(200)]
     results = await asyncio.gather(*jobs, return_exceptions=True)
-    assert {type(one) for one in results} <= {TimeoutError, type(None)}
+    assert {type(result) for result in results} <= {TimeoutError, type(None)}
+    assert not pool.restarts
     await until(lambda: pool.idle == 3)
     assert pool._supervisor.size == pool._permits._value == 2
 
 
-async def test_no_more_visits_at_once_than_turns(pools: Pools, original: OpenOriginal) -> None:
-    """The spare is a spare: it does no work beside the others."""
+async def test_no_more_jobs_at_once_than_permits(pools: Pools, original: OpenOriginal) -> None:
+    """The spare does not work beside the others."""
     pool = await pools("honest", workers=2)
-    seen = []
+    running = []
 
     def watched(facts: Facts, _: Box | None) -> Plan:
-        seen.append(pool.workers - pool.idle)
+        running.append(pool.workers - pool.idle)
         return plan(facts)
 
     await asyncio.gather(*(pool.render(original, None, watched) for _ in range(50)))
-    assert max(seen) == 2
+    assert max(running) == 2
     assert pool.idle == 3
 
 
 async def test_a_worker_is_replaced_after_its_jobs(pools: Pools, original: OpenOriginal) -> None:
-    """Recycling by count, while the others go on."""
+    """A worker is retired after `worker_jobs`, while the others go on."""
     pool = await pools("honest", worker_jobs=3)
     first = next_pid(pool)
     for _ in range(12):
@@ -397,7 +501,7 @@ async def test_a_worker_is_replaced_after_its_jobs(pools: Pools, original: OpenO
 
 
 async def test_a_worker_is_replaced_when_it_has_grown(pools: Pools, original: OpenOriginal) -> None:
-    """Recycling by resident memory, as the kernel tells it."""
+    """A worker is retired for its resident memory."""
     pool = await pools("fat", worker_rss_bytes=64 * 2**20)
     victim = next_pid(pool)
     await pool.render(original, FACTS, plan)
@@ -405,8 +509,8 @@ async def test_a_worker_is_replaced_when_it_has_grown(pools: Pools, original: Op
     await until(lambda: gone(victim) and pool.workers == 2)
 
 
-async def test_200_visits_leak_nothing(pools: Pools, original: OpenOriginal) -> None:
-    """Neither descriptors nor children are left over, recycling included."""
+async def test_200_jobs_leak_nothing(pools: Pools, original: OpenOriginal) -> None:
+    """Neither descriptors nor child processes remain, also after retirements."""
     others = children()  # the servers of other tests
     pool = await pools("honest", workers=2, worker_jobs=20)
     await pool.render(original, None, plan)
@@ -430,31 +534,31 @@ def children() -> set[int]:
     }
 
 
-async def test_closing_leaves_nobody(original: OpenOriginal) -> None:
-    """All workers are gone when the pool is closed, a job under way ends with Unavailable."""
+async def test_closing_ends_all_jobs_and_workers(original: OpenOriginal) -> None:
+    """Jobs in detached tasks, be they running or waiting, end with Unavailable, and no process remains."""
     before, opened = children(), descriptors()
     async with open_pool(Settings(workers=1), (sys.executable, "-I", str(HOSTILE), "hang")) as pool:
         jobs = [asyncio.ensure_future(pool.render(original, FACTS, plan)) for _ in range(3)]
         await until(lambda: pool.idle == 1)
-    for job in jobs:
-        with pytest.raises(Unavailable):
-            await job
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    assert not pool._jobs
     assert children() == before
     assert descriptors() == opened
 
 
 async def test_a_worker_inherits_nothing(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No secret of the environment, no folder, no descriptor but its own, no chance to be attached to."""
+    """It has no secret in its environment, no working folder, and no descriptor but its own."""
     monkeypatch.setenv("DARKROOM_S3_SECRET_ACCESS_KEY", "secret")
-    reached = os.dup(0)
-    os.set_inheritable(reached, True)
+    inheritable = os.dup(0)
+    os.set_inheritable(inheritable, True)
     try:
         pool = await pools("honest")
     finally:
-        os.close(reached)
+        os.close(inheritable)
     process = Path(f"/proc/{next_pid(pool)}")
     environment = (process / "environ").read_bytes().split(b"\0")
-    names = {one.partition(b"=")[0] for one in environment if one}
+    names = {variable.partition(b"=")[0] for variable in environment if variable}
     assert names == {b"LC_ALL", b"MALLOC_ARENA_MAX", b"VIPS_CONCURRENCY", b"VIPS_DISC_THRESHOLD"}
     assert (process / "cwd").readlink() == Path("/")
     kinds = [str(fd.readlink()).partition(":")[0] for fd in (process / "fd").iterdir()]
@@ -462,7 +566,7 @@ async def test_a_worker_inherits_nothing(pools: Pools, monkeypatch: pytest.Monke
 
 
 async def test_a_worker_that_does_not_start_says_why() -> None:
-    """The server refuses to start, with the worker's own sentence."""
+    """The server does not start, and reports what the worker wrote to stderr."""
     with pytest.raises(WorkerStartError, match=r"libvips 8\.12\.0 is loaded"):
         async with open_pool(Settings(workers=1), (sys.executable, "-I", str(HOSTILE), "no-start")):
             pass
@@ -472,22 +576,22 @@ async def test_a_worker_that_does_not_start_says_why() -> None:
 
 
 async def test_a_worker_that_says_nothing_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting for a hello has a deadline."""
+    """The wait for a hello has a deadline."""
     monkeypatch.setattr("proxy.workers.supervisor._START_DEADLINE_S", 0.2)
-    with pytest.raises(WorkerStartError, match="not ready"):
+    with pytest.raises(WorkerStartError, match="was not ready within"):
         async with open_pool(Settings(workers=1), (sys.executable, "-I", str(HOSTILE), "silent")):
             pass
 
 
-async def test_a_missing_wall_is_told_or_refused(pools: Pools) -> None:
-    """`sandbox=prefer` starts and says so; `sandbox=require` does not start."""
-    assert (await pools("wall-less", sandbox="prefer")).sandbox_features.missing == ("Landlock",)
-    with pytest.raises(WorkerStartError, match="Landlock"):
-        await pools("wall-less", sandbox="require")
+async def test_a_missing_sandbox_layer_is_an_error_by_default(pools: Pools) -> None:
+    """The error says what to do; `sandbox=prefer` starts all the same."""
+    assert (await pools("unsandboxed", sandbox="prefer")).sandbox_features.missing == ("Landlock",)
+    with pytest.raises(WorkerStartError, match=r"Landlock.* set DARKROOM_SANDBOX=prefer"):
+        await pools("unsandboxed")
 
 
 async def test_crash_loops_slow_down(pools: Pools, original: OpenOriginal) -> None:
-    """The more often workers die in a row, the longer the pause before the next."""
+    """The more workers crash in a row, the longer is the pause before the next start."""
     pool = await pools("exit", render_deadline_s=0.3)
     assert pool._supervisor._pause_s() == 0
     for _ in range(6):
@@ -496,8 +600,8 @@ async def test_crash_loops_slow_down(pools: Pools, original: OpenOriginal) -> No
     assert pool._supervisor._pause_s() > 0
 
 
-def test_the_parents_death_is_the_workers() -> None:
-    """A server killed with SIGKILL leaves no worker behind."""
+def test_workers_end_with_the_server() -> None:
+    """A server that is killed with SIGKILL leaves no worker behind."""
     code = """
         import asyncio, sys, time
         from proxy.workers.pool import open_pool
@@ -520,7 +624,7 @@ def test_the_parents_death_is_the_workers() -> None:
 
 
 def state(pid: int) -> str:
-    """Tell a process' state; an orphan's zombie is its new parent's to reap."""
+    """Return the state of a process; the zombie of an orphan is reaped by its new parent."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except OSError:
@@ -528,19 +632,19 @@ def state(pid: int) -> str:
 
 
 def test_it_works_under_uvloop(png: Path) -> None:
-    """The production loop does as the standard one: jobs, a deadline, a client that leaves, an end."""
+    """The production loop behaves like the standard one: jobs, a caller that leaves, a deadline, the end."""
 
     async def main() -> None:
         with OpenOriginal(os.open(png, os.O_RDONLY), 1) as opened:
-            async with open_pool(Settings(workers=2)) as pool:
-                made = await asyncio.gather(*(pool.render(opened, None, plan) for _ in range(20)))
-                assert all(one.derivative.width == 8 for one in made)
+            async with open_pool(Settings(workers=2, render_deadline_s=1.0)) as pool:
+                results = await asyncio.gather(*(pool.render(opened, None, plan) for _ in range(20)))
+                assert all(result.derivative.width == 8 for result in results)
                 for pid in pids(pool):
                     os.kill(pid, signal.SIGSTOP)
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.05):
                         await pool.render(opened, FACTS, plan)
-                await until(lambda: pool.restarts == {"left": 1} and pool.workers == 3)
+                await until(lambda: pool.restarts == {"deadline": 1} and pool.workers == 3)
                 assert (await pool.render(opened, FACTS, plan)).derivative.width == 8
 
     before = children()
@@ -549,6 +653,6 @@ def test_it_works_under_uvloop(png: Path) -> None:
 
 
 def test_the_parent_never_loads_libvips() -> None:
-    """What crashes with libvips is a worker: nobody else imports it."""
+    """Only workers import libvips, so only they crash with it."""
     code = "import sys, proxy.workers.pool; sys.exit('pyvips' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

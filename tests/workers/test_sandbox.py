@@ -1,4 +1,4 @@
-"""What a closed process can't do any more, and what it still can. Each claim runs in a process of its own."""
+"""What a locked-down process can no longer do, and what it still can. Each claim runs in a process of its own."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ def refused(call, *arguments, codes=(errno.EPERM, errno.EACCES, errno.ENOSYS)):
         raise SystemExit(f"allowed: {call} {arguments}")
 
 def close(memory_bytes=1 << 30, readable=()):
-    return sandbox.lock_down(sandbox.Ceilings(memory_bytes, 60), readable)
+    return sandbox.lock_down(sandbox.ResourceLimits(memory_bytes, 60, 1 << 20), readable)
 
 libc = ctypes.CDLL(None, use_errno=True)
 def system_call(number, *arguments):
@@ -31,13 +31,13 @@ def system_call(number, *arguments):
         raise OSError(ctypes.get_errno(), "refused")
 """
 
-pytestmark = pytest.mark.skipif(bool(sandbox.available().missing), reason="this kernel lacks a wall")
+pytestmark = pytest.mark.skipif(bool(sandbox.available().missing), reason="this kernel lacks a layer of the sandbox")
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a fresh interpreter, a pipe as its stdin; its exit code tells whether its claims hold."""
+    """Run code in a fresh interpreter with a pipe as stdin; its exit code is 0 if its claims hold."""
     command = [sys.executable, "-I", "-c", PRELUDE + textwrap.dedent(code)]
-    return subprocess.run(command, input="ours", capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, input="input", capture_output=True, text=True, timeout=60, check=False)
 
 
 def holds(code: str) -> None:
@@ -103,7 +103,7 @@ def test_a_closed_process_is_refused(attempt: str) -> None:
     ],
 )
 def test_a_system_call_is_not_there(name: str, number: int) -> None:
-    """The calls that libc would never make for us are refused as well."""
+    """System calls that the C library does not offer are refused too."""
     holds(f"close()\nrefused(system_call, {number}, 0, 0, 0, 0, 0)")
 
 
@@ -126,7 +126,7 @@ def test_a_system_call_is_not_there(name: str, number: int) -> None:
     ],
 )
 def test_a_file_that_is_named_is_read_and_nothing_else(attempt: str) -> None:
-    """Fonts are opened behind the sandbox_features; no other file, and these for nothing but reading."""
+    """Fonts can be opened after the lock-down; no other file can, and fonts only for reading."""
     holds(
         f"""
         from pathlib import Path
@@ -139,8 +139,8 @@ def test_a_file_that_is_named_is_read_and_nothing_else(attempt: str) -> None:
     )
 
 
-def test_who_asks_whether_a_file_may_be_read_hears_yes() -> None:
-    """Cairo asks before it opens a font; opening then tells."""
+def test_access_always_succeeds() -> None:
+    """Cairo calls access(2) before it opens a font; opening it then decides."""
     holds(
         """
         from pathlib import Path
@@ -152,36 +152,36 @@ def test_who_asks_whether_a_file_may_be_read_hears_yes() -> None:
 
 
 def test_connecting_an_open_socket_is_refused() -> None:
-    """A socket that was open before cannot be turned against the network."""
+    """A socket that was open before cannot be used to reach the network."""
     holds(
         """
-        kept = socket.socket()
+        sock = socket.socket()
         close()
-        refused(kept.connect, ("127.0.0.1", 9))
-        refused(kept.bind, ("127.0.0.1", 0))
-        refused(kept.listen)
+        refused(sock.connect, ("127.0.0.1", 9))
+        refused(sock.bind, ("127.0.0.1", 0))
+        refused(sock.listen)
         """
     )
 
 
 def test_seccomp_closes_threads_that_were_there_before() -> None:
-    """An elder thread is behind the filter too."""
+    """The filter applies to older threads too."""
     holds(
         """
-        closed, told = threading.Event(), []
+        closed, outcomes = threading.Event(), []
         def elder():
             closed.wait()
             try:
                 refused(os.open, "/etc/passwd", os.O_RDONLY)
-                told.append("refused")
+                outcomes.append("refused")
             except SystemExit:
-                told.append("allowed")
+                outcomes.append("allowed")
         thread = threading.Thread(target=elder)
         thread.start()
         close()
         closed.set()
         thread.join()
-        assert told == ["refused"], told
+        assert outcomes == ["refused"], outcomes
         """
     )
 
@@ -191,28 +191,28 @@ def test_threads_still_work() -> None:
     holds(
         """
         close()
-        seen = []
-        threads = [threading.Thread(target=seen.append, args=(n,)) for n in range(8)]
-        for one in threads: one.start()
-        for one in threads: one.join()
-        assert sorted(seen) == list(range(8))
+        numbers = []
+        threads = [threading.Thread(target=numbers.append, args=(n,)) for n in range(8)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        assert sorted(numbers) == list(range(8))
         """
     )
 
 
 def test_open_descriptors_still_work() -> None:
-    """What was open before is read and written as ever."""
+    """Descriptors that were open before can be read and written."""
     holds(
         """
         close()
-        assert os.read(0, 4) == b"ours"
-        os.write(1, b"theirs")
+        assert os.read(0, 5) == b"input"
+        os.write(1, b"output")
         """
     )
 
 
-def test_memory_has_a_ceiling() -> None:
-    """Asking for more address space than allowed is a MemoryError, not the machine's end."""
+def test_memory_is_limited() -> None:
+    """More address space than allowed is a MemoryError, and does not exhaust the machine."""
     holds(
         """
         close(memory_bytes=512 * 2**20)
@@ -226,7 +226,7 @@ def test_memory_has_a_ceiling() -> None:
 
 
 def test_memory_is_never_executable() -> None:
-    """Nothing that is written can be run."""
+    """Memory that can be written cannot be executed."""
     holds(
         """
         close()
@@ -235,8 +235,8 @@ def test_memory_is_never_executable() -> None:
     )
 
 
-def test_ceilings_cannot_be_raised() -> None:
-    """Not even by root, who lost his capabilities."""
+def test_limits_cannot_be_raised() -> None:
+    """Root cannot either: it has no capabilities left."""
     holds(
         """
         close()
@@ -250,15 +250,15 @@ def test_ceilings_cannot_be_raised() -> None:
 
 
 def test_nothing_is_left_to_gain() -> None:
-    """No capability, no new privilege, no core, nobody may attach."""
+    """There is no capability, no new privilege, and no core dump."""
     holds(
         """
         status = os.open("/proc/self/status", os.O_RDONLY)
         close()
-        told = dict(line.split(":\\t", 1) for line in os.pread(status, 8192, 0).decode().splitlines())
-        assert int(told["CapEff"], 16) == int(told["CapPrm"], 16) == 0
-        assert told["NoNewPrivs"].strip() == "1"
-        assert told["Seccomp"].strip() == "2"
+        fields = dict(line.split(":\\t", 1) for line in os.pread(status, 8192, 0).decode().splitlines())
+        assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0
+        assert fields["NoNewPrivs"].strip() == "1"
+        assert fields["Seccomp"].strip() == "2"
         assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
         """
     )
@@ -266,7 +266,7 @@ def test_nothing_is_left_to_gain() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_it_closes_without_privileges() -> None:
-    """An unprivileged user gets the same sandbox_features."""
+    """An unprivileged user gets the same layers."""
     holds(
         """
         os.setgroups([])
@@ -279,7 +279,7 @@ def test_it_closes_without_privileges() -> None:
 
 
 def test_available_tells_what_close_does() -> None:
-    """`available` closes nothing, and `close` closes all that it told of."""
+    """`available` restricts nothing, and `lock_down` activates what it reports."""
     holds(
         """
         offered = sandbox.available()
@@ -290,7 +290,7 @@ def test_available_tells_what_close_does() -> None:
 
 
 def test_attaching_to_a_parent_that_is_gone_ends_the_process() -> None:
-    """The race between a parent's death and PR_SET_PDEATHSIG has one outcome."""
+    """The race between the end of the parent and PR_SET_PDEATHSIG has one outcome."""
     done = run("sandbox.die_with_parent(os.getppid() + 1)")
     assert done.returncode == 1
     assert "parent" in done.stderr

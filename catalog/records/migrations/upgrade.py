@@ -1,8 +1,8 @@
-"""Moving a database from revision to revision: one transaction, one process at a time.
+"""Migration of a database from revision to revision: in one transaction, by one process at a time.
 
-Both databases have transactional DDL, so a migration that fails leaves nothing behind. Two processes that migrate
-at once queue: on PostgreSQL for an advisory lock that the transaction's end releases, on SQLite for the write lock
-that `BEGIN IMMEDIATE` took. The second finds nothing left to do.
+Both databases have transactional DDL, so a failed migration leaves nothing behind. Concurrent migrations wait for each
+other: on PostgreSQL for an advisory lock that ends with the transaction, on SQLite for the write lock of
+`BEGIN IMMEDIATE`. The second one has nothing left to do.
 """
 
 from alembic import command
@@ -11,42 +11,44 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from catalog.core.errors import NotMigrated
 from catalog.records.database import Database
-from catalog.records.migrations import HEAD, Migrated, read_revision
+from catalog.records.encryption import SecretCipher
+from catalog.records.migrations import HEAD, Migrated, read_version
 
 _LOCK = 0x6461726B726F6F6D
-"""The advisory lock's number: "darkroom" in ASCII."""
+"""Number of the advisory lock: "darkroom" in ASCII."""
 
 
 async def migrate(database: Database, target: str = HEAD) -> Migrated:
-    """Bring the schema to `target` (a revision, or `base` for none), up or down.
+    """Migrate the schema to `target` (a revision, or `base` for none), up or down.
 
-    Raises `NotMigrated` when the database is at a revision that this version has never heard of.
+    A newer schema that supports this version is left as it is. Raise NotMigrated for one that does not.
     """
     async with database.writing() as session:
         connection = await session.connection()
-        return await connection.run_sync(_migrate, target)
+        return await connection.run_sync(_migrate, database.cipher, target)
 
 
-def _migrate(connection: Connection, target: str) -> Migrated:
+def _migrate(connection: Connection, cipher: SecretCipher, target: str) -> Migrated:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    before = read_revision(connection)
-    config = config_for(connection)
-    known = [one.revision for one in ScriptDirectory.from_config(config).walk_revisions()]
-    if before is not None and before not in known:
-        raise NotMigrated(f"The database is at revision {before}, newer than this version: install a newer darkroom.")
+    version = read_version(connection)
+    before = version.revision
+    if version.is_newer:
+        version.check_supported()
+        return Migrated(before, str(before))
     if target == before:
         return Migrated(before, target)
-    down = target == "base" or (before is not None and known.index(target) > known.index(before))
+    config = config_for(connection, cipher)
+    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    down = target == "base" or (before is not None and revisions.index(target) > revisions.index(before))
     (command.downgrade if down else command.upgrade)(config, target)
     return Migrated(before, target)
 
 
-def config_for(connection: Connection) -> Config:
-    """Give Alembic what it would read from an ini file."""
-    config = Config(attributes={"connection": connection})
+def config_for(connection: Connection, cipher: SecretCipher) -> Config:
+    """Return the configuration Alembic would read from a file; migrations of secrets use the cipher."""
+    config = Config(attributes={"connection": connection, "cipher": cipher})
     config.set_main_option("script_location", "catalog.records:migrations")
     config.set_main_option("path_separator", "os")
     return config

@@ -1,1 +1,1 @@
-"""Media: formats, facts, and what headers of files say."""
+"""Media: formats, facts, and readers of file headers."""

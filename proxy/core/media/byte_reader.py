@@ -1,6 +1,6 @@
-"""Pieces of a file: how what reads headers is given bytes, and nothing else of the file."""
+"""Random access to the bytes of a file, for readers of headers."""
 
 from collections.abc import Callable
 
 Read = Callable[[int, int], bytes]
-"""Give so many bytes from an offset; fewer at the end, none beyond it, however far."""
+"""Return `size` bytes from `offset`, `Read(offset, size)`: fewer at the end of the file, none beyond it."""

@@ -1,6 +1,10 @@
-"""What a pixel's numbers mean where no ICC profile tells: which red, green and blue, and along which curve.
+"""Colour signalling without an ICC profile: the primaries and the transfer curve of pixel values.
 
-Sources: ITU-T H.273 tables 2 and 3 for the numbers (CICP), ITU-R BT.2100 for PQ and HLG, Bradford's method for whites.
+The module is hand-written because libvips applies ICC profiles only: it does not interpret the code points that AVIF,
+HEIC and PNG files use instead. Without it, pictures in Display P3, PQ or HLG would be shown in wrong colours.
+
+Sources: ITU-T H.273 tables 2 and 3 for the code points (CICP), ITU-R BT.2100 for PQ and HLG, the Bradford method for
+chromatic adaptation.
 """
 
 from collections.abc import Sequence
@@ -10,7 +14,7 @@ from typing import Literal, Self
 Curve = Literal["srgb", "power", "pq", "hlg"]
 Matrix = tuple[tuple[float, ...], ...]
 Primaries = tuple[float, ...]
-"""CIE x and y of red, green, blue and white."""
+"""CIE 1931 x and y of red, green, blue and white."""
 
 _D65, _C, _E, _DCI = (0.3127, 0.3290), (0.3100, 0.3160), (1 / 3, 1 / 3), (0.3140, 0.3510)
 SRGB: Primaries = (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, *_D65)
@@ -28,7 +32,7 @@ _PRIMARIES: dict[int, Primaries] = {
     12: P3,
     22: (0.630, 0.340, 0.295, 0.605, 0.155, 0.077, *_D65),
 }
-"""By their number; 1 (BT.709, which is sRGB's), 2 (unspecified) and what is unknown are sRGB's."""
+"""Primaries by code point. 1 (BT.709, the primaries of sRGB), 2 (unspecified) and unknown ones default to sRGB."""
 _CURVES: dict[int, tuple[Curve, float]] = {
     4: ("power", 2.2),
     5: ("power", 2.8),
@@ -36,69 +40,69 @@ _CURVES: dict[int, tuple[Curve, float]] = {
     16: ("pq", 1.0),
     18: ("hlg", 1.0),
 }
-"""By their number; all others, those of video for screens among them, are shown along sRGB's, as browsers do."""
+"""Curve and exponent by code point. All others, including those of video, default to sRGB, as browsers do."""
 _KINDS: tuple[Curve, ...] = ("srgb", "power", "pq", "hlg")
-_SAME = 0.005
-"""How far apart coordinates may be that mean the same: writers round them."""
-_WIDER = -0.1
-"""A colour that needs less than that of one of sRGB's primaries is worth another space; television's are not."""
+_TOLERANCE = 0.005
+"""Largest difference of coordinates that are considered equal: writers round them."""
+_WIDE = -0.1
+"""Primaries are wide if one of them, in linear sRGB, has a component below this; those of television are not."""
 _BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
-_FLAT, _DARK = 1e-3, 0.05
-"""Determinant from which on primaries span a space; least response of the eye to a white."""
+_MIN_DETERMINANT, _MIN_RESPONSE = 1e-3, 0.05
+"""Least determinant of primaries that span a space, and least cone response of a white point."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """How numbers from 0 to 1 become light."""
+    """The interpretation of pixel values from 0 to 1 as light."""
 
     primaries: Primaries = SRGB
     curve: Curve = "srgb"
     exponent: float = 1.0
-    """Of the curve "power": light is the number to the power of it."""
+    """Exponent of the curve "power": light is the value raised to it."""
 
     @property
     def plain(self) -> bool:
-        """It is sRGB, near enough."""
+        """Whether the signal is equivalent to sRGB."""
         return self.curve == "srgb" and is_near(self.primaries, SRGB)
 
     @property
     def high(self) -> bool:
-        """It reaches beyond a screen's white."""
+        """Whether the signal has a high dynamic range: it exceeds the white of a display."""
         return self.curve in ("pq", "hlg")
 
     @property
     def wide(self) -> bool:
-        """It has colours that sRGB has not."""
-        return min(map(min, between(self.primaries, SRGB))) < _WIDER
+        """Whether the signal contains colours outside sRGB."""
+        return min(map(min, between(self.primaries, SRGB))) < _WIDE
 
     def to_numbers(self) -> list[float]:
-        """Give it as numbers; the inverse of `from_numbers`."""
+        """Return the signal as ten numbers; the inverse of `from_numbers`."""
         return [*self.primaries, float(_KINDS.index(self.curve)), self.exponent]
 
     @classmethod
-    def from_numbers(cls, told: Sequence[float]) -> Self:
-        """Read `to_numbers`."""
-        return cls(tuple(told[:8]), _KINDS[int(told[8])], told[9])
+    def from_numbers(cls, numbers: Sequence[float]) -> Self:
+        """Return a signal from the result of `to_numbers`."""
+        return cls(tuple(numbers[:8]), _KINDS[int(numbers[8])], numbers[9])
 
 
 def from_cicp(primaries: int, transfer: int) -> Signal:
-    """Read the two numbers of H.273; what is unspecified or unknown is sRGB's."""
+    """Return the signal of two H.273 code points; unspecified and unknown ones default to sRGB."""
     curve, exponent = _CURVES.get(transfer, ("srgb", 1.0))
     return Signal(_PRIMARIES.get(primaries, SRGB), curve, exponent)
 
 
-def is_near(one: Primaries, other: Primaries) -> bool:
-    """Tell whether two sets mean the same."""
-    return all(abs(left - right) < _SAME for left, right in zip(one, other, strict=True))
+def is_near(first: Primaries, second: Primaries) -> bool:
+    """Return whether two sets of primaries are equal within the rounding of writers."""
+    return all(abs(left - right) < _TOLERANCE for left, right in zip(first, second, strict=True))
 
 
 def between(source: Primaries, target: Primaries) -> Matrix:
-    """Give the matrix from light of some primaries to light of others; ValueError where they span no space."""
+    """Return the matrix that converts linear light between primaries. Raise ValueError if they span no space."""
     return _product(_inverse(_to_xyz(target)), _product(_adapted(source[6:], target[6:]), _to_xyz(source)))
 
 
 def luminance(primaries: Primaries) -> tuple[float, ...]:
-    """Give how much each of red, green and blue adds to CIE Y."""
+    """Return the contributions of red, green and blue to CIE Y."""
     return _to_xyz(primaries)[1]
 
 
@@ -112,22 +116,22 @@ def _to_xyz(primaries: Primaries) -> Matrix:
 def _white(point: Sequence[float]) -> tuple[float, ...]:
     x, y = point
     if y <= 0:
-        raise ValueError("a white without light")
+        raise ValueError("the white point has no luminance")
     return x / y, 1.0, (1 - x - y) / y
 
 
 def _adapted(source: Sequence[float], target: Sequence[float]) -> Matrix:
-    """Give Bradford's matrix from XYZ under one white to XYZ under another."""
-    seen, wanted = _applied(_BRADFORD, _white(source)), _applied(_BRADFORD, _white(target))
-    if min(*seen, *wanted) < _DARK:
-        raise ValueError("a white that no eye sees")
-    gains = [there / here for here, there in zip(seen, wanted, strict=True)]
+    """Return the Bradford matrix that adapts XYZ from one white point to another."""
+    from_response, to_response = _applied(_BRADFORD, _white(source)), _applied(_BRADFORD, _white(target))
+    if min(*from_response, *to_response) < _MIN_RESPONSE:
+        raise ValueError("the white point is outside the visible colours")
+    gains = [after / before for before, after in zip(from_response, to_response, strict=True)]
     scaled = tuple(tuple(gain * value for value in row) for gain, row in zip(gains, _BRADFORD, strict=True))
     return _product(_inverse(_BRADFORD), scaled)
 
 
 def _applied(matrix: Matrix, vector: Sequence[float]) -> tuple[float, ...]:
-    return tuple(sum(one * other for one, other in zip(row, vector, strict=True)) for row in matrix)
+    return tuple(sum(left * right for left, right in zip(row, vector, strict=True)) for row in matrix)
 
 
 def _product(left: Matrix, right: Matrix) -> Matrix:
@@ -138,8 +142,8 @@ def _product(left: Matrix, right: Matrix) -> Matrix:
 def _inverse(matrix: Matrix) -> Matrix:
     (a, b, c), (d, e, f), (g, h, i) = matrix
     determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-    if abs(determinant) < _FLAT:
-        raise ValueError("primaries that span no space")
+    if abs(determinant) < _MIN_DETERMINANT:
+        raise ValueError("the primaries do not span a space")
     adjugate = (
         (e * i - f * h, c * h - b * i, b * f - c * e),
         (f * g - d * i, a * i - c * g, c * d - a * f),

@@ -1,4 +1,4 @@
-"""A derivative: the finished bytes of one picture."""
+"""A derivative: the finished bytes of a picture."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from proxy.core.media.formats import FORMATS, Format
 
 @dataclass(frozen=True, slots=True)
 class Derivative:
-    """What a recipe made of an original; sides in pixels, of one frame."""
+    """The result of rendering a recipe; `width` and `height` are in pixels, of one frame."""
 
     body: bytes = field(repr=False)
     format: Format
@@ -15,13 +15,13 @@ class Derivative:
     height: int
 
     def labels(self) -> dict[str, str]:
-        """Give what has to be kept beside the body, as text; the inverse of `read`."""
+        """Return the metadata to store with the body, as text; the inverse of `read`."""
         return {"format": self.format.name, "width": str(self.width), "height": str(self.height)}
 
     @classmethod
     def read(cls, body: bytes, labels: dict[str, str]) -> "Derivative":
-        """Rebuild a derivative from what was kept; ValueError when the labels cannot be true."""
+        """Return a derivative from its stored body and labels. Raise ValueError if the labels are invalid."""
         try:
             return cls(body, FORMATS[labels["format"]], int(labels["width"]), int(labels["height"]))
         except KeyError as error:
-            raise ValueError(f"a kept derivative lacks {error}") from None
+            raise ValueError(f"the labels of a stored derivative lack {error}") from None

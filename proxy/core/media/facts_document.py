@@ -1,4 +1,4 @@
-"""The answer to `json`: an original's facts."""
+"""The output format `json`: a document with the facts of an original."""
 
 import json
 
@@ -9,8 +9,8 @@ from proxy.core.media.formats import JSON
 
 
 def describe(original: Digest, facts: Facts, size_bytes: int) -> Derivative:
-    """Tell what an original is: sides in pixels as a viewer sees it, bytes of the file as it was uploaded."""
-    told = {
+    """Return a JSON document about an original: its upright size in pixels, the size of its file in bytes, and more."""
+    document = {
         "original": original,
         "bytes": size_bytes,
         "format": facts.format.name,
@@ -22,4 +22,5 @@ def describe(original: Digest, facts: Facts, size_bytes: int) -> Derivative:
         "alpha": facts.alpha,
         "icc": facts.icc,
     }
-    return Derivative(json.dumps(told, separators=(",", ":")).encode(), JSON, facts.upright.width, facts.upright.height)
+    body = json.dumps(document, separators=(",", ":")).encode()
+    return Derivative(body, JSON, facts.upright.width, facts.upright.height)

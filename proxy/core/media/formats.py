@@ -1,21 +1,22 @@
-"""Picture formats: one table for magic bytes, media types and what each can hold."""
+"""Picture formats: their media types and capabilities, and their recognition by magic bytes."""
 
-import re
 from dataclasses import dataclass
+
+from proxy.core.media.svg import is_svg
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format that Darkroom reads or writes; sides in pixels."""
+    """A format that Darkroom reads or writes."""
 
     name: str
     media_type: str
     alpha: bool
     animation: bool
     largest_side: int
-    """The longest side the format's own header can hold."""
+    """The longest side that the format's header can express, in pixels."""
     becomes: str = ""
-    """The format a derivative of it has where the recipe names none; empty is its own."""
+    """Name of the output format if the recipe names none; empty for the format itself."""
 
 
 JPEG = Format("jpeg", "image/jpeg", alpha=False, animation=False, largest_side=65_500)
@@ -36,24 +37,27 @@ ALWAYS_READ = (JPEG, PNG, WEBP, GIF, AVIF)
 EXTRA_WRITTEN = (JXL,)
 ALWAYS_WRITTEN = (JPEG, WEBP, AVIF, PNG, GIF, TIFF)
 PROFILED = (JPEG, WEBP, AVIF, PNG)
-"""Formats whose readers heed a colour profile."""
+"""Formats whose readers apply an embedded colour profile."""
 BY_SETTING = (SVG, TIFF, HEIC, JXL, PDF)
+"""Formats that are read only if DARKROOM_FORMATS names them."""
 VECTORS = (SVG, PDF)
 PAGED = (TIFF, PDF)
-"""Formats whose pages are pictures of their own, each of its own size."""
+"""Formats whose pages are independent pictures and may differ in size."""
 TEXTS = (JSON, BLURHASH, THUMBHASH)
+"""Output formats that are text."""
 
-FORMATS = {one.name: one for one in (JPEG, WEBP, AVIF, PNG, GIF, TIFF, SVG, HEIC, JXL, PDF, JSON, BLURHASH, THUMBHASH)}
+_ALL = (JPEG, WEBP, AVIF, PNG, GIF, TIFF, SVG, HEIC, JXL, PDF, JSON, BLURHASH, THUMBHASH)
+FORMATS = {known.name: known for known in _ALL}
 
 
 def readable(names: str) -> tuple[Format, ...]:
-    """Give the formats that are read where `names`, a comma list, are read beside those that always are."""
+    """Return the formats that are read: the built-in formats and those in `names`, a comma-separated list."""
     return (*ALWAYS_READ, *(FORMATS[name] for name in names.split(",") if name))
 
 
 def writable(names: str) -> tuple[Format, ...]:
-    """Give the formats that are written where `names`, a comma list, are read beside those that always are."""
-    return (*ALWAYS_WRITTEN, *(one for one in EXTRA_WRITTEN if one.name in names.split(",")))
+    """Return the formats that are written: the built-in formats and those in `names`, a comma-separated list."""
+    return (*ALWAYS_WRITTEN, *(extra for extra in EXTRA_WRITTEN if extra.name in names.split(",")))
 
 
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -61,20 +65,15 @@ _HEIF_BRANDS = {b"mif1", b"miaf", b"msf1"}
 _HEVC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"}
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JXL_MAGIC = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
-_SVG_ROOT = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[[^\]]*\])?>\s*)*<svg[\s>]",
-    re.DOTALL,
-)
 SNIFF_BYTES = 1_024
-"""How much of an original's head `sniff` wants."""
+"""Number of bytes that `sniff` requires from the beginning of an original."""
 
 
 def sniff(head: bytes) -> Format | None:
-    """Tell the format from the first SNIFF_BYTES bytes; None when it is none of ours.
+    """Return the format of a file from its first SNIFF_BYTES bytes, or None if the format is unknown.
 
-    Names and declared media types are never believed. JPEG: ITU T.81 SOI and a marker. PNG: the eight bytes of W3C PNG
-    §5.2.
-    WebP: RIFF container, RFC 9649. GIF: either version. AVIF: an ISO base media `ftyp` box that carries an AV1 brand.
+    File names and declared media types are ignored. Sources: JPEG: ITU T.81, SOI and a marker. PNG: W3C PNG §5.2.
+    WebP: RFC 9649. GIF: both versions. AVIF and HEIC: an ISO base media `ftyp` box with a brand of AV1 or HEVC.
     """
     if head.startswith(b"\xff\xd8\xff"):
         return JPEG
@@ -85,23 +84,26 @@ def sniff(head: bytes) -> Format | None:
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return GIF
     if head[4:8] == b"ftyp":
-        return AVIF if _carries(head, _AVIF_BRANDS) else HEIC if _carries(head, _HEVC_BRANDS) else None
+        return AVIF if _has_brand(head, _AVIF_BRANDS) else HEIC if _has_brand(head, _HEVC_BRANDS) else None
     return _sniff_by_setting(head)
 
 
 def _sniff_by_setting(head: bytes) -> Format | None:
-    """TIFF: byte order and 42, or 43 for BigTIFF. JPEG XL: ISO 18181-2. PDF: ISO 32000. SVG: the root element."""
+    """Return the format if it is one of `BY_SETTING` other than HEIC, or None.
+
+    TIFF: byte order and 42, or 43 for BigTIFF. JPEG XL: ISO 18181-2. PDF: ISO 32000. SVG: the root element.
+    """
     if head.startswith(_TIFF_MAGIC):
         return TIFF
     if head.startswith(_JXL_MAGIC):
         return JXL
     if head.startswith(b"%PDF-"):
         return PDF
-    return SVG if _SVG_ROOT.match(head) else None
+    return SVG if is_svg(head) else None
 
 
-def _carries(head: bytes, brands: set[bytes]) -> bool:
-    """Look at the major brand, then at the compatible ones (AVIF §6): `mif1` alone may hide either codec."""
+def _has_brand(head: bytes, brands: set[bytes]) -> bool:
+    """Return whether a `ftyp` box has one of `brands`; the generic brands require a compatible brand (AVIF §6)."""
     end = min(int.from_bytes(head[:4], "big"), SNIFF_BYTES, len(head))
     compatible = {head[at : at + 4] for at in range(16, end - 3, 4)}
     major = head[8:12]

@@ -1,7 +1,7 @@
-"""Placeholders: a few characters that stand in for a picture until it is there.
+"""Placeholders: short texts that represent a picture until it is loaded.
 
-Theory. Both are a picture's lowest frequencies: a discrete cosine transform of a small copy, its coefficients quantised
-and written down. A transform in two dimensions is one along the rows and one along the columns of what that gave.
+Theory. BlurHash and ThumbHash contain the lowest frequencies of a picture: the quantised coefficients of a discrete
+cosine transform of a small copy. A two-dimensional transform is a transform of the rows followed by one of the columns.
 
 Sources: BlurHash (github.com/woltapp/blurhash, Algorithm.md), ThumbHash (evanw.github.io/thumbhash).
 """
@@ -11,33 +11,33 @@ from collections.abc import Sequence
 from math import cos, floor, pi, sqrt
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
-_MOST_COMPONENTS = 4
+_MAX_COMPONENTS = 4
 
 
 def blurhash(width: int, height: int, pixels: bytes) -> str:
-    """Give the BlurHash of `width × height` pixels of three bytes (sRGB): 4×3 components, 3×4 where it is upright."""
-    nx, ny = (_MOST_COMPONENTS, 3) if width >= height else (3, _MOST_COMPONENTS)
-    channels = [_transformed(_linear(pixels[band::3]), width, nx, ny, at=0.0) for band in range(3)]
+    """Return the BlurHash of `width × height` pixels of three bytes (sRGB), with 4×3 components (portraits: 3×4)."""
+    nx, ny = (_MAX_COMPONENTS, 3) if width >= height else (3, _MAX_COMPONENTS)
+    channels = [_transform(_linear(pixels[band::3]), width, nx, ny, at=0.0) for band in range(3)]
     factors = [
         [channels[band][y][x] * (1 if x == y == 0 else 2) for band in range(3)] for y in range(ny) for x in range(nx)
     ]
     first, rest = factors[0], factors[1:]
-    most = max(abs(value) for factor in rest for value in factor)
-    scale = max(0, min(82, floor(most * 166 - 0.5)))
-    told = _digits(nx - 1 + (ny - 1) * 9, 1) + _digits(scale, 1)
+    largest = max(abs(value) for factor in rest for value in factor)
+    scale = max(0, min(82, floor(largest * 166 - 0.5)))
+    text = _digits(nx - 1 + (ny - 1) * 9, 1) + _digits(scale, 1)
     red, green, blue = map(_to_srgb, first)
-    told += _digits((red << 16) + (green << 8) + blue, 4)
+    text += _digits((red << 16) + (green << 8) + blue, 4)
     for factor in rest:
         red, green, blue = (_quantised(value / ((scale + 1) / 166)) for value in factor)
-        told += _digits(red * 19 * 19 + green * 19 + blue, 2)
-    return told
+        text += _digits(red * 19 * 19 + green * 19 + blue, 2)
+    return text
 
 
 def thumbhash(width: int, height: int, pixels: bytes) -> str:
-    """Give the ThumbHash, in base64, of `width × height` pixels of four bytes (sRGB and alpha), sides up to 100."""
-    luminance, first, second, alpha = _opponents(pixels)
-    clear = min(alpha) < 1
-    limit, longest = (5 if clear else 7), max(width, height)
+    """Return the ThumbHash, in base64, of `width × height` pixels of four bytes (sRGB and alpha), at most 100×100."""
+    luminance, first, second, alpha = _opponent_channels(pixels)
+    has_alpha = min(alpha) < 1
+    limit, longest = (5 if has_alpha else 7), max(width, height)
     across, down = (max(1, floor(limit * side / longest + 0.5)) for side in (width, height))
     channels = [
         _Channel(luminance, width, max(3, across), max(3, down)),
@@ -45,47 +45,51 @@ def thumbhash(width: int, height: int, pixels: bytes) -> str:
         _Channel(second, width, 3, 3),
     ]
     light, p, q = channels
-    lies = width > height
+    landscape = width > height
     head = _rounded(63, light.dc) | _rounded(31.5, 1 + p.dc) << 6 | _rounded(31.5, 1 + q.dc) << 12
-    head |= _rounded(31, light.scale) << 18 | clear << 23
-    head |= ((down if lies else across) | _rounded(63, p.scale) << 3 | _rounded(63, q.scale) << 9 | lies << 15) << 24
-    told = bytearray(head.to_bytes(5, "little"))
-    if clear:
+    head |= _rounded(31, light.scale) << 18 | has_alpha << 23
+    sides = (down if landscape else across) | landscape << 15
+    head |= (sides | _rounded(63, p.scale) << 3 | _rounded(63, q.scale) << 9) << 24
+    body = bytearray(head.to_bytes(5, "little"))
+    if has_alpha:
         channels.append(_Channel(alpha, width, 5, 5))
-        told.append(_rounded(15, channels[3].dc) | _rounded(15, channels[3].scale) << 4)
+        body.append(_rounded(15, channels[3].dc) | _rounded(15, channels[3].scale) << 4)
     nibbles = [_rounded(15, value) for channel in channels for value in channel.values]
     nibbles += [0] * (len(nibbles) % 2)
-    told += bytes(low | high << 4 for low, high in zip(nibbles[::2], nibbles[1::2], strict=True))
-    return b64encode(told).decode()
+    body += bytes(low | high << 4 for low, high in zip(nibbles[::2], nibbles[1::2], strict=True))
+    return b64encode(body).decode()
 
 
 class _Channel:
-    """One channel's coefficients: the constant one, and the others (a triangle of low frequencies) scaled to 0…1."""
+    """Coefficients of one channel: the constant one, and a triangle of low frequencies that are scaled to 0…1."""
 
     def __init__(self, values: Sequence[float], width: int, nx: int, ny: int) -> None:
-        waves = _transformed(values, width, nx, ny)
+        waves = _transform(values, width, nx, ny)
         rest = [waves[y][x] for y in range(ny) for x in range(nx) if (x or y) and x * ny < nx * (ny - y)]
         self.dc = waves[0][0]
         self.scale = max(map(abs, rest))
         self.values = [0.5 + 0.5 / self.scale * value for value in rest] if self.scale else [0.0] * len(rest)
 
 
-def _transformed(values: Sequence[float], width: int, nx: int, ny: int, *, at: float = 0.5) -> list[list[float]]:
-    """Give the mean of `values` times each cosine wave: [y][x] for ny × nx waves; `at` is where a pixel is sampled."""
+def _transform(values: Sequence[float], width: int, nx: int, ny: int, *, at: float = 0.5) -> list[list[float]]:
+    """Return the mean of `values` times each cosine wave, as [y][x] for ny × nx waves.
+
+    `at` is the position within a pixel at which the waves are sampled, from 0 to 1.
+    """
     height = len(values) // width
     waves_x = [[cos(pi * wave * (x + at) / width) for x in range(width)] for wave in range(nx)]
     waves_y = [[cos(pi * wave * (y + at) / height) for y in range(height)] for wave in range(ny)]
-    rows = [values[at : at + width] for at in range(0, len(values), width)]
+    rows = [values[start : start + width] for start in range(0, len(values), width)]
     along = [[_dot(row, wave) for row in rows] for wave in waves_x]
     return [[_dot(column, wave) / len(values) for column in along] for wave in waves_y]
 
 
 def _dot(left: Sequence[float], right: Sequence[float]) -> float:
-    return sum(one * other for one, other in zip(left, right, strict=True))
+    return sum(a * b for a, b in zip(left, right, strict=True))
 
 
-def _opponents(pixels: bytes) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Give luminance, yellow–blue, red–green and alpha; what is transparent takes on the mean colour."""
+def _opponent_channels(pixels: bytes) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Return luminance, yellow–blue, red–green and alpha; transparent pixels are given the mean colour."""
     alpha = [value / 255 for value in pixels[3::4]]
     weight = sum(alpha)
     bands = [pixels[band::4] for band in range(3)]
@@ -97,8 +101,9 @@ def _opponents(pixels: bytes) -> tuple[list[float], list[float], list[float], li
         [mean * (1 - share) + share * value / 255 for value, share in zip(band, alpha, strict=True)]
         for band, mean in zip(bands, means, strict=True)
     )
-    both = list(zip(red, green, blue, strict=True))
-    return [sum(one) / 3 for one in both], [(r + g) / 2 - b for r, g, b in both], [r - g for r, g, _ in both], alpha
+    colours = list(zip(red, green, blue, strict=True))
+    luminance = [sum(colour) / 3 for colour in colours]
+    return luminance, [(r + g) / 2 - b for r, g, b in colours], [r - g for r, g, _ in colours], alpha
 
 
 def _rounded(steps: float, value: float) -> int:
@@ -122,6 +127,6 @@ def _to_srgb(value: float) -> int:
 
 
 def _quantised(value: float) -> int:
-    """Give a coefficient of −1…1 as 0…18, its root for finer steps near nothing."""
+    """Return a coefficient of −1…1 as 0…18; its square root makes the steps finer near zero."""
     root = sqrt(abs(value))
     return max(0, min(18, floor((root if value >= 0 else -root) * 9 + 9.5)))

@@ -1,59 +1,60 @@
-"""The colour signal in a PNG: cICP, or gAMA with or without cHRM where no sRGB and no iCCP is (W3C PNG §11.3.2).
+"""Reader of the colour signal of a PNG file (W3C PNG §11.3.2).
 
-What stands later than the first IDAT is not looked at. cHRM without gAMA is left out of account, as browsers do.
+The signal is a cICP chunk, or a gAMA chunk with an optional cHRM chunk if neither sRGB nor iCCP is present. Chunks
+behind the first IDAT are ignored. A cHRM chunk without gAMA is ignored, as browsers do.
 """
 
 from proxy.core.media.byte_reader import Read
 from proxy.core.media.colour_signalling import SRGB, Primaries, Signal, between, from_cicp, is_near
 
-_MOST_CHUNKS = 1_024
-_KINDS = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"iCCP": 0}
-"""Chunks that tell of colour, and how many bytes of each are looked at."""
+_MAX_CHUNKS = 1_024
+_CHUNK_BYTES = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"iCCP": 0}
+"""Types of chunks that describe colour, and the number of bytes of each that are read."""
 _UNSPECIFIED = 2
 _UNIT = 100_000
-"""gAMA and cHRM have whole numbers of these parts."""
-_SCREEN, _UNSEEN = 2.2, 0.05
-"""A screen's exponent, and how far from undoing it a file's may be (libpng's PNG_GAMMA_THRESHOLD)."""
+"""gAMA and cHRM store values multiplied by this."""
+_DISPLAY_GAMMA, _GAMMA_TOLERANCE = 2.2, 0.05
+"""Gamma of a display, and the deviation from its inverse that is ignored (libpng's PNG_GAMMA_THRESHOLD)."""
 
 
 def read_signal(read: Read) -> Signal | None:
-    """Give the picture's colour signal, or None where there is none that makes sense, or a profile."""
-    told = _told(read)
-    numbers = told.get(b"cICP", b"")
-    if numbers[2:] == b"\0\1" and _UNSPECIFIED not in numbers[:2]:  # RGB, full range: anything else is a mistake
-        return from_cicp(numbers[0], numbers[1])
-    if b"iCCP" in told or b"sRGB" in told:
+    """Return the colour signal, or None if there is no valid one or the file has a profile or an sRGB chunk."""
+    chunks = _colour_chunks(read)
+    code_points = chunks.get(b"cICP", b"")
+    if code_points[2:] == b"\0\1" and _UNSPECIFIED not in code_points[:2]:  # only RGB with full range is valid
+        return from_cicp(code_points[0], code_points[1])
+    if b"iCCP" in chunks or b"sRGB" in chunks:
         return None
-    gamma = int.from_bytes(told.get(b"gAMA", b""), "big") / _UNIT
+    gamma = int.from_bytes(chunks.get(b"gAMA", b""), "big") / _UNIT
     if not gamma:
         return None
-    primaries = _primaries(told.get(b"cHRM", b""))
-    if abs(gamma * _SCREEN - 1) < _UNSEEN and is_near(primaries, SRGB):
+    primaries = _primaries(chunks.get(b"cHRM", b""))
+    if abs(gamma * _DISPLAY_GAMMA - 1) < _GAMMA_TOLERANCE and is_near(primaries, SRGB):
         return Signal()
     return Signal(primaries, "power", 1 / gamma)
 
 
-def _told(read: Read) -> dict[bytes, bytes]:
-    """Give the chunks that tell of colour: of each kind the first."""
-    told: dict[bytes, bytes] = {}
+def _colour_chunks(read: Read) -> dict[bytes, bytes]:
+    """Return the contents of the first chunk of each type that describes colour."""
+    chunks: dict[bytes, bytes] = {}
     at = 8
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         head = read(at, 8)
         kind = head[4:]
-        if len(kind) < 4 or kind == b"IDAT":  # noqa: PLR2004 - a kind's letters
+        if len(kind) < 4 or kind == b"IDAT":  # noqa: PLR2004 - length of a chunk type
             break
-        if kind in _KINDS and kind not in told:
-            told[kind] = read(at + 8, _KINDS[kind])
+        if kind in _CHUNK_BYTES and kind not in chunks:
+            chunks[kind] = read(at + 8, _CHUNK_BYTES[kind])
         at += 12 + int.from_bytes(head[:4], "big")
-    return told
+    return chunks
 
 
 def _primaries(content: bytes) -> Primaries:
-    """Read cHRM, which begins with the white; sRGB's where it is missing or makes no sense."""
-    if len(content) < _KINDS[b"cHRM"]:
+    """Return the primaries of a cHRM chunk, which starts with the white point; those of sRGB if it is invalid."""
+    if len(content) < _CHUNK_BYTES[b"cHRM"]:
         return SRGB
-    white_x, white_y, *others = (int.from_bytes(content[at : at + 4], "big") / _UNIT for at in range(0, 32, 4))
-    primaries = (*others, white_x, white_y)
+    white_x, white_y, *colours = (int.from_bytes(content[at : at + 4], "big") / _UNIT for at in range(0, 32, 4))
+    primaries = (*colours, white_x, white_y)
     try:
         between(primaries, SRGB)
     except ValueError:

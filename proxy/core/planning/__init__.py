@@ -1,1 +1,1 @@
-"""Planning: recipe and facts to a plan of exact integers, within limits."""
+"""Planning: a recipe and facts become a plan of exact integers, within limits."""

@@ -1,6 +1,6 @@
-"""What is done to a picture after it has its size: effects, its frame, what is laid over it.
+"""Decoration: effects, padding, borders, rounded corners and overlays, which are applied after the resize.
 
-All numbers of pixels are multiplied by `dpr`: it asks for the same picture with more pixels.
+All numbers of pixels are multiplied by `dpr`, because it requests the same picture with more pixels.
 """
 
 from fractions import Fraction
@@ -15,31 +15,31 @@ WHITE = Colour(255, 255, 255)
 _MARGIN_PERCENT = 3
 
 
-def background(asked: str | None, output: Format) -> Colour | None:
-    """Give what lies below transparent pixels; None keeps them transparent."""
-    if asked is None:
+def background(digits: str | None, output: Format) -> Colour | None:
+    """Return the colour below transparent pixels from `rrggbb` or `rrggbbaa`; None leaves them transparent."""
+    if digits is None:
         return None if output.alpha else WHITE
-    parts = bytes.fromhex(asked)
+    parts = bytes.fromhex(digits)
     return Colour(*parts) if output.alpha else Colour(*parts[:3])
 
 
-def is_flat(asked: str | None) -> bool:
-    """Tell whether nothing transparent is left on this background."""
-    return asked is not None and len(asked) == len("rrggbb")
+def is_opaque(digits: str | None) -> bool:
+    """Return whether a background removes all transparency."""
+    return digits is not None and len(digits) == len("rrggbb")
 
 
 def effects(recipe: Recipe) -> tuple[Effect, ...]:
-    """Give the effects in their order."""
+    """Return the effects of a recipe in the order in which they are applied."""
     dpr = recipe.dpr or Fraction(1)
     named: tuple[tuple[str, tuple[Fraction | int, ...] | None], ...] = (
-        ("blur", _one(recipe.blur and recipe.blur * dpr)),
-        ("sharpen", _one(recipe.sharpen)),
-        ("pixelate", _one(recipe.pixelate and max(1, _times(recipe.pixelate, dpr)))),
-        ("brightness", _one(recipe.brightness)),
-        ("contrast", _one(recipe.contrast)),
-        ("saturation", _one(recipe.saturation)),
-        ("hue", _one(recipe.hue)),
-        ("gamma", _one(recipe.gamma)),
+        ("blur", _number(recipe.blur and recipe.blur * dpr)),
+        ("sharpen", _number(recipe.sharpen)),
+        ("pixelate", _number(recipe.pixelate and max(1, _times(recipe.pixelate, dpr)))),
+        ("brightness", _number(recipe.brightness)),
+        ("contrast", _number(recipe.contrast)),
+        ("saturation", _number(recipe.saturation)),
+        ("hue", _number(recipe.hue)),
+        ("gamma", _number(recipe.gamma)),
         ("gray", () if recipe.gray else None),
         ("sepia", () if recipe.sepia else None),
         ("invert", () if recipe.invert else None),
@@ -49,16 +49,17 @@ def effects(recipe: Recipe) -> tuple[Effect, ...]:
     return tuple(Effect(name, tuple(map(float, numbers))) for name, numbers in named if numbers is not None)
 
 
-def padded(recipe: Recipe, canvas: Box | None, inner: Size) -> Box | None:
-    """Give the canvas with the padding around it; `inner` is the picture's own size where there is no canvas."""
+def pad_canvas(recipe: Recipe, canvas: Box | None, inner: Size) -> Box | None:
+    """Return the canvas extended by the padding; without a canvas, the padding surrounds a picture of size `inner`."""
     if recipe.pad is None:
         return canvas
-    pad, on = _edges(recipe.pad, recipe.dpr or Fraction(1)), canvas or Box(0, 0, inner.width, inner.height)
-    return Box(on.left + pad.left, on.top + pad.top, on.width + pad.left + pad.right, on.height + pad.top + pad.bottom)
+    pad, box = _scale_edges(recipe.pad, recipe.dpr or Fraction(1)), canvas or Box(0, 0, inner.width, inner.height)
+    width, height = box.width + pad.left + pad.right, box.height + pad.top + pad.bottom
+    return Box(box.left + pad.left, box.top + pad.top, width, height)
 
 
 def border(recipe: Recipe) -> Line | None:
-    """Give the border."""
+    """Return the border of a recipe, or None."""
     if recipe.border is None:
         return None
     width = max(1, _times(recipe.border.width, recipe.dpr or Fraction(1)))
@@ -66,41 +67,40 @@ def border(recipe: Recipe) -> Line | None:
 
 
 def radius(recipe: Recipe, final: Size) -> int | None:
-    """Give the radius of the corners, at most half of the shorter side, which is what `round` alone asks for.
+    """Return the radius of the corners: at most half of the shorter side, which is the default of `round`.
 
-    None where a picture of one row or column leaves no corner to round.
+    The result is None if corners are not rounded, or if the picture has a single row or column.
     """
     if recipe.round is None:
         return None
-    most = min(final.width, final.height) // 2
-    asked = min(most, _times(recipe.round, recipe.dpr or Fraction(1))) if recipe.round else most
-    return asked or None
+    half = min(final.width, final.height) // 2
+    return (min(half, _times(recipe.round, recipe.dpr or Fraction(1))) if recipe.round else half) or None
 
 
 def overlays(recipe: Recipe, final: Size, watermark: Size | None) -> tuple[Overlay, ...]:
-    """Give what is laid over the picture: the watermark, of the size of its own picture, then the text."""
-    found = []
+    """Return the overlays: first the watermark, whose own upright size is `watermark`, then the text."""
+    layers = []
     if recipe.watermark is not None and watermark is not None:
-        room = _room(recipe.watermark, final)
-        size = scale(watermark, fit_scale(watermark, room, cover=False))
-        fitted = Size(min(size.width, room.width), min(size.height, room.height))
-        found.append(_overlay(recipe.watermark, final, None, fitted))
+        available = _available_size(recipe.watermark, final)
+        size = scale(watermark, fit_scale(watermark, available, cover=False))
+        fitted = Size(min(size.width, available.width), min(size.height, available.height))
+        layers.append(_overlay(recipe.watermark, final, None, fitted))
     if recipe.text is not None:
-        found.append(_overlay(recipe.text, final, recipe.text.what, _room(recipe.text, final)))
-    return tuple(found)
+        layers.append(_overlay(recipe.text, final, recipe.text.content, _available_size(recipe.text, final)))
+    return tuple(layers)
 
 
 def _overlay(option: OverlayOption, final: Size, text: str | None, box: Size) -> Overlay:
     shorter = min(final.width, final.height)
-    margin = min(shorter * _MARGIN_PERCENT // 100, shorter * (100 - option.share) // 200)
-    return Overlay(text, box, option.where, margin, option.opacity)
+    margin = min(shorter * _MARGIN_PERCENT // 100, shorter * (100 - option.size_percent) // 200)
+    return Overlay(text, box, option.position, margin, option.opacity_percent)
 
 
-def _room(option: OverlayOption, final: Size) -> Size:
-    return Size(ratio(final.width, option.share, 100), ratio(final.height, option.share, 100))
+def _available_size(option: OverlayOption, final: Size) -> Size:
+    return Size(ratio(final.width, option.size_percent, 100), ratio(final.height, option.size_percent, 100))
 
 
-def _one(value: Fraction | int | None) -> tuple[Fraction | int] | None:
+def _number(value: Fraction | int | None) -> tuple[Fraction | int] | None:
     return None if value is None else (value,)
 
 
@@ -108,5 +108,5 @@ def _times(amount: int, by: Fraction) -> int:
     return (2 * amount * by.numerator + by.denominator) // (2 * by.denominator)
 
 
-def _edges(edges: Edges, by: Fraction) -> Edges:
+def _scale_edges(edges: Edges, by: Fraction) -> Edges:
     return Edges(_times(edges.top, by), _times(edges.right, by), _times(edges.bottom, by), _times(edges.left, by))

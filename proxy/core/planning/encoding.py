@@ -1,4 +1,4 @@
-"""How a derivative is written: quality and effort by format and area."""
+"""Encoder parameters of a derivative: quality and effort by format and area."""
 
 from proxy.core.errors import LimitExceeded
 from proxy.core.media.formats import AVIF, GIF, JPEG, JXL, PNG, WEBP, Format
@@ -8,38 +8,38 @@ from proxy.core.recipe.recipe import Recipe
 _QUALITY: dict[Format, int | None] = {JPEG: 80, WEBP: 80, AVIF: 55, JXL: 75, PNG: None, GIF: None}
 
 _TARGETED = (JPEG, WEBP, AVIF, JXL)
-"""Formats in which a target is looked for; the others have no loss, and reach any, unless a quality is named."""
+"""Formats in which the quality for a target is searched; the others are lossless, or have an explicit quality."""
 _FITTED = (*_TARGETED, PNG)
-"""Formats that a byte budget can be met in: PNG by a palette."""
+"""Formats that support a byte budget: PNG by means of a palette."""
 _JXL_TARGETS = {"low": 50, "good": 75, "best": 92}
-"""Its quality is a distance that eyes see, so nothing needs to be searched for."""
+"""Qualities of the targets: the scale of JPEG XL is perceptual, so no search is required."""
 
 _AVIF_EFFORT = ((240_000, 3), (450_000, 2), (1_000_000, 1))
-"""(up to this many pixels, effort): a fifth of a second on one core at most; beyond the last, effort 0."""
+"""(largest area in pixels, effort), for at most 0.2 s on one core; larger pictures have effort 0."""
 _JXL_EFFORT = 5
 _JXL_LARGE = 500_000
-"""Pixels from which JPEG XL is written with effort 3, six times faster."""
+"""Area beyond which JPEG XL is written with effort 3, which is six times faster."""
 _JXL_LOSSLESS_LARGE = 4_000_000
-"""Pixels from which JPEG XL without loss is written with effort 1."""
+"""Area beyond which lossless JPEG XL is written with effort 1."""
 _PNG_COMPRESSION = 6
 _GIF_EFFORT = 3
 _WEBP_EFFORT = 4
 _WEBP_LARGE = 4_000_000
-"""Pixels, of all frames, from which WebP is written with effort 2."""
+"""Area of all frames beyond which WebP is written with effort 2."""
 _WEBP_LOSSLESS_LARGE = 500_000
-"""Pixels from which WebP without loss is written with effort 0: a seventh larger, and ten times faster."""
+"""Area beyond which lossless WebP is written with effort 0: the file is 1/7 larger, the encoder ten times faster."""
 
 
 def choose_encoding(output: Format, recipe: Recipe, pixels: int, *, wide: bool = False) -> Encoding:
-    """Choose the encoder's numbers for a derivative of `pixels` in all its frames; `wide` colours need a profile."""
-    chosen = output in _QUALITY and not recipe.lossless
+    """Return the encoder parameters of a derivative with `pixels` in all frames; `wide` colours require a profile."""
+    lossy = output in _QUALITY and not recipe.lossless
     target = recipe.target if output in _TARGETED else None
     quality = recipe.quality or _QUALITY.get(output)
     if output is JXL and target is not None:
         quality, target = _JXL_TARGETS[target], None
     return Encoding(
         output,
-        quality if chosen else None,
+        quality if lossy else None,
         _effort(output, pixels, lossless=recipe.lossless),
         lossless=recipe.lossless,
         progressive=recipe.prog,
@@ -50,15 +50,15 @@ def choose_encoding(output: Format, recipe: Recipe, pixels: int, *, wide: bool =
     )
 
 
-def check_searched(output: Format, recipe: Recipe) -> None:
-    """Refuse a byte budget with a format that cannot be made smaller."""
+def check_budget(output: Format, recipe: Recipe) -> None:
+    """Raise LimitExceeded for a byte budget if the format does not support it."""
     if recipe.budget and output not in _FITTED:
-        raise LimitExceeded(f"A {output.name} cannot be made to fit a number of bytes: say webp, or another format.")
+        raise LimitExceeded(f"Format {output.name} does not support a byte budget. Use webp, or another lossy format.")
 
 
 def _effort(output: Format, pixels: int, *, lossless: bool) -> int:
     if output is AVIF:
-        return next((effort for up_to, effort in _AVIF_EFFORT if pixels <= up_to), 0)
+        return next((effort for largest, effort in _AVIF_EFFORT if pixels <= largest), 0)
     if output is WEBP:
         if lossless:
             return _WEBP_EFFORT if pixels <= _WEBP_LOSSLESS_LARGE else 0

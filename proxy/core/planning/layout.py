@@ -1,8 +1,15 @@
-"""The layout: the sizes that a picture passes through.
+"""The layout: the sizes of a picture on its way from the original to the derivative.
 
-Theory. *stored* (as the file holds it), *upright* (its EXIF orientation applied; what `crop` speaks of), *base* (after
-crop, trim, `rot`, `flip`, `flop`; what `w`, `h` and focal points speak of), *scaled* (after the resize), *shown* (after
-the cover crop or on its canvas) and *final* (with its border). A layout leads from *base* to *final*.
+Theory. The sizes are, in order:
+
+* *stored*: as in the file,
+* *upright*: after the EXIF orientation; `crop` refers to it,
+* *base*: after crop, trim, `rot`, `flip` and `flop`; `w`, `h` and focal points refer to it,
+* *scaled*: after the resize,
+* *placed*: after the cover crop, or on the canvas,
+* *final*: with the border.
+
+A layout describes the steps from *base* to *final*.
 """
 
 from dataclasses import dataclass
@@ -16,28 +23,28 @@ from proxy.core.recipe.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a recipe makes of a base size; at most one of `cut` and `canvas` is of the fit, the other padding's."""
+    """The steps from the base size to the final size. `cut` and `canvas` are both set only if there is padding."""
 
     scaled: Size
     cut: Box | None
-    """What a cover crop keeps of `scaled`."""
+    """The part of `scaled` that a cover crop retains."""
     canvas: Box | None
-    """Its size, and where the picture lies on it."""
+    """The size of the canvas, and the position of the picture on it."""
     border: Line | None
 
     @property
     def final(self) -> Size:
-        """The derivative's size."""
-        shown = self.canvas or self.cut
-        size = shown.size if shown else self.scaled
+        """The size of the derivative."""
+        placed = self.canvas or self.cut
+        size = placed.size if placed else self.scaled
         around = 2 * self.border.width if self.border else 0
         return Size(size.width + around, size.height + around)
 
 
-def lay_out(recipe: Recipe, base: Size) -> Layout:
-    """Lay a picture of `base` pixels out as the recipe says."""
+def compute_layout(recipe: Recipe, base: Size) -> Layout:
+    """Return the layout of a recipe for a picture of size `base`."""
     target = target_box(recipe, base)
     scaled = scaled_size(recipe, base, target)
     cut, canvas = cut_and_canvas(recipe, scaled, target)
-    canvas = decoration.padded(recipe, canvas, cut.size if cut else scaled)
+    canvas = decoration.pad_canvas(recipe, canvas, cut.size if cut else scaled)
     return Layout(scaled, cut, canvas, decoration.border(recipe))

@@ -1,4 +1,4 @@
-"""Limits: the numbers that keep one picture's work sane. 422 tells which was exceeded."""
+"""Limits: bounds on the work for one picture. Exceeding one raises LimitExceeded, which is answered with 422."""
 
 from dataclasses import dataclass
 
@@ -10,25 +10,25 @@ from proxy.core.media.formats import AVIF, GIF, Format
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an original may be and what may be made of it; bytes, pixels (of a side, or of an area), frames."""
+    """Limits on originals and derivatives, in bytes, pixels (of a side or an area) and frames."""
 
     source_bytes: int = 64 * 1024 * 1024
     source_pixels: int = 300_000_000
-    """Of one frame; the JPEG decoder reduces such a picture while it reads, others run into the deadline first."""
+    """Area of one frame. Only the JPEG decoder can reduce such a picture while reading; others exceed the deadline."""
     source_side: int = 100_000
-    """Of one frame."""
+    """Longer side of one frame."""
     source_frames: int = 1_000
     animation_pixels: int = 120_000_000
-    """Of all frames of the original together."""
+    """Area of all frames of the original together."""
     output_side: int = 8_192
     output_pixels: int = 50_000_000
-    """Of all frames of the derivative together."""
+    """Area of all frames of the derivative together."""
     gif_pixels: int = 12_000_000
-    """Of all frames, of a GIF or of a PNG with a palette: finding one takes half a second a megapixel."""
+    """Area of all frames of a GIF, or of a PNG with a palette: computing a palette takes 0.5 s per megapixel."""
     avif_pixels: int = 8_000_000
-    """Beyond it `auto` never chooses AVIF, and asking for AVIF is refused: its encoder's time grows with the area."""
+    """Area of an AVIF, whose encoding time grows with it: `auto` avoids AVIF beyond it, and an explicit AVIF fails."""
     avif_side: int = 8_192
-    """As `avif_pixels`; for clients whose decoders stop at less than the format does."""
+    """Longer side of an AVIF, with the same effect: some decoders support less than the format does."""
 
 
 HARD_CAPS = Limits(
@@ -43,17 +43,17 @@ HARD_CAPS = Limits(
     avif_pixels=40_000_000,
     avif_side=16_384,
 )
-"""No setting goes beyond these: past them a worker's memory and deadline cannot hold."""
+"""Upper bounds of all settings: beyond them a worker exceeds its memory or its deadline."""
 
 
 def check_bytes(size_bytes: int, limits: Limits) -> None:
-    """Refuse an original that is too large a file."""
+    """Raise LimitExceeded if the file of an original is too large."""
     if size_bytes > limits.source_bytes:
         raise LimitExceeded(f"The original has {size_bytes} bytes; the limit is {limits.source_bytes}.", "source_bytes")
 
 
 def check_source(facts: Facts, limits: Limits) -> None:
-    """Refuse an original whose header alone says that it is too much."""
+    """Raise LimitExceeded if the header of an original exceeds a limit."""
     pixels, frames = facts.stored.pixels, facts.frames
     if pixels > limits.source_pixels:
         raise LimitExceeded(f"The original has {pixels} pixels; the limit is {limits.source_pixels}.", "source_pixels")
@@ -71,34 +71,41 @@ def check_source(facts: Facts, limits: Limits) -> None:
         )
 
 
-def check_output(asked: Format, final: Size, frames: int, limits: Limits, *, palette: bool = False) -> None:
-    """Refuse a derivative that is too large, of too many pixels, or of more than its format is given."""
-    side = min(limits.output_side, asked.largest_side)
-    if asked is AVIF:
+def check_output(output: Format, final: Size, frames: int, limits: Limits, *, palette: bool = False) -> None:
+    """Raise LimitExceeded if a derivative is too long, has too many pixels, or too many for its format.
+
+    `palette` reports that a PNG is written with a palette.
+    """
+    side = min(limits.output_side, output.largest_side)
+    if output is AVIF:
         side = min(side, limits.avif_side)
     if final.longest > side:
         raise LimitExceeded(
-            f"The picture would be {final.width}×{final.height}; the longest side is {side}: say a smaller w."
+            f"The picture would be {final.width}×{final.height}; the longest side is {side}. Specify a smaller w."
         )
     if final.pixels * frames > limits.output_pixels:
         raise LimitExceeded(
             f"The picture would have {final.pixels * frames} pixels; the limit is {limits.output_pixels}."
         )
-    most = limits.gif_pixels if palette else {AVIF: limits.avif_pixels, GIF: limits.gif_pixels}.get(asked)
-    if most is not None and final.pixels * frames > most:
-        told = f"The {asked.name.upper()} would have {final.pixels * frames} pixels"
-        raise LimitExceeded(f"{told}; the limit is {most}: say a smaller w.")
+    limit = limits.gif_pixels if palette else {AVIF: limits.avif_pixels, GIF: limits.gif_pixels}.get(output)
+    if limit is not None and final.pixels * frames > limit:
+        excess = f"The {output.name.upper()} would have {final.pixels * frames} pixels"
+        raise LimitExceeded(f"{excess}; the limit is {limit}. Specify a smaller w.")
 
 
-def check_looked(what: str, looked: Size, limits: Limits) -> None:
-    """Refuse to hold more of the original than may be made of it: `what` needs all these pixels at once."""
-    if looked.pixels > limits.output_pixels:
-        told = f"{what} needs {looked.pixels} pixels of the original at once"
-        raise LimitExceeded(f"{told}; the limit is {limits.output_pixels}.")
+def check_decoded(operation: str, decoded: Size, limits: Limits) -> None:
+    """Raise LimitExceeded if an operation, named for the message, requires too many decoded pixels at once."""
+    if decoded.pixels > limits.output_pixels:
+        excess = f"{operation} requires {decoded.pixels} pixels of the original at once"
+        raise LimitExceeded(f"{excess}; the limit is {limits.output_pixels}.")
 
 
 def check_work(base: Size, scaled: Size, limits: Limits) -> None:
-    """Refuse, say, a narrow strip enlarged to cover a tall box: few pixels in the end, very many on the way."""
+    """Raise LimitExceeded if the intermediate picture is too large.
+
+    An example is a narrow strip that is enlarged to cover a tall box: the derivative has few pixels, the picture before
+    the cover crop very many.
+    """
     if scaled.pixels > max(base.pixels, limits.output_pixels):
-        told = f"The picture would be enlarged to {scaled.pixels} pixels on the way"
-        raise LimitExceeded(f"{told}; the limit is {limits.output_pixels}.")
+        excess = f"The picture would be enlarged to {scaled.pixels} pixels before it is cropped"
+        raise LimitExceeded(f"{excess}; the limit is {limits.output_pixels}.")

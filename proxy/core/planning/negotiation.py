@@ -1,10 +1,9 @@
-"""Content negotiation for `auto`, and for nothing else.
+"""Content negotiation of the format `auto`; other formats are not negotiated.
 
-Theory. A client is one of three classes, so that a cache holds at most three bodies per `auto` URL: `avif` and `webp`
-name the best
-format it lists by name in `Accept` (RFC 9110 §12.5.1), `base` is the rest. Wildcards don't count: `*/*` is sent by
-clients that read neither. A client that reads AVIF
-is taken to read WebP as well; every browser that has the one has the other.
+Theory. Clients are divided into three classes, so that caches store at most three bodies per `auto` URL. The class is
+the best format that the client lists by name in `Accept` (RFC 9110 §12.5.1): `avif`, `webp`, or `base` for neither.
+Wildcards are ignored, because clients that support neither format send `*/*`. A client that supports AVIF is assumed
+to support WebP as well, which is true for all browsers.
 """
 
 from typing import Literal
@@ -14,10 +13,11 @@ from proxy.core.media.formats import AVIF, FORMATS, GIF, JPEG, PNG, WEBP, Format
 
 Client = Literal["avif", "webp", "base"]
 _MAX_ACCEPT = 1_000
+"""Characters of `Accept` that are examined."""
 
 
 def client_class(accept: str) -> Client:
-    """Tell the class from an Accept header; the higher quality wins, AVIF at a draw."""
+    """Return the class of a client from its Accept header: the higher quality wins, AVIF if both are equal."""
     accept = accept.lower()
     if "image/avif" not in accept and "image/webp" not in accept:
         return "base"
@@ -33,7 +33,7 @@ def client_class(accept: str) -> Client:
 
 
 def _quality(parameters: list[str]) -> float:
-    """Read `q`: absent is 1, unreadable or out of 0…1 is 0."""
+    """Return the value of the parameter `q`: 1 if it is absent, 0 if it is invalid or not between 0 and 1."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
@@ -46,14 +46,14 @@ def _quality(parameters: list[str]) -> float:
 
 
 def choose_format(
-    asked: str | None, facts: Facts, client: Client, *, animated: bool, within_avif_budget: bool
+    requested: str | None, facts: Facts, client: Client, *, animated: bool, within_avif_budget: bool
 ) -> Format:
-    """Give the derivative's format for what the recipe asked: a name, None for the original's own, or `auto`."""
-    if asked is None:
+    """Return the format of a derivative. `requested` is a name, `auto`, or None for the format of the original."""
+    if requested is None:
         own = FORMATS[facts.format.becomes or facts.format.name]
-        return PNG if facts.alpha and facts.format.becomes and not own.alpha else own
-    if asked != "auto":
-        return WEBP if asked == "lqip" else FORMATS[asked]
+        return PNG if facts.alpha and not own.alpha else own
+    if requested != "auto":
+        return WEBP if requested == "lqip" else FORMATS[requested]
     if client == "avif" and not animated and within_avif_budget:
         return AVIF
     if client in ("avif", "webp"):

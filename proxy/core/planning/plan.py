@@ -1,4 +1,7 @@
-"""A plan: the pixel work as exact integers. The pixel room obeys it and does no arithmetic of its own."""
+"""A plan: the work of rendering a derivative, as exact integers.
+
+The sandboxed worker executes a plan without computing any geometry of its own.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
@@ -11,7 +14,7 @@ Interest = Literal["smart", "entropy", "face"]
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """A colour in sRGB; each part 0…255, alpha 255 is opaque."""
+    """A colour in sRGB; each component is 0…255, and an alpha of 255 is opaque."""
 
     red: int
     green: int
@@ -21,7 +24,7 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One effect: its name in `proxy.pixels.effects`, and its numbers (see there)."""
+    """An effect: its name in `proxy.pixels.effects`, and its parameters, which are documented there."""
 
     name: str
     numbers: tuple[float, ...] = ()
@@ -29,7 +32,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A border around the picture, outside of it; its width in pixels."""
+    """A border that surrounds the picture; its width is in pixels."""
 
     width: int
     colour: Colour
@@ -37,148 +40,149 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """A text, or a watermark, laid over the finished picture."""
+    """A text or a watermark on top of the finished picture."""
 
     text: str | None
-    """None is the watermark, whose file comes with the plan."""
+    """The text; None for the watermark, whose file is passed to the worker with the plan."""
     box: Size
-    """It is made as large as fits into this."""
-    where: str
-    """A point of the compass, `c`, or `tile`."""
+    """The overlay is scaled to fit into this size."""
+    position: str
+    """A compass direction, `c` for the centre, or `tile` for repetition."""
     margin: int
-    """Between it and the picture's edges, in pixels."""
+    """Distance from the edges of the picture, in pixels."""
     opacity: int
-    """Percent."""
+    """In percent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How the derivative is written."""
+    """The encoder parameters of a derivative."""
 
     format: Format
     quality: int | None
-    """1…100; None is lossless (PNG, GIF, TIFF)."""
+    """1…100; None if the format or the encoding is lossless."""
     effort: int
-    """The encoder's own scale: WebP 0…6, AVIF 0…9, PNG compression 0…9, GIF 1…10; unused by JPEG and TIFF."""
+    """On the scale of the encoder: WebP 0…6, AVIF 0…9, PNG compression 0…9, GIF 1…10; unused by JPEG and TIFF."""
     lossless: bool = False
-    """WebP and AVIF, which have both ways."""
+    """Encode WebP, AVIF or JPEG XL without loss."""
     progressive: bool = False
-    """JPEG scans, PNG and GIF interlacing."""
+    """Write progressive JPEG scans, or interlaced PNG and GIF."""
     keep: bool = False
-    """Keep EXIF, XMP and IPTC, without the place; else the copyright alone."""
+    """Preserve EXIF, XMP and IPTC, except for the location; otherwise only the copyright is preserved."""
     profile: bool = False
-    """Write the colour profile: colours may be beyond sRGB."""
+    """Embed a colour profile, because colours may be outside sRGB."""
     target: str | None = None
-    """`low`, `good` or `best`: the quality is searched for, and `quality` is where the search begins."""
+    """`low`, `good` or `best`: the quality is searched, starting at `quality`."""
     budget_bytes: int | None = None
-    """The highest quality whose body is at most this long."""
+    """Largest size of the body, for which the highest quality is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A question to the header before there can be a plan: the facts of this page, counted from 0."""
+    """A request for the facts of a page, counted from 0, which are required before a plan can be made."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Trim:
-    """A question to the pixels before there can be a plan: what is left without the border of the corner's colour.
+    """A request for the box inside a border of the colour of the corner, which is required before a plan can be made.
 
-    The answer is a Box, relative to `crop`.
+    The answer is a Box that is relative to `crop`.
     """
 
     source: Format
     first_frame: int
     crop: Box
-    """The part of the stored picture that is looked at."""
+    """The part of the stored picture that is examined."""
     corner: tuple[int, int]
-    """The pixel whose colour is the border's: (x, y) within `crop`."""
+    """The pixel that has the colour of the border: (x, y) within `crop`."""
     tolerance: int
-    """1…255."""
+    """Largest difference from the colour of the border, 1…255."""
 
     @classmethod
-    def from_dict(cls, told: dict[str, Any]) -> Self:
-        """Rebuild a question from its values as JSON gives them."""
-        crop, corner = Box(**told["crop"]), told["corner"]
-        return cls(FORMATS[told["source"]], told["first_frame"], crop, (corner[0], corner[1]), told["tolerance"])
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return a request from its values as decoded from JSON."""
+        crop, corner = Box(**values["crop"]), values["corner"]
+        return cls(FORMATS[values["source"]], values["first_frame"], crop, (corner[0], corner[1]), values["tolerance"])
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One derivative's work, in the order in which it is done; sizes are of one frame, in pixels."""
+    """The steps of rendering one derivative, in their order; sizes are in pixels, of one frame."""
 
     source: Format
     first_frame: int
-    """Counted from 0: a frame or a page."""
+    """The first frame or page to load, counted from 0."""
     frames: int
     load: Size | None
-    """The size at which a vector is drawn."""
+    """The size at which a vector picture is drawn; None for the default size, and for other formats."""
     load_shrink: int
-    """The JPEG decoder's own reduction, 1, 2, 4 or 8."""
+    """Factor by which the JPEG decoder reduces the picture: 1, 2, 4 or 8."""
     crop: Box | None
-    """A part of the stored picture, before its orientation is applied."""
+    """The part of the stored picture to use, before its orientation is applied; None for all of it."""
     scaled: Size
-    """The size after the resize, still in the stored orientation."""
+    """The size after the resize, in the stored orientation."""
     wide_gamut: bool
-    """Keep colours beyond sRGB, as Display P3."""
+    """Preserve colours outside sRGB, as Display P3."""
     linear_light: bool
-    """Resize in linear light."""
+    """Resize in linear light instead of sRGB values."""
     sharpen_downscaled: bool
-    """Sharpen a little what was made smaller."""
+    """Sharpen slightly after the resize, which is a reduction."""
     turn: Turn
-    """From the stored orientation to the final one."""
+    """The turn from the stored orientation to the final one."""
     cut: Box | None
-    """The part of the turned picture that a cover crop keeps."""
+    """The part of the turned picture that a cover crop retains; None for all of it."""
     interest: Interest | None
-    """The cover crop's place is found by libvips; `cut` then gives its size alone."""
+    """How the position of the cover crop is found in the pixels; only the size of `cut` is used then."""
     effects: tuple[Effect, ...]
     canvas: Box | None
-    """Where the picture lies (left, top) on a canvas (width, height)."""
+    """The position of the picture (left, top) on a canvas (width, height); None for no canvas."""
     background: Colour | None
-    """Below transparent pixels and around the picture; None keeps them transparent."""
+    """The colour below transparent pixels and of the canvas; None leaves them transparent."""
     border: Line | None
     radius: int | None
-    """Of the corners; what is outside of them is transparent, or `outside` where the format has no alpha."""
+    """Radius of the rounded corners; None for no rounding."""
     outside: Colour | None
+    """The colour outside the rounded corners; None makes it transparent."""
     overlays: tuple[Overlay, ...]
     size: Size
-    """The derivative's."""
+    """The size of the derivative."""
     untouched: bool
-    """Nothing that can be seen is asked for: where the original is smaller, its own pixels may be the answer."""
+    """No visible change is requested: if encoding enlarges the file, the encoded pixels of the original are used."""
     encoding: Encoding
 
     def to_dict(self) -> dict[str, Any]:
-        """Give JSON-ready values; the inverse of `from_dict`."""
-        told = asdict(self)
-        told["source"] = self.source.name
-        told["encoding"]["format"] = self.encoding.format.name
-        return told
+        """Return the plan as JSON-compatible values; the inverse of `from_dict`."""
+        values = asdict(self)
+        values["source"] = self.source.name
+        values["encoding"]["format"] = self.encoding.format.name
+        return values
 
     @classmethod
-    def from_dict(cls, told: dict[str, Any]) -> Self:
-        """Rebuild a plan from `to_dict`'s values, or from those values as JSON gives them back."""
-        border = told["border"]
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return a plan from the values of `to_dict`, also after a conversion to JSON and back."""
+        border = values["border"]
         return cls(
-            **told
+            **values
             | {
-                "source": FORMATS[told["source"]],
-                "load": _maybe(Size, told["load"]),
-                "crop": _maybe(Box, told["crop"]),
-                "scaled": Size(**told["scaled"]),
-                "turn": Turn(**told["turn"]),
-                "cut": _maybe(Box, told["cut"]),
-                "effects": tuple(Effect(one["name"], tuple(one["numbers"])) for one in told["effects"]),
-                "canvas": _maybe(Box, told["canvas"]),
-                "background": _maybe(Colour, told["background"]),
+                "source": FORMATS[values["source"]],
+                "load": _optional(Size, values["load"]),
+                "crop": _optional(Box, values["crop"]),
+                "scaled": Size(**values["scaled"]),
+                "turn": Turn(**values["turn"]),
+                "cut": _optional(Box, values["cut"]),
+                "effects": tuple(Effect(effect["name"], tuple(effect["numbers"])) for effect in values["effects"]),
+                "canvas": _optional(Box, values["canvas"]),
+                "background": _optional(Colour, values["background"]),
                 "border": border and Line(border["width"], Colour(**border["colour"])),
-                "outside": _maybe(Colour, told["outside"]),
-                "overlays": tuple(Overlay(**one | {"box": Size(**one["box"])}) for one in told["overlays"]),
-                "size": Size(**told["size"]),
-                "encoding": Encoding(**told["encoding"] | {"format": FORMATS[told["encoding"]["format"]]}),
+                "outside": _optional(Colour, values["outside"]),
+                "overlays": tuple(Overlay(**item | {"box": Size(**item["box"])}) for item in values["overlays"]),
+                "size": Size(**values["size"]),
+                "encoding": Encoding(**values["encoding"] | {"format": FORMATS[values["encoding"]["format"]]}),
             }
         )
 
 
-def _maybe(kind: Any, told: dict[str, Any] | None) -> Any:  # noqa: ANN401 - one of a few small dataclasses
-    return None if told is None else kind(**told)
+def _optional(kind: Any, values: dict[str, Any] | None) -> Any:  # noqa: ANN401 - a small dataclass
+    return None if values is None else kind(**values)

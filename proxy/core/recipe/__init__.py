@@ -1,1 +1,1 @@
-"""Recipes: options, grammar, presets, client hints."""
+"""Recipes: the option table, the grammar, presets and client hints."""

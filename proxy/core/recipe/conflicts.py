@@ -1,90 +1,108 @@
-"""What does not go together in a recipe, and what gives way when one is laid over another."""
+"""Conflicts between the options of a recipe, and the merging of a recipe with its preset."""
 
 from dataclasses import fields, replace
+from typing import Any
 
-from proxy.core.recipe.options import TOLD
+from proxy.core.recipe.options import TEXT_FORMATS
 from proxy.core.recipe.recipe import Recipe, is_set
 
-_EITHER = (
+_ALTERNATIVES = (
     ("page", "frame", "still"),
     ("gravity", "focus"),
     ("quality", "target", "budget", "lossless"),
 )
-"""Of each of these, one."""
+"""Groups of options that exclude each other."""
 
-_WORDS = {"gravity": "g", "focus": "fp", "quality": "q", "target": "q", "budget": "max"}
-_OF_PICTURES = {"quality", "target", "budget", "lossless", "prog", "keep"}
-"""Fields that say how a picture is written: a text, or a placeholder, is not."""
-_UNWRITTEN = (*TOLD, "lqip", "tiff")
-"""Formats that know no quality: a preset's words about it give way."""
+_NAMES = {
+    "gravity": "g",
+    "focus": "fp",
+    "quality": "q{1…100}",
+    "target": "q{low good best}",
+    "budget": "max{n}k",
+}
+"""Names of options for error messages, where they differ from the field."""
+_ENCODER_OPTIONS = {"quality", "target", "budget", "lossless", "prog", "keep"}
+"""Options of the encoder; they do not apply to texts and placeholders."""
+_WITHOUT_QUALITY = (*TEXT_FORMATS, "lqip", "tiff")
+"""Formats without a quality: they override the encoder options of a preset."""
 _LOSSLESS = ("webp", "avif", "jxl")
 _PROGRESSIVE = (None, "auto", "jpeg", "png", "gif")
 _TARGETED = (None, "auto", "jpeg", "webp", "avif", "jxl")
 _FITTED = (*_TARGETED, "png")
-_BEFORE_JSON = {"dl", "format"}
+_WITH_JSON = {"dl", "format"}
 
 
-def conflicts(recipe: Recipe) -> list[tuple[str, str]]:
-    """Tell what does not go together, as (field to underline, sentence)."""
-    return [*_alternatives(recipe), *_missing_sides(recipe), *_of_format(recipe)]
+def find_conflicts(recipe: Recipe) -> list[tuple[str, str]]:
+    """Return the conflicts of a recipe, each as (field to underline, sentence)."""
+    return [*_exclusive_options(recipe), *_missing_sides(recipe), *_format_conflicts(recipe)]
 
 
-def overlay(below: Recipe, above: Recipe) -> Recipe:
-    """Give `below` with what `above` says in its place; what it excludes is gone, and so is the preset's name."""
-    said = {one.name: value for one in fields(above) if is_set(value := getattr(above, one.name))}
-    gone: dict[str, object] = {
-        name: Recipe.__dataclass_fields__[name].default
-        for group in _EITHER
-        if said.keys() & set(group)
-        for name in group
-        if name not in said
-    }
-    if above.format in _UNWRITTEN:
-        kept = {"keep"} if above.format == "tiff" else set()
-        gone |= {name: Recipe.__dataclass_fields__[name].default for name in _OF_PICTURES - kept - said.keys()}
-    return replace(below, **gone, **said | {"preset": None})  # type: ignore[arg-type]
+def merge(preset: Recipe, recipe: Recipe) -> Recipe:
+    """Return the preset with the options of the recipe, which override those that they exclude."""
+    values = _set_options(recipe)
+    removed = {name for group in _ALTERNATIVES if values.keys() & set(group) for name in group if name not in values}
+    if recipe.format in _WITHOUT_QUALITY:
+        supported = {"keep"} if recipe.format == "tiff" else set()
+        removed |= _ENCODER_OPTIONS - supported - values.keys()
+    defaults: dict[str, Any] = {name: Recipe.__dataclass_fields__[name].default for name in removed}
+    return replace(preset, **defaults, **values | {"preset": None})
 
 
-def _alternatives(recipe: Recipe) -> list[tuple[str, str]]:
-    found = []
-    for group in _EITHER:
-        said = [name for name in group if is_set(getattr(recipe, name))]
-        if len(said) > 1:
-            words = " and ".join(_WORDS.get(name, name) for name in said)
-            found.append((said[-1], f"say only one of {words}"))
-    return found
+def _set_options(recipe: Recipe) -> dict[str, Any]:
+    return {field.name: value for field in fields(recipe) if is_set(value := getattr(recipe, field.name))}
+
+
+def _exclusive_options(recipe: Recipe) -> list[tuple[str, str]]:
+    conflicts = []
+    for group in _ALTERNATIVES:
+        names = [name for name in group if is_set(getattr(recipe, name))]
+        if len(names) > 1:
+            alternatives = " and ".join(_NAMES.get(name, name) for name in names)
+            conflicts.append((names[-1], f"Specify only one of {alternatives}."))
+    return conflicts
 
 
 def _missing_sides(recipe: Recipe) -> list[tuple[str, str]]:
     sides = (recipe.width is not None) + (recipe.height is not None)
-    placed = "places a cover crop: it needs cover and both sides"
+    cover = "applies to a cover crop only: specify both sides and no other fit."
     rules = (
-        ("aspect", sides != 1, "ar goes with one of w and h"),
+        ("aspect", sides != 1, "Option ar requires exactly one of w and h."),
         (
             "fit",
             recipe.fit != "inside" and not recipe.both_sides,
-            "a fit needs both sides: w and h, or one of them and ar",
+            "A fit requires both sides: specify w and h, or one of them and ar.",
         ),
-        ("fit", recipe.fit == "inside" and not sides, "inside needs w or h"),
-        ("up", not sides, "up needs w or h"),
-        ("dpr", not sides, "dpr multiplies w and h: say one of them"),
-        ("gravity", not recipe.crops_to_cover, f"g {placed}"),
-        ("focus", not recipe.crops_to_cover, f"fp {placed}"),
+        ("fit", recipe.fit == "inside" and not sides, "Option inside requires w or h."),
+        ("up", not sides, "Option up requires w or h."),
+        ("dpr", not sides, "Option dpr multiplies w and h: specify at least one of them."),
+        ("gravity", not recipe.crops_to_cover, f"Option g {cover}"),
+        ("focus", not recipe.crops_to_cover, f"Option fp {cover}"),
     )
-    return [(field, why) for field, broken, why in rules if broken and is_set(getattr(recipe, field))]
+    return [(field, reason) for field, violated, reason in rules if violated and is_set(getattr(recipe, field))]
 
 
-def _of_format(recipe: Recipe) -> list[tuple[str, str]]:
-    told = recipe.format in (*TOLD, "lqip")
-    said = {one.name for one in fields(recipe) if is_set(getattr(recipe, one.name))}
-    found = [(field, f"{recipe.format} is not written like a picture") for field in sorted(said & _OF_PICTURES) if told]
-    if recipe.format == "json" and said - _BEFORE_JSON:
-        found.append((min(said - _BEFORE_JSON), "json tells the original's facts: nothing else goes with it but dl"))
+def _format_conflicts(recipe: Recipe) -> list[tuple[str, str]]:
+    is_placeholder = recipe.format in (*TEXT_FORMATS, "lqip")
+    names = set(_set_options(recipe))
+    conflicts = [
+        (field, f"Format {recipe.format} does not support option {_NAMES.get(field, field)}.")
+        for field in sorted(names & _ENCODER_OPTIONS)
+        if is_placeholder
+    ]
+    if recipe.format == "json" and names - _WITH_JSON:
+        reason = "Format json returns the facts of the original: it supports no option except dl."
+        conflicts.append((min(names - _WITH_JSON), reason))
     rules = (
-        ("lossless", recipe.format not in _LOSSLESS, "lossless goes with webp, avif and jxl; png and tiff always are"),
-        ("prog", recipe.format not in _PROGRESSIVE, "prog goes with jpeg, png, gif and auto"),
-        ("target", recipe.format not in _TARGETED, "a quality target goes with jpeg, webp, avif, jxl and auto"),
-        ("budget", recipe.format not in _FITTED, "a byte budget goes with jpeg, webp, avif, jxl, png and auto"),
-        ("quality", recipe.format == "tiff", "tiff is written without loss"),
+        (
+            "lossless",
+            recipe.format not in _LOSSLESS,
+            "Option lossless requires webp, avif or jxl; png and tiff are always lossless.",
+        ),
+        ("prog", recipe.format not in _PROGRESSIVE, "Option prog requires jpeg, png, gif or auto."),
+        ("target", recipe.format not in _TARGETED, "A quality target requires jpeg, webp, avif, jxl or auto."),
+        ("budget", recipe.format not in _FITTED, "A byte budget requires jpeg, webp, avif, jxl, png or auto."),
+        ("quality", recipe.format == "tiff", "Format tiff is always lossless: it does not support a quality."),
     )
-    return found + [(field, why) for field, broken, why in rules if broken and field in said and not told]
+    return conflicts + [
+        (field, reason) for field, violated, reason in rules if violated and field in names and not is_placeholder
+    ]

@@ -1,8 +1,8 @@
-"""Rows of the option table: one option's text and value face to face, and the few kinds of value they are made of.
+"""Kinds of options: the rows of the option table, and the few kinds of values that they are made of.
 
-A row's `shape` is lenient (it also takes leading and trailing zeros), so that a misspelled option can be answered with
-its right spelling; `read` turns the shape's groups into a value, None for a default that was spelled out, or raises
-ValueError with a sentence; `spell` is the inverse of `read`.
+The `pattern` of an option is lenient: it also matches leading and trailing zeros, so that a misspelled option can be
+answered with its canonical form. `parse` converts the groups of the pattern to a value, or to None for a default value
+that was given explicitly. It raises ValueError with a sentence for the client. `write` is the inverse of `parse`.
 """
 
 import re
@@ -12,101 +12,107 @@ from fractions import Fraction
 from typing import Any
 
 FRACTION_DIGITS = 4
-"""1/10,000 of a side is finer than a pixel of any side the table can name."""
+"""Decimal places of a fraction of a side: 1/10,000 is finer than a pixel of any side that a recipe can request."""
 
 DECIMAL = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
 COLOUR = "([0-9a-f]{6})"
 
 Groups = Sequence[Any]
-"""What the shape's groups matched; None for a group that was left out."""
+"""The groups of a match; None for a group that did not participate."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One option: the Recipe field it sets, the words people read, and both directions of its text."""
+class Option:
+    """A row of the option table: the field of Recipe, its documentation, and both directions of its text."""
 
     field: str
     usage: str
-    """The option as documentation writes it, e.g. `w{1…8192}`."""
+    """The syntax for documentation, e.g. `w{1…8192}`."""
     meaning: str
-    shape: re.Pattern[str]
-    read: Callable[[Groups], Any]
-    spell: Callable[[Any], str]
-    heads: tuple[str, ...]
-    """How such an option begins: what a near miss is recognised by."""
+    """The description for documentation and error messages."""
+    pattern: re.Pattern[str]
+    parse: Callable[[Groups], Any]
+    write: Callable[[Any], str]
+    prefixes: tuple[str, ...]
+    """The texts with which the option can begin, for suggestions."""
+
+    @property
+    def name(self) -> str:
+        """The option without its value, for error messages."""
+        return self.usage.partition("{")[0].rstrip("_")
 
 
-def row(  # noqa: PLR0913, PLR0917 - a row's own columns
-    field: str, usage: str, meaning: str, shape: str, read: Callable[[Groups], Any], spell: Callable[[Any], str]
-) -> Row:
-    """Make a row whose head is its usage up to the first brace."""
-    return Row(field, usage, meaning, re.compile(shape), read, spell, (usage.partition("{")[0],))
+def option(  # noqa: PLR0913, PLR0917 - the columns of a row
+    field: str, usage: str, meaning: str, pattern: str, parse: Callable[[Groups], Any], write: Callable[[Any], str]
+) -> Option:
+    """Return an option whose prefix is its usage up to the first brace."""
+    return Option(field, usage, meaning, re.compile(pattern), parse, write, (usage.partition("{")[0],))
 
 
-def word(field: str, text: str, meaning: str) -> Row:
-    """Make the row of a word that is said or not."""
-    return Row(field, text, meaning, re.compile(text), lambda _: True, lambda _: text, (text,))
+def flag(field: str, word: str, meaning: str) -> Option:
+    """Return an option that is a single word and has no value."""
+    return Option(field, word, meaning, re.compile(word), lambda _: True, lambda _: word, (word,))
 
 
-def words(field: str, texts: tuple[str, ...], meaning: str, prefix: str = "") -> Row:
-    """Make the row of one word out of several, behind a prefix."""
-    shape = re.compile(prefix + "(" + "|".join(sorted(texts, key=len, reverse=True)) + ")")
-    usage = f"{prefix}{{{' '.join(texts)}}}" if prefix else " ".join(texts)
-    heads = (prefix,) if prefix else texts
-    return Row(field, usage, meaning, shape, lambda groups: groups[0], lambda text: prefix + text, heads)
+def choice(field: str, words: tuple[str, ...], meaning: str, prefix: str = "") -> Option:
+    """Return an option that is one of several words, with an optional prefix."""
+    pattern = re.compile(prefix + "(" + "|".join(sorted(words, key=len, reverse=True)) + ")")
+    usage = f"{prefix}{{{' '.join(words)}}}" if prefix else " ".join(words)
+    prefixes = (prefix,) if prefix else words
+    return Option(field, usage, meaning, pattern, lambda groups: groups[0], lambda word: prefix + word, prefixes)
 
 
-def integer(  # noqa: PLR0913, PLR0917 - as `row`
+def integer(  # noqa: PLR0913, PLR0917 - as `option`
     field: str, prefix: str, low: int, high: int, meaning: str, suffix: str = ""
-) -> Row:
-    """Make the row of a whole number from `low` to `high`."""
+) -> Option:
+    """Return an option with a whole number from `low` to `high`."""
 
-    def read(groups: Groups) -> int:
-        return ranged(groups[0], prefix, low, high)
+    def parse(groups: Groups) -> int:
+        return parse_integer(groups[0], f"Option {prefix}", low, high)
 
     usage = f"{prefix}{{{low}…{high}}}{suffix}"
-    return row(field, usage, meaning, f"{prefix}([0-9]{{1,9}}){suffix}", read, lambda value: f"{prefix}{value}{suffix}")
+    pattern = f"{prefix}([0-9]{{1,9}}){suffix}"
+    return option(field, usage, meaning, pattern, parse, lambda value: f"{prefix}{value}{suffix}")
 
 
-def number(  # noqa: PLR0913, PLR0917 - as `row`
+def number(  # noqa: PLR0913, PLR0917 - as `option`
     field: str, prefix: str, bounds: tuple[str, str], digits: int, meaning: str, default: int | None = None
-) -> Row:
-    """Make the row of a number from `low` to `high` with at most `digits` decimal places."""
+) -> Option:
+    """Return an option with a number within `bounds` and at most `digits` decimal places."""
     low, high = map(Fraction, bounds)
 
-    def read(groups: Groups) -> Fraction | None:
+    def parse(groups: Groups) -> Fraction | None:
         value = Fraction(groups[0])
         if value == default:
             return None
         if not low <= value <= high or value * 10**digits % 1:
-            raise ValueError(
-                f"{prefix} takes {bounds[0]}…{bounds[1]} in steps of {decimal(Fraction(1, 10**digits), digits)}"
-            )
+            step = decimal(Fraction(1, 10**digits), digits)
+            raise ValueError(f"Option {prefix} must be between {bounds[0]} and {bounds[1]}, in steps of {step}.")
         return value
 
     usage = f"{prefix}{{{bounds[0]}…{bounds[1]}}}"
-    return row(field, usage, meaning, prefix + DECIMAL, read, lambda value: f"{prefix}{decimal(value, digits)}")
+    return option(field, usage, meaning, prefix + DECIMAL, parse, lambda value: f"{prefix}{decimal(value, digits)}")
 
 
-def ranged(text: str, name: str, low: int, high: int) -> int:
-    """Read a whole number from `low` to `high`."""
+def parse_integer(text: str, subject: str, low: int, high: int) -> int:
+    """Return a whole number. Raise ValueError, with a sentence about `subject`, if it is not within the bounds."""
     value = int(text)
     if not low <= value <= high:
-        raise ValueError(f"{name} takes {low}…{high}")
+        raise ValueError(f"{subject} must be between {low} and {high}.")
+    return value
+
+
+def parse_fraction(text: str, name: str) -> Fraction:
+    """Return a fraction of a side. Raise ValueError, with a sentence about option `name`, if it is not valid."""
+    value = Fraction(text)
+    if value > 1:
+        raise ValueError(f"Option {name} takes fractions from 0 to 1.")
+    if value * 10**FRACTION_DIGITS % 1:
+        raise ValueError(f"Option {name} takes fractions with at most {FRACTION_DIGITS} decimal places.")
     return value
 
 
 def decimal(value: Fraction, digits: int) -> str:
-    """Spell a non-negative fraction of at most `digits` decimal places without trailing zeros."""
+    """Return a non-negative fraction with at most `digits` decimal places as text, without trailing zeros."""
     whole, rest = divmod(round(value * 10**digits), 10**digits)
     return f"{whole}.{rest:0{digits}d}".rstrip("0").rstrip(".") if rest else str(whole)
-
-
-def unit(text: str, name: str) -> Fraction:
-    """Read a fraction of a side."""
-    value = Fraction(text)
-    if value > 1:
-        raise ValueError(f"{name} takes fractions from 0 to 1")
-    if value * 10**FRACTION_DIGITS % 1:
-        raise ValueError(f"{name} takes at most {FRACTION_DIGITS} decimal places")
-    return value

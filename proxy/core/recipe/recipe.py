@@ -1,6 +1,6 @@
-"""A recipe: what a URL asks for, as values; unset options are None or False.
+"""A recipe: the options of a URL as values. Options that are not given are None or False.
 
-`str(recipe)` is its one spelling (see `options` for the words and `grammar` for the way back).
+`str(recipe)` is the canonical form (see `options` for the option table and `grammar` for the parser).
 """
 
 from dataclasses import dataclass, fields
@@ -16,11 +16,11 @@ Target = Literal["low", "good", "best"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One field per row of the option table, in its order."""
+    """One field per row of the option table, in the same order."""
 
     preset: str | None = None
     page: int | None = None
-    """Counted from 1, as `frame`."""
+    """Counted from 1, like `frame`."""
     frame: int | None = None
     still: bool = False
     crop: Crop | None = None
@@ -32,7 +32,7 @@ class Recipe:
     height: int | None = None
     aspect: tuple[int, int] | None = None
     fit: Fit | None = None
-    """None is the default: `cover` with both sides known, else `inside`."""
+    """None is the default: `cover` if both sides are known, else `inside`."""
     up: bool = False
     dpr: Fraction | None = None
     gravity: str | None = None
@@ -53,7 +53,7 @@ class Recipe:
     pad: Edges | None = None
     border: Border | None = None
     round: int | None = None
-    """A radius; 0 is fully round."""
+    """The radius; 0 for the largest possible one."""
     background: str | None = None
     """`rrggbb` or `rrggbbaa`."""
     watermark: OverlayOption | None = None
@@ -61,7 +61,7 @@ class Recipe:
     quality: int | None = None
     target: Target | None = None
     budget: int | None = None
-    """KiB."""
+    """Size of the body in KiB."""
     lossless: bool = False
     prog: bool = False
     keep: bool = False
@@ -69,28 +69,28 @@ class Recipe:
     format: str | None = None
 
     def __str__(self) -> str:
-        """Give the canonical spelling: set options in the table's order, joined by `-`."""
-        return "-".join(options.spell(value, name) for name in _FIELDS if is_set(value := getattr(self, name)))
+        """Return the canonical form: the options that are set, in the order of the table, joined by `-`."""
+        return "-".join(options.write_option(name, value) for name in _FIELDS if is_set(value := getattr(self, name)))
 
     @property
     def both_sides(self) -> bool:
-        """The target box is fully known: width and height, or one of them and an aspect ratio."""
+        """Whether the target box is known: width and height are set, or one of them and an aspect ratio."""
         return sum(part is not None for part in (self.width, self.height, self.aspect)) >= 2  # noqa: PLR2004 - two of three
 
     @property
     def default_fit(self) -> Fit:
-        """The fit that is meant when none is named."""
+        """The fit if none is set."""
         return "cover" if self.both_sides else "inside"
 
     @property
     def crops_to_cover(self) -> bool:
-        """A part may be cut off so that the box is filled: what gravity and focal points place."""
+        """Whether the picture is cropped to fill the box, so that gravity and focal point apply."""
         return self.both_sides and self.fit in (None, "cover")
 
 
-_FIELDS = tuple(one.name for one in fields(Recipe))
+_FIELDS = tuple(field.name for field in fields(Recipe))
 
 
 def is_set(value: object) -> bool:
-    """Tell whether a field says anything."""
+    """Return whether the value of a field is set."""
     return value is not None and value is not False

@@ -1,17 +1,18 @@
-"""The values of options that are more than a number or a word."""
+"""Values of options that consist of more than a number or a word."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 
-CORNER = "se"
-"""Where a watermark or a text lies unless it says where."""
-SHARE = 25
-"""How much of each side it takes, in percent, unless it says how much."""
+DEFAULT_POSITION = "se"
+"""Position of a watermark or a text."""
+DEFAULT_SIZE_PERCENT = 25
+"""Largest share of each side of the picture that a watermark or a text covers, in percent."""
+DEFAULT_OPACITY_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A part of the upright original: pixels, or fractions of its sides where `relative`."""
+    """A part of the upright original, in pixels or, if `relative`, in fractions of its sides."""
 
     left: Fraction
     top: Fraction
@@ -22,7 +23,7 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """A focal point, as fractions of the picture's width and height from its top left."""
+    """A focal point, in fractions of the width and height of the picture, from its top left corner."""
 
     x: Fraction
     y: Fraction
@@ -30,7 +31,7 @@ class Focus:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Space around a picture, in pixels."""
+    """Padding around a picture, in pixels."""
 
     top: int
     right: int
@@ -40,7 +41,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True)
 class Border:
-    """A frame of one colour (`rrggbb`), its width in pixels."""
+    """A border in one colour (`rrggbb`); its width is in pixels."""
 
     width: int
     colour: str
@@ -48,7 +49,7 @@ class Border:
 
 @dataclass(frozen=True, slots=True)
 class Duotone:
-    """Two colours (`rrggbb`), for the dark end and for the light one."""
+    """Two colours (`rrggbb`), which replace black and white."""
 
     dark: str
     light: str
@@ -56,12 +57,12 @@ class Duotone:
 
 @dataclass(frozen=True, slots=True)
 class OverlayOption:
-    """Something laid over the picture: a watermark's name, or a text."""
+    """A watermark or a text on top of the picture."""
 
-    what: str
-    where: str = CORNER
-    """A point of the compass, `c` for the centre, or `tile`."""
-    share: int = SHARE
-    """Percent of the picture's sides it fits into."""
-    opacity: int = 100
-    """Percent."""
+    content: str
+    """The name of the watermark, or the text itself."""
+    position: str = DEFAULT_POSITION
+    """A compass direction, `c` for the centre, or `tile` for repetition."""
+    size_percent: int = DEFAULT_SIZE_PERCENT
+    """The share of each side of the picture that the overlay is fitted into."""
+    opacity_percent: int = DEFAULT_OPACITY_PERCENT

@@ -1,1 +1,1 @@
-"""URLs: links, seals, references to sources."""
+"""URLs: links, seals and references to sources."""

@@ -1,4 +1,4 @@
-"""A link: the parts of a request target, checked for shape alone.
+"""A link: the parts of a request target, of which only the shape is checked.
 
     target    = "/t/" tenant "/" original "/" recipe [ "?" query ]
     tenant    = [a-z0-9] *30[a-z0-9-]
@@ -6,7 +6,7 @@
     recipe    = 1*unreserved                          ; RFC 3986 §2.3; never a "%"
     query     = [ "e=" unix "&" ] "s=" seal / "e=" unix
 
-The raw path is what is sealed and what is parsed: nothing is decoded, nothing repaired.
+The raw path is both sealed and parsed: nothing is decoded or repaired.
 """
 
 import re
@@ -16,7 +16,7 @@ from proxy.core.errors import MalformedRequest, TargetTooLong
 from proxy.core.identifiers import Digest, TenantName
 
 MAX_TARGET = 2_048
-"""Longest path and query together, in bytes."""
+"""Greatest length of path and query together, in bytes."""
 
 _PATH = re.compile(
     r"/t/(?P<tenant>[a-z0-9][a-z0-9-]{0,30})/(?P<original>[0-9a-f]{64}|~[A-Za-z0-9_-]{4,1400})/(?P<recipe>[A-Za-z0-9._~-]+)"
@@ -27,62 +27,62 @@ _SHAPE = "/t/{tenant}/{original}/{recipe}?s={seal}"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A well-shaped request target; nothing in it has been believed yet."""
+    """A request target with a valid shape; its seal is not verified yet."""
 
     tenant: TenantName
     original: str
-    """A Digest, or `~` and a reference."""
+    """A digest, or `~` and an encoded reference."""
     recipe: str
     expires: int | None
-    """Unix seconds after which the link is void."""
+    """Unix time, in seconds, after which the link is invalid."""
     seal: str | None = field(repr=False)
     sealed_text: str
-    """What the seal signs: the raw path, plus `?e=` where there is one."""
+    """The text that the seal signs: the raw path, plus `?e=` if the link expires."""
 
     @property
     def digest(self) -> Digest | None:
-        """The original's content name; None for a reference."""
+        """The digest of the original; None for a reference."""
         return None if self.original.startswith("~") else Digest(self.original)
 
 
 def parse_target(raw_path: bytes, query: bytes) -> Link:
-    """Split a raw path and query; MalformedRequest or TargetTooLong say what is wrong."""
+    """Return the parts of a raw path and query. Raise TargetTooLong or MalformedRequest if they are invalid."""
     if len(raw_path) + len(query) > MAX_TARGET:
-        raise TargetTooLong(f"The path and query are over {MAX_TARGET} bytes.")
+        raise TargetTooLong(f"The path and query exceed {MAX_TARGET} bytes.")
     path = _text(raw_path)
-    found = _PATH.fullmatch(path)
-    if found is None:
-        raise MalformedRequest(_what_is_wrong(path))
-    asked = _QUERY.fullmatch(_text(query))
-    if asked is None or query.endswith(b"&"):
+    path_match = _PATH.fullmatch(path)
+    if path_match is None:
+        raise MalformedRequest(_describe_fault(path))
+    query_match = _QUERY.fullmatch(_text(query))
+    if query_match is None or query.endswith(b"&"):
         raise MalformedRequest(
-            "The query holds e (a Unix time) and s (the seal), in this order, each at most once, and nothing else."
+            "The query may contain e (a Unix time) and s (the seal), in this order, each at most once, and no more."
         )
-    expires = asked["expires"]
+    expires = query_match["expires"]
     return Link(
-        tenant=TenantName(found["tenant"]),
-        original=found["original"],
-        recipe=found["recipe"],
+        tenant=TenantName(path_match["tenant"]),
+        original=path_match["original"],
+        recipe=path_match["recipe"],
         expires=None if expires is None else int(expires),
-        seal=asked["seal"],
+        seal=query_match["seal"],
         sealed_text=path if expires is None else f"{path}?e={expires}",
     )
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("latin-1")  # every byte one character: what is not ASCII fails the shapes
+    return raw.decode("latin-1")  # one character per byte; other than ASCII does not match the patterns
 
 
-def _what_is_wrong(path: str) -> str:
-    """Name the first part that has not its shape; the path itself is not echoed."""
+def _describe_fault(path: str) -> str:
+    """Return a message about the first part with an invalid shape; it does not contain the path itself."""
     parts = path.split("/")
-    if len(parts) != 5 or parts[:2] != ["", "t"]:  # noqa: PLR2004 - the shape's five parts
-        return f"The path is {_SHAPE}."
+    if len(parts) != 5 or parts[:2] != ["", "t"]:  # noqa: PLR2004 - the five parts of the shape
+        return f"The path must have the form {_SHAPE}."
     _, _, tenant, original, recipe = parts
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", tenant):
-        return "The tenant is 1 to 31 of a-z, 0-9 and -, the first a letter or a digit."
+        return "The tenant must be 1 to 31 of a-z, 0-9 and -, starting with a letter or a digit."
     if not re.fullmatch(r"[0-9a-f]{64}|~[A-Za-z0-9_-]{4,1400}", original):
-        return "The original is 64 lower-case hex digits (its SHA-256), or ~ and a base64url source reference."
+        return "The original must be 64 lower-case hex digits (its SHA-256), or ~ and a base64url source reference."
     if not recipe:
-        return "The recipe is empty: say at least a format, for example auto."
-    return "The recipe holds only A-Z, a-z, 0-9 and . _ ~ - ; nothing is percent-encoded."
+        return "The recipe is empty. Specify at least a format, for example auto."
+    return "The recipe may contain only A-Z, a-z, 0-9 and . _ ~ - without percent-encoding."

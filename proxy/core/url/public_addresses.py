@@ -1,12 +1,12 @@
-"""Addresses: which of them are on the public Internet, and which lead into somebody's own network.
+"""Public addresses: the check that an address is on the public Internet and not in a private network.
 
-Theory. A server that fetches what a URL names can be made to ask its own network: the loopback interface, a cloud's
-metadata service, a neighbour's database. So an address is judged by the number it is, at the moment of connecting:
-names, spellings and redirects are then nothing to be afraid of. IPv6 has several ways to carry an IPv4 address, and a
-gateway on the way will unwrap it; so do we, and judge both.
+Theory. A server that fetches URLs can be misused to access its own network: the loopback interface, the metadata
+service of a cloud, a database nearby. Therefore the numeric address is checked when the connection is opened, which
+covers host names, alternative notations and redirects. IPv6 can embed an IPv4 address in several ways, and a gateway
+would forward the packet to it; embedded addresses are extracted and checked as well.
 
-The networks are those of IANA's special-purpose registries (RFC 6890) that are not globally reachable, kept here so
-that no version of Python judges differently.
+The networks are those of IANA's special-purpose registries (RFC 6890) that are not globally reachable. They are listed
+here so that the result does not depend on the version of Python.
 """
 
 from functools import lru_cache
@@ -19,10 +19,10 @@ _NOT_PUBLIC_4: Final = tuple(
         (
             "0.0.0.0/8",  # this network
             "10.0.0.0/8",  # private, RFC 1918
-            "100.64.0.0/10",  # carriers' shared space, RFC 6598
+            "100.64.0.0/10",  # shared address space of carriers, RFC 6598
             "127.0.0.0/8",  # loopback
-            "168.63.129.16/32",  # Azure's host agent: a public number that only its own machines reach
-            "169.254.0.0/16",  # link-local, clouds' metadata among it
+            "168.63.129.16/32",  # host agent of Azure, reachable from its own machines only
+            "169.254.0.0/16",  # link-local, including the metadata services of clouds
             "172.16.0.0/12",  # private
             "192.0.0.0/24",  # IETF protocol assignments
             "192.0.2.0/24",  # documentation
@@ -37,12 +37,12 @@ _NOT_PUBLIC_4: Final = tuple(
     )
 )
 _UNICAST_6: Final = IPv6Network("2000::/3")
-"""All that has been given out for the public Internet; the rest is loopback, local, multicast or reserved."""
+"""The addresses that are allocated for the public Internet; all others are loopback, local, multicast or reserved."""
 _NOT_PUBLIC_6: Final = tuple(
     map(
         IPv6Network,
         (
-            "2001::/23",  # IETF protocol assignments; Teredo is unwrapped before
+            "2001::/23",  # IETF protocol assignments; Teredo is handled before
             "2001:db8::/32",  # documentation
             "3fff::/20",  # documentation
         ),
@@ -54,16 +54,16 @@ _LOW_32: Final = 2**32 - 1
 
 @lru_cache(maxsize=4_096)
 def is_public(address: str) -> bool:
-    """Tell whether an address, as text, is on the public Internet; text that is no address is not."""
+    """Return whether an address is on the public Internet; False if the text is not an address."""
     try:
         number = ip_address(address.partition("%")[0])
     except ValueError:
         return False
     if isinstance(number, IPv4Address):
         return _is_public_4(number)
-    carried = _carried(number)
-    if carried:
-        return all(map(_is_public_4, carried))
+    embedded = _embedded_addresses(number)
+    if embedded:
+        return all(map(_is_public_4, embedded))
     return number in _UNICAST_6 and not any(number in network for network in _NOT_PUBLIC_6)
 
 
@@ -71,8 +71,8 @@ def _is_public_4(number: IPv4Address) -> bool:
     return not any(number in network for network in _NOT_PUBLIC_4)
 
 
-def _carried(number: IPv6Address) -> tuple[IPv4Address, ...]:
-    """Give the IPv4 addresses inside: mapped (RFC 4291), 6to4 (RFC 3056), Teredo (RFC 4380), NAT64 (RFC 6052)."""
+def _embedded_addresses(number: IPv6Address) -> tuple[IPv4Address, ...]:
+    """Return embedded IPv4 addresses: mapped (RFC 4291), 6to4 (RFC 3056), Teredo (RFC 4380), NAT64 (RFC 6052)."""
     if number in _NAT64:
         return (IPv4Address(int(number) & _LOW_32),)
     if number.teredo:

@@ -1,16 +1,15 @@
-"""A reference: a source's address, as it stands in a URL instead of a content name.
+"""A reference: the address of an original at a source, which replaces the digest in a URL.
 
-    original  = "~" base64url( address )                       ; without padding, its one canonical spelling
+    original  = "~" base64url( address )                       ; canonical, without padding
     address   = "s3://" bucket "/" key
               / ( "https" / "http" ) "://" host [ ":" port ] "/" [ path ] [ "?" query ]
 
-An address has one spelling too, so that no picture has two cache keys: what could be written in another way is refused,
-and the answer says the right way. A key of S3 is any printable text; a path and a query are RFC 3986's characters.
-`.` and `..` are no names of anything, however they are encoded: what reads `a/../b` in its own way would leave the
-folder that a tenant may read.
+An address has one canonical form as well, so that no picture has two cache keys; other forms are rejected. An S3 key is
+any printable text; a path and a query consist of the characters of RFC 3986. The path segments `.` and `..` are
+rejected in every encoding, because a server that resolves them would leave the folder that the tenant may read.
 
-A source (`proxy.core.url.source.Source`) allows what is its prefix or lies below it, cut at a `/`: `https://host/a`
-allows `https://host/a/b` and not `https://host/ab`.
+A source (`proxy.core.url.source.Source`) allows its prefix and everything below it, separated by `/`: `https://host/a`
+allows `https://host/a/b`, but not `https://host/ab`.
 """
 
 import re
@@ -27,43 +26,43 @@ from proxy.core.errors import MalformedRequest, SourceNotAllowed
 from proxy.core.url.source import Source
 
 MAX_BYTES: Final = 1_024
-"""Longest address."""
+"""Greatest length of an address, in bytes."""
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _PARTS = re.compile(r"(?P<scheme>s3|https?)://(?P<authority>[^/?#]*)(?P<path>/.*)?", re.DOTALL)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::(?P<port>[1-9][0-9]{0,4}))?")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_LIKE_A_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LOCATION = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*")
 _SAFE = "%/?:@!$&'()*+,;="
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
-_NEEDLESS = re.compile(r"%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)")
-"""Unreserved characters, percent-encoded (RFC 3986 §6.2.2.2)."""
-_HIDDEN = re.compile(r"%(?:2F|5C|00)")
-"""Slash, backslash and the end of a C string: some servers decode them before they look where a path leads."""
+_UNRESERVED_ESCAPE = re.compile(r"%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)")
+"""Percent-encoded unreserved characters (RFC 3986 §6.2.2.2)."""
+_UNSAFE_ESCAPE = re.compile(r"%(?:2F|5C|00)")
+"""Percent-encoded slash, backslash and NUL: some servers decode them before they resolve a path."""
 _MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The address of a source, checked; `str()` is its one spelling."""
+    """The address of an original at a source, after validation; `str()` returns its canonical form."""
 
     scheme: str
     """s3, https or http."""
     authority: str
-    """A bucket, or a host with its port where that is not the scheme's own."""
+    """A bucket, or a host with its port unless that is the default port of the scheme."""
     path: str
-    """With the slash it begins with; for S3 that and the key."""
+    """The path with its leading slash; for S3, a slash and the key."""
     query: str = ""
-    """With its question mark."""
+    """The query with its question mark, or empty."""
 
     def __str__(self) -> str:
         return f"{self.place}{self.query}"
 
     @property
     def place(self) -> str:
-        """What prefixes are compared with."""
+        """The address without the query, which is compared with the prefixes of sources."""
         return f"{self.scheme}://{self.authority}{self.path}"
 
     @property
@@ -73,82 +72,82 @@ class Reference:
 
     @property
     def key(self) -> str:
-        """For S3: the key in the bucket."""
+        """The S3 key within the bucket."""
         return self.path[1:]
 
     @property
     def fingerprint(self) -> str:
-        """64 hex digits that stand for it in names of files and keys."""
+        """64 hex digits that identify the reference in file names and keys."""
         return sha256(str(self).encode()).hexdigest()
 
 
 @lru_cache(maxsize=4_096)
 def read_reference(original: str) -> Reference:
-    """Read `~` and base64url; MalformedRequest says what is wrong, or how it is spelled."""
+    """Return the reference of `~` and base64url. Raise MalformedRequest if it is invalid or not canonical."""
     encoded = original.removeprefix("~")
     try:
         raw = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         text = raw.decode()
     except ValueError:
-        raise MalformedRequest("The reference is no base64url (without padding) of UTF-8 text.") from None
+        raise MalformedRequest("The reference must be UTF-8 text in base64url without padding.") from None
     if original != write_reference(text):
         raise MalformedRequest(
-            "The reference is not in base64url's one spelling: no padding, its last unused bits zero."
+            "The reference is not in canonical base64url: remove the padding and set the unused last bits to zero."
         )
     return parse_reference(text)
 
 
 def write_reference(text: str) -> str:
-    """Give an address as it stands in a URL."""
+    """Return an address as it is written in a URL."""
     return "~" + urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def parse_reference(text: str) -> Reference:
-    """Take an address apart; MalformedRequest says what is wrong with it."""
+    """Return the parts of an address. Raise MalformedRequest if it is invalid or not canonical."""
     scheme, authority, rest = _split(text)
     if len(rest) < 2 and scheme == "s3":  # noqa: PLR2004 - a slash and a character
-        raise MalformedRequest("The reference names no object: s3://bucket/key.")
+        raise MalformedRequest("The reference does not name an object. Use s3://bucket/key.")
     if not rest:
-        raise MalformedRequest("The reference's path begins with /, after the host.")
+        raise MalformedRequest("The path of the reference must start with / after the host.")
     path, mark, query = (rest, "", "") if scheme == "s3" else rest.partition("?")
     return Reference(scheme, authority, path, mark + query)
 
 
 def follow(reference: Reference, location: str) -> Reference:
-    """Give what a redirect from a reference leads to (RFC 9110 §10.2.2), in its one spelling; MalformedRequest."""
+    """Return the canonical target of a redirect (RFC 9110 §10.2.2). Raise MalformedRequest if it is invalid."""
     try:
         parts = urlsplit(urljoin(str(reference), location))
     except ValueError:
-        raise MalformedRequest("The redirect leads to no address.") from None
+        raise MalformedRequest("The redirect does not lead to a valid address.") from None
     authority = parts.netloc.lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}")
     target = urlunsplit((parts.scheme, authority, _escaped(parts.path or "/"), _escaped(parts.query), ""))
     return parse_reference(target)
 
 
 def _escaped(part: str) -> str:
-    """Escape what has to be, and nothing that need not be: servers write their redirects as they like."""
-    part = _ESCAPE.sub(lambda found: found[0].upper(), part)
-    part = _NEEDLESS.sub(lambda found: unquote(found[0]), part)
+    """Return a part of a redirect with canonical percent-encoding; servers send other forms, too."""
+    part = _ESCAPE.sub(lambda match: match[0].upper(), part)
+    part = _UNRESERVED_ESCAPE.sub(lambda match: unquote(match[0]), part)
     return quote(part, safe=_SAFE)
 
 
 def check_prefix(text: str) -> str:
-    """Give a source's prefix in the form to be kept, without a slash at its end.
+    """Return the prefix of a source in the form to be stored, without a trailing slash.
 
-    MalformedRequest says what is wrong.
+    Raise MalformedRequest if it is invalid.
     """
     scheme, authority, rest = _split(text)
     if scheme != "s3" and "?" in rest:
-        raise MalformedRequest("A source's prefix has no query.")
+        raise MalformedRequest("The prefix of a source must not have a query.")
     return f"{scheme}://{authority}{rest}".rstrip("/")
 
 
 def find_source(sources: Iterable[Source], reference: Reference) -> Source:
-    """Give the source that allows a reference, of several the one with the longest prefix; or SourceNotAllowed."""
+    """Return the source with the longest prefix that allows a reference. Raise SourceNotAllowed if there is none."""
     allowing = [source for source in sources if _allows(source.prefix, reference.place)]
     if not allowing:
         raise SourceNotAllowed(
-            f"No source of this tenant leads to {reference.scheme}://{reference.authority} and this path: allow one."
+            f"No source of the tenant allows {reference.scheme}://{reference.authority} with this path. Add a source."
         )
     return max(allowing, key=lambda source: len(source.prefix))
 
@@ -156,7 +155,7 @@ def find_source(sources: Iterable[Source], reference: Reference) -> Source:
 def _allows(prefix: str, place: str) -> bool:
     try:
         folder = _checked(prefix)
-    except MalformedRequest:  # what cannot be read allows nothing
+    except MalformedRequest:  # an invalid prefix allows nothing
         return False
     return place == folder or place.startswith(folder + "/")
 
@@ -166,67 +165,69 @@ _checked = lru_cache(maxsize=4_096)(check_prefix)
 
 def _split(text: str) -> tuple[str, str, str]:
     if len(text.encode()) > MAX_BYTES:
-        raise MalformedRequest(f"The reference is over {MAX_BYTES} bytes.")
-    found = _PARTS.fullmatch(text)
-    if found is None:
-        raise MalformedRequest("A reference is s3://bucket/key or https://host/path.")
-    scheme, authority, rest = found["scheme"], found["authority"], found["path"] or ""
+        raise MalformedRequest(f"The reference exceeds {MAX_BYTES} bytes.")
+    match = _PARTS.fullmatch(text)
+    if match is None:
+        raise MalformedRequest("The reference must be s3://bucket/key or https://host/path.")
+    scheme, authority, rest = match["scheme"], match["authority"], match["path"] or ""
     if scheme == "s3":
         _check_bucket(authority, rest)
     else:
         _check_authority(scheme, authority)
         _check_location(rest)
     if any(segment in {".", ".."} for segment in re.split(r"[/\\]", rest.partition("?")[0])):
-        raise MalformedRequest("The reference's path has . or .. in it: say the path it means.")
+        raise MalformedRequest("The path of the reference contains . or .. segments. Specify the resolved path.")
     return scheme, authority, rest
 
 
 def _check_bucket(bucket: str, rest: str) -> None:
     if not _BUCKET.fullmatch(bucket) or ".." in bucket:
-        raise MalformedRequest("The reference's bucket is 3 to 63 of a-z, 0-9, - and . in single file.")
+        raise MalformedRequest("The bucket of the reference must be 3 to 63 of a-z, 0-9, - and single dots.")
     if not rest.isprintable():
-        raise MalformedRequest("The reference's key has characters that cannot be printed.")
+        raise MalformedRequest("The key of the reference contains characters that are not printable.")
 
 
 def _check_authority(scheme: str, authority: str) -> None:
-    found = _AUTHORITY.fullmatch(authority)
-    if found is None:
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
         raise MalformedRequest(
-            "The reference's host is a-z, 0-9, - and . (others as xn--…) or an address, a port behind a colon, "
-            "and no user name."
+            "The host of the reference must be a-z, 0-9, - and . (others as xn--…) or an address, optionally with a "
+            "colon and a port, and without a user name."
         )
-    if found["port"] and (int(found["port"]) > _MAX_PORT or int(found["port"]) == DEFAULT_PORTS[scheme]):
+    if match["port"] and (int(match["port"]) > _MAX_PORT or int(match["port"]) == DEFAULT_PORTS[scheme]):
         raise MalformedRequest(
-            "The reference's port is between 1 and 65535, and left out where it is the scheme's own."
+            "The port of the reference must be between 1 and 65535. Omit the default port of the scheme."
         )
-    _check_host(found["host"])
+    _check_host(match["host"])
 
 
 def _check_host(host: str) -> None:
-    # what ends in a number is an IPv4 address to somebody, in many spellings (WHATWG URL §3.5): only the plain one
+    # some clients treat every host that ends in a number as IPv4 (WHATWG URL §3.5): only dotted decimal is accepted
     try:
         if host.startswith("["):
-            right = f"[{IPv6Address(host[1:-1]).compressed}]"
-        elif _LIKE_A_NUMBER.fullmatch(host.rpartition(".")[2]):
-            right = str(IPv4Address(host))
+            canonical = f"[{IPv6Address(host[1:-1]).compressed}]"
+        elif _NUMERIC_LABEL.fullmatch(host.rpartition(".")[2]):
+            canonical = str(IPv4Address(host))
         else:
-            right = host if all(map(_LABEL.fullmatch, host.split("."))) else ""
+            canonical = host if all(map(_LABEL.fullmatch, host.split("."))) else ""
     except AddressValueError:
-        right = ""
-    if right != host:
+        canonical = ""
+    if canonical != host:
         raise MalformedRequest(
-            "The reference's host is no name and no address in its one spelling" + (f": {right}." * bool(right))
+            "The host of the reference is not a canonical name or address." + f" Use {canonical}." * bool(canonical)
         )
 
 
 def _check_location(location: str) -> None:
     if not _LOCATION.fullmatch(location):
         raise MalformedRequest(
-            "The reference's path and query hold RFC 3986's characters, others as %XX in capitals, and no #."
+            "The path and query of the reference must be RFC 3986 characters, others as upper-case %XX, without #."
         )
-    if _NEEDLESS.search(location):
-        raise MalformedRequest("The reference has letters, digits, - . _ or ~ percent-encoded: write them as they are.")
-    if _HIDDEN.search(location.partition("?")[0]):
+    if _UNRESERVED_ESCAPE.search(location):
         raise MalformedRequest(
-            "The reference's path has an encoded slash, backslash or NUL, which servers read differently."
+            "The reference contains percent-encoded letters, digits, - . _ or ~. Do not encode them."
+        )
+    if _UNSAFE_ESCAPE.search(location.partition("?")[0]):
+        raise MalformedRequest(
+            "The path of the reference contains an encoded slash, backslash or NUL, which is not supported."
         )

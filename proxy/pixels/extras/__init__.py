@@ -1,17 +1,21 @@
-"""Formats that the libvips of the wheel cannot read, each by a library of its own and in a module of its name.
+"""Formats that the libvips of the wheel cannot read. Each is handled by a library of its own, in a module of its name.
 
-They decode whole, into memory, behind the same walls; how large a picture is they tell from its header. A module has
+The libraries decode whole pictures into memory, in the same sandbox; the size is read from the header before. A module
+has
 
-    facts(body, page)         what the header says of a page, counted from 0
-    load(body, page, scale)   its pixels; `scale` is a vector's
-    warm_up()                 what is loaded lazily, before the walls close
+    DISTRIBUTION              name of the distribution that contains the library
+    facts(body, page)         the facts in the header, of a page counted from 0
+    load(body, page, scale)   the pixels; `scale` is for vector formats
+    warm_up()                 loads what is loaded lazily, before the sandbox closes
 
-and may raise what its library raises: a picture that does not decode is nothing special.
+and may raise whatever its library raises: any exception means that the picture does not decode.
 """
 
 import os
 from collections.abc import Sequence
+from hashlib import sha256
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 import pyvips
@@ -21,54 +25,64 @@ from proxy.core.media.facts import Facts
 from proxy.core.media.formats import HEIC, JXL, PDF, Format
 
 EXTRAS = {HEIC: "heic", JXL: "jxl", PDF: "pdf"}
-"""Module, and extra of the distribution, by format."""
-_enlisted: dict[Format, Any] = {}
+"""Name of the module, and of the distribution's extra, by format."""
+_enabled: dict[Format, Any] = {}
 
 
 class NotInstalled(Exception):
-    """A format is asked for whose library is not there; the message says what to install."""
+    """The library of an enabled format is not installed; the message says what to install."""
 
 
-def enlist(formats: Sequence[Format]) -> None:
-    """Load the libraries of those formats that need one; NotInstalled where it is not there."""
-    for one in formats:
-        if one in EXTRAS:
+def enable(formats: Sequence[Format]) -> None:
+    """Load the libraries of those formats that need one. Raise NotInstalled if one is missing."""
+    for format_ in formats:
+        if format_ in EXTRAS:
             try:
-                _enlisted[one] = import_module(f"proxy.pixels.extras.{EXTRAS[one]}")
+                _enabled[format_] = import_module(f"proxy.pixels.extras.{EXTRAS[format_]}")
             except ImportError as error:
                 raise NotInstalled(
-                    f"DARKROOM_FORMATS has {one.name}, whose library is not installed ({error}): "
-                    f"pip install '.[{EXTRAS[one]}]' in Darkroom's folder"
+                    f"DARKROOM_FORMATS contains {format_.name}, but its library is not installed ({error}): run "
+                    f"pip install '.[{EXTRAS[format_]}]' in Darkroom's folder"
                 ) from error
+
+
+def fingerprint(*others: str | None) -> str:
+    """Return 8 hex digits for the versions of the enabled libraries and of `others`; empty if there are none.
+
+    A new version of a library may decode or encode to other bytes, so it must lead to other keys.
+    """
+    versions = [f"{module.DISTRIBUTION}={version(module.DISTRIBUTION)}" for module in _enabled.values()]
+    versions += [other for other in others if other is not None]
+    return sha256("\n".join(sorted(versions)).encode()).hexdigest()[:8] if versions else ""
 
 
 def warm_up() -> None:
     """Let each library load what it loads lazily."""
-    for module in _enlisted.values():
+    for module in _enabled.values():
         module.warm_up()
 
 
 def facts(fd: int, source: Format, page: int) -> Facts:
-    """Read the header; CorruptImage where there is none that makes sense."""
+    """Read the header. Raise CorruptImage if it is malformed."""
     try:
-        found: Facts = _enlisted[source].facts(_read(fd), page)
+        header: Facts = _enabled[source].facts(_read(fd), page)
     except Exception as error:
-        raise _refusal(error) from error
-    return found
+        raise _to_refusal(error) from error
+    return header
 
 
 def load(fd: int, source: Format, page: int = 0, scale: float = 1.0) -> pyvips.Image:
-    """Decode the whole picture into memory; CorruptImage where it does not decode."""
+    """Decode the whole picture into memory. Raise CorruptImage if it does not decode."""
     try:
-        picture: pyvips.Image = _enlisted[source].load(_read(fd), page, scale)
+        image: pyvips.Image = _enabled[source].load(_read(fd), page, scale)
     except Exception as error:
-        raise _refusal(error) from error
-    return picture
+        raise _to_refusal(error) from error
+    return image
 
 
 def encode_jxl(image: pyvips.Image, quality: int | None, effort: int, *, with_exif: bool) -> bytes:
-    """Write JPEG XL; a quality of None is lossless."""
-    body: bytes = _enlisted[JXL].encode(image, quality, effort, with_exif=with_exif)
+    """Encode as JPEG XL; a quality of None means lossless."""
+    body: bytes = _enabled[JXL].encode(image, quality, effort, with_exif=with_exif)
     return body
 
 
@@ -76,8 +90,8 @@ def _read(fd: int) -> bytes:
     return os.pread(fd, os.fstat(fd).st_size, 0)
 
 
-def _refusal(error: Exception) -> DarkroomError:
-    """Translate whatever a library raises of a picture that it does not like."""
+def _to_refusal(error: Exception) -> DarkroomError:
+    """Translate any exception of a library into a refusal."""
     if isinstance(error, DarkroomError):
         return error
     if isinstance(error, MemoryError):

@@ -1,4 +1,4 @@
-"""PDF, by pypdfium2: pages drawn on white, one pixel a point (1/72 inch) before any scaling, as libvips does."""
+"""PDF, by pypdfium2: pages are drawn on white, one pixel per point (1/72 inch) before scaling, like libvips does."""
 
 import pypdfium2
 import pyvips
@@ -8,23 +8,25 @@ from proxy.core.media.facts import Facts
 from proxy.core.media.formats import PDF
 from proxy.pixels.extras.pixels import picture
 
+DISTRIBUTION = "pypdfium2"
+
 
 def facts(body: bytes, page: int) -> Facts:
-    """Tell how many pages there are, and how large one is."""
+    """Return the number of pages and the size of one. Raise LimitExceeded if the page does not exist."""
     with pypdfium2.PdfDocument(body) as document:
         pages = len(document)
         if page >= pages:
-            raise LimitExceeded(f"Page {page + 1} is asked for; the original has {pages}.")
+            raise LimitExceeded(f"Page {page + 1} does not exist; the original has {pages}.")
         width, height = document[page].get_size()
         return Facts(PDF, max(1, round(width)), max(1, round(height)), frames=pages, page=page)
 
 
 def load(body: bytes, page: int, scale: float) -> pyvips.Image:
-    """Draw one page; what only a reader's program would show (forms, notes) is left out, and no script runs."""
+    """Draw one page, without forms and annotations. No script is run."""
     with pypdfium2.PdfDocument(body) as document:
-        drawn = document[page].render(scale=scale, rev_byteorder=True, may_draw_forms=False, draw_annots=False)
+        bitmap = document[page].render(scale=scale, rev_byteorder=True, may_draw_forms=False, draw_annots=False)
         return picture(
-            memoryview(drawn.buffer).cast("B"), drawn.width, drawn.height, drawn.stride, drawn.n_channels
+            memoryview(bitmap.buffer).cast("B"), bitmap.width, bitmap.height, bitmap.stride, bitmap.n_channels
         ).copy_memory()
 
 

@@ -13,8 +13,8 @@ _P3_TO_SRGB = ((1.2249, -0.2249, 0.0), (-0.0421, 1.0421, 0.0), (-0.0196, -0.0786
 
 @pytest.mark.parametrize(("number", "expected"), [(9, _2020_TO_709), (12, _P3_TO_SRGB)])
 def test_primaries_are_mixed_as_published(number: int, expected: tuple[tuple[float, ...], ...]) -> None:
-    for row, told in zip(between(from_cicp(number, 13).primaries, SRGB), expected, strict=True):
-        assert row == pytest.approx(told, abs=2e-4)
+    for row, values in zip(between(from_cicp(number, 13).primaries, SRGB), expected, strict=True):
+        assert row == pytest.approx(values, abs=2e-4)
 
 
 @pytest.mark.parametrize("number", range(256))

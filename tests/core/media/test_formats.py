@@ -1,4 +1,4 @@
-"""Magic bytes tell the format; names are never believed."""
+"""Formats are recognised by magic bytes."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from proxy.core.media.formats import AVIF, FORMATS, GIF, HEIC, JPEG, JXL, PDF, P
 
 
 @pytest.mark.parametrize(
-    ("head", "found"),
+    ("head", "expected"),
     [
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", JPEG),
         (b"\x89PNG\r\n\x1a\n\x00", PNG),
@@ -36,8 +36,8 @@ from proxy.core.media.formats import AVIF, FORMATS, GIF, HEIC, JPEG, JXL, PDF, P
         (b"", None),
     ],
 )
-def test_the_head_tells_the_format(head: bytes, found: object) -> None:
-    assert sniff(head) is found
+def test_the_head_tells_the_format(head: bytes, expected: object) -> None:
+    assert sniff(head) is expected
 
 
 @given(st.binary(max_size=128))

@@ -22,15 +22,15 @@ def curved(curve: bytes) -> bytes:
     """Give sRGB's profile with another curve in all three channels, behind all it has."""
     profile = bytearray(SRGB)
     at = len(profile)
-    for one in range(struct.unpack_from(">I", profile, 128)[0]):
-        entry = 132 + 12 * one
+    for index in range(struct.unpack_from(">I", profile, 128)[0]):
+        entry = 132 + 12 * index
         if profile[entry + 1 : entry + 4] == b"TRC":
             struct.pack_into(">II", profile, entry + 4, at, len(curve))
     return bytes(profile) + curve
 
 
 def sampled(count: int) -> bytes:
-    values = (one / (count - 1) for one in range(count))
+    values = (index / (count - 1) for index in range(count))
     linear = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in values)
     return struct.pack(f">4s4xI{count}H", b"curv", count, *(round(65_535 * y) for y in linear))
 

@@ -1,4 +1,4 @@
-"""The colour signal in an AVIF: found where it belongs to the primary item, and in rubbish not at all."""
+"""The colour signal of an AVIF: it is read from the properties of the primary item, and never from garbage."""
 
 import pytest
 from hypothesis import given
@@ -35,8 +35,8 @@ def avif(item: int = 2, version: int = 0, flags: int = 0, *, long: bool = False)
     essential = 1 << (8 * place - 1)
 
     def owning(number: int, *places: int) -> bytes:
-        told = b"".join((essential | one).to_bytes(place, "big") for one in places)
-        return number.to_bytes(name, "big") + bytes((len(places),)) + told
+        indexes = b"".join((essential | index).to_bytes(place, "big") for index in places)
+        return number.to_bytes(name, "big") + bytes((len(places),)) + indexes
 
     entries = owning(1, 1) + owning(item, 2, 3)
     return box(b"ftyp", b"avif") + full(
@@ -91,12 +91,12 @@ def test_a_cut_or_changed_file_has_at_most_a_signal(data: st.DataObject) -> None
 
 def test_no_file_is_read_for_long() -> None:
     """Boxes without end, and an item with properties without end."""
-    asked = 0
+    requested = 0
 
     def endless(_: int, size: int) -> bytes:
-        nonlocal asked
-        asked += size
+        nonlocal requested
+        requested += size
         return box(b"free")[:size]
 
     assert read_signal(endless) is None
-    assert asked < 100_000
+    assert requested < 100_000

@@ -1,4 +1,4 @@
-"""JPEG XL headers, against what libjxl writes; that of hostile bytes nothing but ValueError comes."""
+"""JPEG XL headers: those that libjxl writes are read, and hostile bytes raise nothing but ValueError."""
 
 import pytest
 from hypothesis import given, settings
@@ -38,11 +38,11 @@ def test_sides_that_have_a_short_form(width: int, height: int) -> None:
 def test_of_any_bytes_a_header_or_a_value_error(tail: bytes) -> None:
     for body in (tail, b"\xff\x0a" + tail, CONTAINER + tail):
         try:
-            found = read_header(body)
+            header = read_header(body)
         except ValueError:
             continue
-        assert found.width >= 1
-        assert found.height >= 1
+        assert header.width >= 1
+        assert header.height >= 1
 
 
 def test_a_codestream_in_pieces_is_put_together() -> None:

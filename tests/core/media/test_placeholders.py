@@ -24,7 +24,7 @@ def pixels(width: int, height: int, *, clear: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "told"),
+    ("width", "height", "expected"),
     [
         (8, 6, "L~GS1sOHE*$+rkS7a}sEV7jcoLai"),
         (6, 8, "T|G*s?FzNeXFW@o2Q|nnbHvqS5fk"),
@@ -32,21 +32,21 @@ def pixels(width: int, height: int, *, clear: bool = False) -> bytes:
         (5, 1, "L~AtD.N*Wrsc,#N*Wrsc,#N*Wrsc"),
     ],
 )
-def test_a_blurhash_is_the_reference_s(width: int, height: int, told: str) -> None:
+def test_a_blurhash_is_the_reference_s(width: int, height: int, expected: str) -> None:
     rgb = bytes(value for at, value in enumerate(pixels(width, height)) if at % 4 != 3)
-    assert blurhash(width, height, rgb) == told
+    assert blurhash(width, height, rgb) == expected
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "clear", "told"),
+    ("width", "height", "clear", "expected"),
     [
         (6, 8, False, "HycKdRBwd3x4GHhYh4tnV3RwBXbW"),
         (7, 7, True, "o1iGDQQUpGl8Z7CYqIOwd2T3QHiQeqSFdw=="),
         (5, 1, False, "m3E2maGHd4iIiAiIh4dPhwg="),
     ],
 )
-def test_a_thumbhash_is_the_reference_s(width: int, height: int, clear: bool, told: str) -> None:
-    assert thumbhash(width, height, pixels(width, height, clear=clear)) == told
+def test_a_thumbhash_is_the_reference_s(width: int, height: int, clear: bool, expected: str) -> None:
+    assert thumbhash(width, height, pixels(width, height, clear=clear)) == expected
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.randoms(use_true_random=False))

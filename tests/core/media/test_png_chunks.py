@@ -64,8 +64,8 @@ def test_which_chunk_wins(chunks: tuple[tuple[bytes, bytes], ...], expected: Sig
 
 @given(st.lists(st.tuples(st.sampled_from([b"cICP", b"gAMA", b"cHRM", b"sRGB", b"tEXt"]), st.binary(max_size=40))))
 def test_chunks_of_rubbish_make_at_most_a_signal(chunks: list[tuple[bytes, bytes]]) -> None:
-    found = read_signal(reader(png(*chunks)))
-    assert found is None or isinstance(found.wide, bool)
+    signal = read_signal(reader(png(*chunks)))
+    assert signal is None or isinstance(signal.wide, bool)
 
 
 @given(st.binary(max_size=200))
@@ -74,12 +74,12 @@ def test_rubbish_makes_at_most_a_signal(body: bytes) -> None:
 
 
 def test_chunks_without_end_are_not_read_for_long() -> None:
-    asked = 0
+    requested = 0
 
     def endless(_: int, size: int) -> bytes:
-        nonlocal asked
-        asked += size
+        nonlocal requested
+        requested += size
         return b"\0\0\0\0tEXt"[:size]
 
     assert read_signal(endless) is None
-    assert asked < 100_000
+    assert requested < 100_000

@@ -10,7 +10,7 @@ from proxy.core.media.stripping import strip
 from tests.pictures import counting, quadrants
 
 
-def told(suffix: str) -> bytes:
+def sample(suffix: str) -> bytes:
     """Make a picture that tells a secret."""
     picture = pyvips.Image.new_from_buffer(quadrants(), "").copy()
     picture.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Model", "secret camera")
@@ -19,9 +19,9 @@ def told(suffix: str) -> bytes:
 
 
 PICTURES = {
-    JPEG: told(".jpg"),
-    PNG: told(".png"),
-    WEBP: told(".webp"),
+    JPEG: sample(".jpg"),
+    PNG: sample(".png"),
+    WEBP: sample(".webp"),
     GIF: counting(4),
 }
 
@@ -35,7 +35,7 @@ def test_metadata_are_gone_and_the_pixels_are_the_same(source: Format) -> None:
     assert b"secret" not in stripped
     assert b"xmpmeta" not in stripped
     assert len(stripped) < len(body)
-    before, after = (pyvips.Image.new_from_buffer(one, "") for one in (body, stripped))
+    before, after = (pyvips.Image.new_from_buffer(picture, "") for picture in (body, stripped))
     assert (before - after).abs().max() == 0
 
 
@@ -55,7 +55,7 @@ def test_an_animation_keeps_its_timing_and_loop_and_loses_its_comment() -> None:
     stripped = strip(commented, GIF)
     assert stripped == strip(body, GIF)
     assert stripped is not None
-    before, after = (pyvips.Image.new_from_buffer(one, "", n=-1) for one in (commented, stripped))
+    before, after = (pyvips.Image.new_from_buffer(picture, "", n=-1) for picture in (commented, stripped))
     assert before.get("delay") == after.get("delay")
     assert before.get("loop") == after.get("loop")
     assert (before - after).abs().max() == 0
@@ -73,7 +73,7 @@ def test_what_it_does_not_know_is_left_alone() -> None:
     assert strip(b"anything", AVIF) is None
 
 
-@given(st.sampled_from(sorted(PICTURES, key=lambda one: one.name)), st.data())
+@given(st.sampled_from(sorted(PICTURES, key=lambda known: known.name)), st.data())
 def test_damage_never_crashes_and_never_grows(source: Format, data: st.DataObject) -> None:
     body = bytearray(PICTURES[source])
     for _ in range(data.draw(st.integers(0, 4))):
@@ -86,16 +86,18 @@ def test_damage_never_crashes_and_never_grows(source: Format, data: st.DataObjec
 def test_of_a_jpeg_s_applications_only_colour_stays() -> None:
     """Adobe's segment of colour transforms stays; Photoshop's of the same beginning, and thumbnails, do not."""
     jfif = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
-    told = {
+    comments = {
         0xE0: jfif[4:16] + b"\1\1rgb",
         0xED: b"Adobe_Photoshop2.5:secret",
         0xE2: b"MPF\0secret",
         0xE1: b"Adobe secret",
     }
-    segments = b"".join(bytes((0xFF, one)) + (2 + len(text)).to_bytes(2, "big") + text for one, text in told.items())
-    kept = bytes((0xFF, 0xEE, 0, 14)) + b"Adobe" + bytes(7) + bytes((0xFF, 0xE2, 0, 16)) + b"ICC_PROFILE\0\1\1"
+    segments = b"".join(
+        bytes((0xFF, marker)) + (2 + len(text)).to_bytes(2, "big") + text for marker, text in comments.items()
+    )
+    preserved = bytes((0xFF, 0xEE, 0, 14)) + b"Adobe" + bytes(7) + bytes((0xFF, 0xE2, 0, 16)) + b"ICC_PROFILE\0\1\1"
     end = bytes((0xFF, 0xDA, 0, 2)) + b"pixels" + b"\xff\xd9"
-    assert strip(b"\xff\xd8" + segments + kept + end + b"more", JPEG) == b"\xff\xd8" + jfif + kept + end
+    assert strip(b"\xff\xd8" + segments + preserved + end + b"more", JPEG) == b"\xff\xd8" + jfif + preserved + end
 
 
 def test_of_a_webp_s_chunks_only_known_ones_stay() -> None:
@@ -108,6 +110,6 @@ def test_of_a_webp_s_chunks_only_known_ones_stay() -> None:
 
     head, pixels = chunk(b"VP8X", bytes(10)), chunk(b"VP8L", b"pixel")
     frame = chunk(b"ANMF", bytes(16) + chunk(b"ALPH", b"abc") + chunk(b"ABCD", b"secret") + pixels)
-    told = whole(head, chunk(b"C2PA", b"secret"), frame, chunk(b"exif", b"secret"), pixels, chunk(b"XMP_", b"secret"))
+    body = whole(head, chunk(b"C2PA", b"secret"), frame, chunk(b"exif", b"secret"), pixels, chunk(b"XMP_", b"secret"))
     clean = chunk(b"ANMF", bytes(16) + chunk(b"ALPH", b"abc") + pixels)
-    assert strip(told, WEBP) == whole(head, clean, pixels)
+    assert strip(body, WEBP) == whole(head, clean, pixels)

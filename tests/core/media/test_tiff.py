@@ -1,4 +1,4 @@
-"""The rights in a TIFF; Pillow writes what is read, and reads what is written."""
+"""Rights in TIFF files; Pillow writes the files that are read, and reads those that are written."""
 
 from io import BytesIO
 from tempfile import TemporaryFile
@@ -19,7 +19,7 @@ texts = st.text(
 
 
 def tiff(rights: dict[int, str], order: bytes = b"II", *, big: bool = False) -> bytes:
-    """Write a picture of three by two pixels."""
+    """Write a TIFF of three by two pixels with Pillow."""
     out = BytesIO()
     directory = ImageFileDirectory_v2(b"II\x2a\0\0\0\0\0" if order == b"II" else b"MM\0\x2a\0\0\0\0")
     for tag, text in rights.items():
@@ -48,9 +48,9 @@ def test_what_is_written_another_reads(order: bytes, rights: dict[int, str]) -> 
     body = add_rights(plain, rights)
     with Image.open(BytesIO(body)) as picture, Image.open(BytesIO(plain)) as before:
         assert picture.tobytes() == before.tobytes()
-        told = picture.getexif()
-        assert {tag: told[tag] for tag in (ARTIST, COPYRIGHT) if tag in told} == rights
-        assert set(told) - set(rights) == set(before.getexif())
+        fields = picture.getexif()
+        assert {tag: fields[tag] for tag in (ARTIST, COPYRIGHT) if tag in fields} == rights
+        assert set(fields) - set(rights) == set(before.getexif())
     assert {tag: text.strip() for tag, text in rights.items() if text.strip()} == read_rights(reader(body))
 
 

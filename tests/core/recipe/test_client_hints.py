@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.recipe.client_hints import FIELDS, Hints, hinted, read_hints
+from proxy.core.recipe.client_hints import FIELDS, Hints, apply_hints, read_hints
 from proxy.core.recipe.grammar import parse
 
 
@@ -37,7 +37,7 @@ from proxy.core.recipe.grammar import parse
     ],
 )
 def test_hints_become_a_recipe(recipe: str, fields: dict[str, str], becomes: str) -> None:
-    assert str(hinted(parse(recipe), read_hints(tuple(fields.items())))) == becomes
+    assert str(apply_hints(parse(recipe), read_hints(tuple(fields.items())))) == becomes
     assert parse(becomes)
 
 
@@ -49,5 +49,5 @@ def test_what_is_no_number_is_no_hint(text: str) -> None:
 @given(st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=12)))
 def test_any_hint_gives_a_recipe_with_one_spelling(fields: dict[str, str]) -> None:
     for recipe in ("auto", "w300-auto", "w300-h200-fp0.5_0.1-q20-auto"):
-        becomes = str(hinted(parse(recipe), read_hints(tuple(fields.items()))))
+        becomes = str(apply_hints(parse(recipe), read_hints(tuple(fields.items()))))
         assert str(parse(becomes)) == becomes

@@ -1,4 +1,4 @@
-"""The option table, both ways: `str(parse(text)) == text`, one recipe has one spelling, faults are underlined."""
+"""The option table: `str(parse(text)) == text`, every recipe has one canonical form, and faults are underlined."""
 
 import dataclasses
 from fractions import Fraction
@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core.errors import RecipeError
-from proxy.core.recipe.grammar import ORDER, normal, parse
-from proxy.core.recipe.options import ROWS, row_of
+from proxy.core.recipe.grammar import ORDER, parse, without_default_fit
+from proxy.core.recipe.options import OPTIONS, match_option
 from proxy.core.recipe.recipe import Recipe
 from tests.recipes import recipes
 
@@ -98,65 +98,109 @@ MISSPELLED = [
 ]
 
 FAULTS = [
-    ("", 0, "1 to"),
-    ("w0", 0, "1…8192"),
-    ("w8193", 0, "1…8192"),
-    ("w320-h0", 5, "1…8192"),
-    ("w320--webp", 5, "missing here"),
-    ("-w320", 0, "missing here"),
-    ("w320-", 5, "missing here"),
-    ("w320-w640", 5, "said twice"),
-    ("jpeg-webp", 5, "only one of"),
-    ("w1-h1-cover-contain", 12, "only one of"),
-    ("jpg", 0, "did you mean jpeg?"),
-    ("w320-wepb", 5, "did you mean webp?"),
-    ("w320-wm", 5, "the nearest is wm_{"),
-    ("w320-textzz", 5, "the nearest is text{hex}"),
-    ("w320-rot45", 5, "rot{90,180,270}"),
-    ("w320-dpr1.25", 5, "steps of 0.1"),
-    ("w320-dpr6", 5, "1.1…5"),
-    ("w320-q101", 5, "q takes 1…100"),
-    ("w320-h180-fp1.1_0", 10, "from 0 to 1"),
-    ("w320-h180-fp0.12345_0", 10, "4 decimal places"),
-    ("crop0.5_0_0.6_1", 0, "beyond the picture"),
-    ("crop0_0_0_10", 0, "above 0"),
-    ("crop10_10_5", 0, "crop{x}_{y}_{w}_{h}"),
-    ("w20-bgFF0000", 4, "bg{rrggbb[aa]}"),
-    ("w20-bgff00", 4, "bg{rrggbb[aa]}"),
-    ("w20-gmiddle", 4, "unknown option"),
-    ("w320-ar0_9", 5, "1…999"),
-    ("ar16_9", 0, "goes with one of"),
-    ("w320-h180-ar16_9", 10, "goes with one of"),
-    ("w320-contain", 5, "needs both sides"),
-    ("fill-jpeg", 0, "needs both sides"),
-    ("inside-jpeg", 0, "inside needs"),
-    ("up-jpeg", 0, "up needs"),
-    ("dpr2-jpeg", 0, "dpr multiplies"),
-    ("w320-gn", 5, "places a cover crop"),
-    ("w320-h180-contain-gn", 18, "places a cover crop"),
-    ("w320-h180-inside-fp0.1_0.1", 17, "places a cover crop"),
-    ("w320-h180-gn-fp0.1_0.1", 13, "only one of g and fp"),
-    ("still-frame2-gif", 0, "only one of frame and still"),
-    ("w320-blur0.2", 5, "0.3…100"),
-    ("w320-bri3.001", 5, "0…3 in steps of 0.01"),
-    ("~Card", 0, "unknown option"),
-    ("page2-still", 6, "only one of page and still"),
-    ("w320-hue360", 5, "0…359"),
-    ("w320-pad1_2", 5, "unknown option"),
-    ("w320-pad2001", 5, "0…2000"),
-    ("w320-border0_ff0000", 5, "1…500"),
-    ("w320-wm_logo_se_0", 5, "1…100"),
-    ("w320-textff", 5, "UTF-8"),
-    ("w320-text0a", 5, "printable"),
-    ("w320-text" + "61" * 201, 5, "200 bytes"),
-    ("w320-q80-qgood", 9, "only one of q and q"),
-    ("w320-max20k-lossless-webp", 12, "only one of max and lossless"),
-    ("w320-lossless-jpeg", 5, "lossless goes with"),
-    ("w320-prog-webp", 5, "prog goes with"),
-    ("w320-q80-tiff", 5, "without loss"),
-    ("w320-json", 0, "json tells"),
-    ("w320-q80-blurhash", 5, "not written like a picture"),
-    ("w３２０", 0, "unknown option"),
+    ("", 0, "A recipe must have 1 to 1024 characters, for example w320-h180-webp."),
+    ("w0", 0, "Option w must be between 1 and 8192."),
+    ("w8193", 0, "Option w must be between 1 and 8192."),
+    ("w320-h0", 5, "Option h must be between 1 and 8192."),
+    ("w320--webp", 5, "An option is missing. Options are joined by a single hyphen."),
+    ("-w320", 0, "An option is missing. Options are joined by a single hyphen."),
+    ("w320-", 5, "An option is missing. Options are joined by a single hyphen."),
+    ("w320-w640", 5, "Option w is given more than once."),
+    (
+        "jpeg-webp",
+        5,
+        "Specify only one of jpeg, webp, avif, png, gif, tiff, jxl, auto, json, blurhash, thumbhash, lqip.",
+    ),
+    ("w1-h1-cover-contain", 12, "Specify only one of cover, contain, fill, inside, outside."),
+    ("jpg", 0, "Unknown option. Did you mean jpeg?"),
+    ("jpeg1", 0, "Unknown option."),
+    ("-".join(["w320"] * 205), 5, "Option w is given more than once."),
+    ("w" * 1_025, 0, "A recipe must have 1 to 1024 characters, for example w320-h180-webp."),
+    ("w320-wepb", 5, "Unknown option. Did you mean webp?"),
+    (
+        "w320-wm",
+        5,
+        "Unknown option. The nearest is wm_{name} (",
+    ),
+    (
+        "w320-textzz",
+        5,
+        "Unknown option. The nearest is text{hex} (",
+    ),
+    (
+        "w320-rot45",
+        5,
+        "Unknown option. The nearest is rot{90,180,270} (",
+    ),
+    ("w320-dpr1.25", 5, "Option dpr must be between 1.1 and 5, in steps of 0.1."),
+    ("w320-dpr6", 5, "Option dpr must be between 1.1 and 5, in steps of 0.1."),
+    ("w320-q101", 5, "Option q must be between 1 and 100."),
+    ("w320-h180-fp1.1_0", 10, "Option fp takes fractions from 0 to 1."),
+    ("w320-h180-fp0.12345_0", 10, "Option fp takes fractions with at most 4 decimal places."),
+    ("crop0.5_0_0.6_1", 0, "The crop extends beyond the picture: left + width and top + height must not exceed 1."),
+    ("crop0_0_0_10", 0, "The width and height of option crop must be above 0."),
+    (
+        "crop10_10_5",
+        0,
+        "Unknown option. The nearest is crop{x}_{y}_{w}_{h} (",
+    ),
+    (
+        "w20-bgFF0000",
+        4,
+        "Unknown option. The nearest is bg{rrggbb[aa]} (",
+    ),
+    (
+        "w20-bgff00",
+        4,
+        "Unknown option. The nearest is bg{rrggbb[aa]} (",
+    ),
+    (
+        "w20-gmiddle",
+        4,
+        "Unknown option. The nearest is g{n ne e se s sw w nw smart entropy face} (",
+    ),
+    ("w320-ar0_9", 5, "Both numbers of option ar must be between 1 and 999."),
+    ("ar16_9", 0, "Option ar requires exactly one of w and h."),
+    ("w320-h180-ar16_9", 10, "Option ar requires exactly one of w and h."),
+    ("w320-contain", 5, "A fit requires both sides: specify w and h, or one of them and ar."),
+    ("fill-jpeg", 0, "A fit requires both sides: specify w and h, or one of them and ar."),
+    ("inside-jpeg", 0, "Option inside requires w or h."),
+    ("up-jpeg", 0, "Option up requires w or h."),
+    ("dpr2-jpeg", 0, "Option dpr multiplies w and h: specify at least one of them."),
+    ("w320-gn", 5, "Option g applies to a cover crop only: specify both sides and no other fit."),
+    ("w320-h180-contain-gn", 18, "Option g applies to a cover crop only: specify both sides and no other fit."),
+    ("w320-h180-inside-fp0.1_0.1", 17, "Option fp applies to a cover crop only: specify both sides and no other fit."),
+    ("w320-h180-gn-fp0.1_0.1", 13, "Specify only one of g and fp."),
+    ("still-frame2-gif", 0, "Specify only one of frame and still."),
+    ("w320-blur0.2", 5, "Option blur must be between 0.3 and 100, in steps of 0.1."),
+    ("w320-bri3.001", 5, "Option bri must be between 0 and 3, in steps of 0.01."),
+    (
+        "~Card",
+        0,
+        "Unknown option. The nearest is ~{name} (",
+    ),
+    ("page2-still", 6, "Specify only one of page and still."),
+    ("w320-hue360", 5, "Option hue must be between 0 and 359."),
+    (
+        "w320-pad1_2",
+        5,
+        "Unknown option. The nearest is pad{n} (",
+    ),
+    ("w320-pad2001", 5, "Option pad must be between 0 and 2000."),
+    ("w320-border0_ff0000", 5, "The width of option border must be between 1 and 500."),
+    ("w320-wm_logo_se_0", 5, "The size of option wm must be between 1 and 100."),
+    ("w320-textff", 5, "Option text takes the hexadecimal digits of UTF-8."),
+    ("w320-text0a", 5, "Option text takes a single line of printable characters."),
+    ("w320-text" + "61" * 201, 5, "Option text takes at most 200 bytes of UTF-8."),
+    ("w320-q80-qgood", 9, "Specify only one of q{1…100} and q{low good best}."),
+    ("w320-max20k-lossless-webp", 12, "Specify only one of max{n}k and lossless."),
+    ("w320-lossless-jpeg", 5, "Option lossless requires webp, avif or jxl; png and tiff are always lossless."),
+    ("w320-prog-webp", 5, "Option prog requires jpeg, png, gif or auto."),
+    ("w320-q80-tiff", 5, "Format tiff is always lossless: it does not support a quality."),
+    ("w320-json", 0, "Format json returns the facts of the original: it supports no option except dl."),
+    ("w320-h200-json", 5, "Format json returns the facts of the original: it supports no option except dl."),
+    ("w320-q80-blurhash", 5, "Format blurhash does not support option q{1…100}."),
+    ("w３２０", 0, "Unknown option. The nearest is w{1…8192} ("),
 ]
 
 
@@ -173,15 +217,42 @@ def test_a_misspelled_recipe_is_refused_with_its_right_spelling(text: str, right
     assert str(parse(right)) == right
 
 
-@pytest.mark.parametrize(("text", "start", "why"), FAULTS)
-def test_a_fault_is_underlined_and_said(text: str, start: int, why: str) -> None:
+@pytest.mark.parametrize("text", ["con1", "sat1-hue0", "crop0.0_0_1_1-pad0"])
+def test_a_recipe_of_defaults_has_no_canonical_form(text: str) -> None:
+    with pytest.raises(RecipeError, match=r"not in its canonical form") as refused:
+        parse(text)
+    assert refused.value.right is None
+
+
+@pytest.mark.parametrize(
+    ("text", "underlined"),
+    [
+        ("w0320-webp", "w0320"),
+        ("w320-h0180-webp", "h0180"),
+        ("w320-h180-q080-webp", "q080"),
+        ("webp-w320", "webp"),
+        ("w320-webp-q80", "webp"),
+        ("w320-h180-cover-webp", "cover"),
+        ("w320-h180-webp-dpr1", "dpr1"),
+    ],
+)
+def test_the_first_option_that_is_not_canonical_is_underlined(text: str, underlined: str) -> None:
+    with pytest.raises(RecipeError, match=r"not in its canonical form") as refused:
+        parse(text)
+    start = refused.value.start
+    assert text[start : start + refused.value.length] == underlined
+
+
+@pytest.mark.parametrize(("text", "start", "reason"), FAULTS)
+def test_a_fault_is_underlined_and_explained(text: str, start: int, reason: str) -> None:
     with pytest.raises(RecipeError) as refused:
         parse(text)
-    assert why in refused.value.detail
+    detail = refused.value.detail
+    assert detail == reason or (reason.endswith(" (") and detail.startswith(reason) and detail.endswith(")."))
     assert refused.value.start == start
-    shown, carets = refused.value.underlined.split("\n")
+    excerpt, carets = refused.value.underlined.split("\n")
     assert carets.index("^") == start
-    assert text.startswith(shown)
+    assert text.startswith(excerpt)
 
 
 @given(recipes())
@@ -190,7 +261,7 @@ def test_printing_and_reading_are_inverse(recipe: Recipe) -> None:
 
 
 @given(recipes(), st.randoms(use_true_random=False))
-def test_any_order_of_the_same_options_is_told_the_same_spelling(recipe: Recipe, random: object) -> None:
+def test_any_order_of_the_same_options_has_the_same_canonical_form(recipe: Recipe, random: object) -> None:
     tokens = str(recipe).split("-")
     random.shuffle(tokens)  # type: ignore[attr-defined]
     shuffled = "-".join(tokens)
@@ -221,8 +292,8 @@ def test_every_recipe_field_has_one_row_in_the_same_order() -> None:
 @given(recipes())
 def test_no_option_fits_two_rows(recipe: Recipe) -> None:
     for token in str(recipe).split("-"):
-        assert sum(row.shape.fullmatch(token) is not None for row in ROWS) == 1
-        assert row_of(token) is not None
+        assert sum(option.pattern.fullmatch(token) is not None for option in OPTIONS) == 1
+        assert match_option(token) is not None
 
 
 def test_a_long_fault_is_shown_in_a_window() -> None:
@@ -232,6 +303,6 @@ def test_a_long_fault_is_shown_in_a_window() -> None:
     assert len(refused.value.underlined) <= 321
 
 
-def test_the_default_fit_says_nothing() -> None:
-    assert normal(Recipe(width=1, height=1, fit="cover")) == Recipe(width=1, height=1)
-    assert normal(Recipe(width=1, dpr=Fraction(2), fit="inside")) == Recipe(width=1, dpr=Fraction(2))
+def test_the_default_fit_is_removed() -> None:
+    assert without_default_fit(Recipe(width=1, height=1, fit="cover")) == Recipe(width=1, height=1)
+    assert without_default_fit(Recipe(width=1, dpr=Fraction(2), fit="inside")) == Recipe(width=1, dpr=Fraction(2))

@@ -1,4 +1,4 @@
-"""Seals: the contract's vectors, itsdangerous as the judge, rotation, one spelling."""
+"""Seals: the vectors of the contract, the comparison with itsdangerous, rotation, and the canonical form."""
 
 from hashlib import sha256
 
@@ -35,7 +35,7 @@ def test_itsdangerous_makes_the_same_seal(secret: str, text: str) -> None:
     "wrong", ["", "=", "é", VECTORS[0][1] + "=", VECTORS[0][1][:-1], VECTORS[1][1], VECTORS[0][1][:-1] + "t"]
 )
 def test_any_other_text_is_no_seal(wrong: str) -> None:
-    """The last one decodes to the same 32 bytes: base64url has four spellings of a digest's last character."""
+    """The last text decodes to the same 32 bytes: base64url has four encodings of the last character of a digest."""
     assert not verify([KEY], VECTORS[0][0], wrong)
 
 

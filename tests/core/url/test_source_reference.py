@@ -1,4 +1,4 @@
-"""SourceResolver: one spelling each, and where a tenant's sources let them lead."""
+"""References: their canonical form, and the sources of a tenant that allow them."""
 
 import json
 
@@ -84,7 +84,7 @@ def test_an_address_is_at_most_a_kibibyte() -> None:
     [
         "~czM6Ly9hYmMvYg==",  # padded
         "~czM6Ly9hYmMvYh",  # an unused bit is set
-        "~czM6Ly9hYmMv_w",  # no UTF-8
+        "~czM6Ly9hYmMv_w",  # not UTF-8
         "~A",
         "~",
         "~czM6Ly9hYmMvYg\n",
@@ -250,6 +250,6 @@ def test_what_is_no_meaning_is_a_value_error(packed: bytes) -> None:
 
 
 def test_what_cannot_be_said_back_to_a_source_is_not_kept() -> None:
-    assert Validators.told('"a\r\nx: y"', "x" * 257) == Validators()
-    assert Validators.told('"a"', "é").conditions() == {"if-none-match": '"a"'}
-    assert Validators.told("", "Sat").conditions() == {"if-modified-since": "Sat"}
+    assert Validators.from_headers('"a\r\nx: y"', "x" * 257) == Validators()
+    assert Validators.from_headers('"a"', "é").conditions() == {"if-none-match": '"a"'}
+    assert Validators.from_headers("", "Sat").conditions() == {"if-modified-since": "Sat"}

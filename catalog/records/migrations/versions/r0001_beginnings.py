@@ -80,6 +80,6 @@ def _create_derivative() -> None:
 
 
 def downgrade() -> None:
-    """Drop all four, children first."""
+    """Drop all four tables, children first."""
     for table in ("derivative", "original", "secret", "tenant"):
         op.drop_table(table)

@@ -1,4 +1,4 @@
-"""Presets, watermarks, sources, and how a tenant wants its pictures."""
+"""Presets, watermarks, sources, and rules of a tenant."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ _MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Create three tables and widen two; tenants from before have no presets, and their pictures stay as they were."""
+    """Create three tables and add columns to two; existing tenants have no presets, and their images do not change."""
     for name in ("linear", "crisp", "wide", "hints"):
         op.add_column("tenant", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("tenant", sa.Column("limits", sa.String(1024), nullable=False, server_default="{}"))
@@ -50,7 +50,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the three, and the columns."""
+    """Drop the three tables and the columns."""
     op.drop_table("source")
     op.drop_table("watermark")
     op.drop_table("preset")

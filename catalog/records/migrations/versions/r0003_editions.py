@@ -1,4 +1,4 @@
-"""Editions: what a purge counts up."""
+"""The number of purges of a tenant (`cache_epoch`)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Widen one table; tenants from before are in their first edition, and their derivatives keep their keys."""
+    """Add one column; existing tenants start at 0, and the keys of their derivatives do not change."""
     op.add_column("tenant", sa.Column("edition", sa.Integer(), nullable=False, server_default="0"))
 
 

@@ -1,0 +1,1 @@
+"""Cleanup: deletion of what nothing needs any more."""
