@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import geometric_mean, median
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -14,6 +15,9 @@ from benchmarks.memory import MemoryUsage
 from benchmarks.miss import Cpu, Miss
 from benchmarks.quality import SIDE
 from benchmarks.quality import Row as Quality
+
+if TYPE_CHECKING:
+    from benchmarks.claims import Claims
 
 _MIB = 2**20
 _HIT = ("server", "requests/s", "CPU µs/request", "Darkroom ÷ it")
@@ -134,6 +138,24 @@ class Printer:
                     f"{usage.peak_rss / _MIB:.0f}",
                     parts,
                 )
+            ],
+        )
+
+    def claims(self, title: str, rows: "Sequence[Claims]") -> None:
+        """Print how fast jobs are claimed, and how fairly."""
+        self._table(
+            title,
+            ("database", "jobs per claim", "finished as well", "jobs/s", "claim p50, p99 ms", "all served within"),
+            [
+                (
+                    row.database,
+                    str(row.batch),
+                    "yes" if row.finish else "no",
+                    f"{row.jobs_s:.0f}",
+                    f"{row.claim_p50_ms:.1f}, {row.claim_p99_ms:.1f}",
+                    str(row.served_within or "never"),
+                )
+                for row in rows
             ],
         )
 

@@ -28,7 +28,9 @@ class Settings(BaseSettings):
         "the newest first (`darkroom secrets key` prints one). Empty: SQLite uses the file `secret.keys` in the home "
         "folder; PostgreSQL requires a key.",
     )
-    redis_url: str = Field("", description="Redis URL, for recently used derivatives. Empty: no Redis.")
+    redis_url: str = Field(
+        "", description="Redis URL, for recently used derivatives and for waking job workers. Empty: no Redis."
+    )
     store_url: str = Field(
         "",
         description="Store of originals and derivatives, `s3://bucket/prefix`. Empty: the home folder.",
@@ -96,6 +98,13 @@ class Settings(BaseSettings):
         ge=0,
         le=600,
         description="Time for running requests to finish after SIGTERM; stopping takes at most 12 s more.",
+    )
+
+    job_concurrency: int = Field(
+        4, ge=0, le=256, description="Maximum number of catalog jobs a process runs at the same time. 0: none."
+    )
+    job_lease_s: float = Field(
+        30.0, ge=1, le=3_600, description="Time without a sign of life after which another worker gets a job."
     )
 
     memory_cache_bytes: int = Field(256 * 2**20, ge=0, description="Size of the derivative cache in memory.")

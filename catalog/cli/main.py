@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from catalog.cleanup import commands as cleanup
-from catalog.cli import serve
+from catalog.cli import serve, work
 from catalog.cli.exit_codes import EXIT_CODES, Exit, exit_code, expected_exit_code
 from catalog.cli.output import (
     OutputClosed,
@@ -28,6 +28,7 @@ from catalog.cli.output import (
 )
 from catalog.demo import commands as demo
 from catalog.images import commands as images
+from catalog.jobs import commands as jobs
 from catalog.keys import commands as key
 from catalog.maintenance import commands as maintenance
 from catalog.presets import commands as preset
@@ -59,10 +60,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 serve.register(app)
+work.register(app)
 upload.register(app)
 images.register(app)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(preset.app, name="preset")
 app.add_typer(watermark.app, name="watermark")
 app.add_typer(source.app, name="source")

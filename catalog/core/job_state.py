@@ -19,6 +19,8 @@ class JobState(Enum):
     CANCELLED = "cancelled"
 
 
+KIND_PATTERN = "[a-z][a-z0-9_.-]{0,63}"
+"""Kinds of jobs: `images.import`, `cleanup`, …"""
 FINISHED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 

@@ -1,1 +1,1 @@
-"""Jobs."""
+"""Jobs: work that outlives its request."""

@@ -4,7 +4,7 @@ A job is claimed in two steps within one transaction: choose a lane by its count
 job. One statement that does both reads the whole backlog (measured: 6 claims a second instead of thousands).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, text
@@ -14,6 +14,8 @@ from catalog.records.base import TENANT_LENGTH, WORD_LENGTH, Json, Record, UtcDa
 from catalog.records.image import ID_LENGTH, SUBJECT_LENGTH
 
 DEDUPE_LENGTH = 255
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a lane was served that never was: it is the next one."""
 
 
 class Job(Record, table=True):
@@ -44,6 +46,12 @@ class Job(Record, table=True):
             postgresql_where=text("dedupe_key IS NOT NULL AND state IN ('queued', 'running')"),
         ),
         Index("ix_job_tenant_created", "tenant", "created_at", "id"),
+        Index(
+            "ix_job_finished",
+            "finished_at",
+            sqlite_where=text("finished_at IS NOT NULL"),
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
         Index("ix_job_image", "image"),
     )
 
@@ -74,19 +82,23 @@ class Job(Record, table=True):
 
 
 class Lane(Record, table=True):
-    """The ready and running jobs of one tenant and priority, counted; `served_at` orders lanes for fairness."""
+    """The queued and running jobs of one tenant and priority, counted; `served_at` orders lanes for fairness.
+
+    Lanes are hints that claims and a sweep correct; the rows of jobs are the truth. `catalog.jobs.lanes` writes them.
+    """
 
     tenant: str = Field(primary_key=True, foreign_key="tenant.name", max_length=TENANT_LENGTH)
     priority: int = Field(primary_key=True)
     ready: int = 0
+    """Queued jobs, those included whose `run_at` is still to come."""
     running: int = 0
-    served_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    served_at: datetime = Field(default=NEVER, sa_type=UtcDateTime)
     oldest_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
-    """When the job that waits longest was created, or close to it: what ageing is computed from."""
+    """The least `run_at` of its queued jobs, or an earlier time: ageing is computed from it."""
 
 
 class Schedule(Record, table=True):
-    """A job that is started once per period, however many nodes there are."""
+    """Work that is started once per period, however many nodes there are."""
 
     name: str = Field(primary_key=True, max_length=WORD_LENGTH)
     next_at: datetime = Field(sa_type=UtcDateTime)

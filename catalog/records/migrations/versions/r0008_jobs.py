@@ -41,6 +41,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant"], ["tenant.name"], name="fk_job_tenant"),
         sa.PrimaryKeyConstraint("id", name="pk_job"),
     )
+    op.create_index(
+        "ix_job_finished",
+        "job",
+        ["finished_at"],
+        unique=False,
+        sqlite_where=sa.text("finished_at IS NOT NULL"),
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
     op.create_index("ix_job_image", "job", ["image"], unique=False)
     op.create_index(
         "ix_job_lease",
