@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 from fastapi import Depends, Request
 
-from catalog.api.authentication import Authenticator
 from catalog.api.change import Change
 from catalog.api.cursors import CursorSealer
 from catalog.api.idempotency import IdempotentRequest, check_key, fingerprint_of
@@ -23,12 +22,20 @@ LONGEST_USER_AGENT = 255
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+class Authenticates(Protocol):
+    """Authentication of requests."""
+
+    async def authenticate(self, authorization: str | None, address: str) -> Principal:
+        """Return the principal of an `Authorization` field. Raise Unauthenticated."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ApiContext:
     """The parts that every route may need."""
 
     database: Database
-    authenticator: Authenticator
+    authenticator: Authenticates
     rate_limiter: RateLimiter
     cursors: CursorSealer
 

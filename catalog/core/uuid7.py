@@ -4,7 +4,6 @@ import os
 import re
 import time
 from collections.abc import Callable
-from threading import Lock
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 LENGTH = 36
@@ -15,23 +14,22 @@ _SEQUENCE_BITS = 12
 
 
 class Uuid7Generator:
-    """Generate strictly increasing identifiers; safe for threads. `clock` returns Unix nanoseconds.
+    """Generate increasing identifiers. `clock` returns Unix nanoseconds.
 
     The 12 bits after the version hold the fraction of the millisecond (RFC 9562 §6.2, method 3), so identifiers of one
-    process increase even if the clock stands still or is set back.
+    process increase even if the clock stands still or is set back. Two threads at once may get the same fraction; their
+    random bits differ.
     """
 
     def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
         self._clock = clock
-        self._lock = Lock()
         self._last = 0
 
     def __call__(self) -> str:
         """Return a new identifier: 36 characters, lower-case hexadecimal digits in five groups."""
         millisecond, nanosecond = divmod(self._clock(), 1_000_000)
         moment = (millisecond << _SEQUENCE_BITS) | (nanosecond << _SEQUENCE_BITS) // 1_000_000
-        with self._lock:
-            self._last = moment = max(moment, self._last + 1)
+        self._last = moment = max(moment, self._last + 1)
         return _format(moment, int.from_bytes(os.urandom(8), "big") >> (64 - _RANDOM_BITS))
 
 

@@ -7,13 +7,13 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from catalog.api.application import create_api
-from catalog.api.authentication import Authenticator
 from catalog.api.context import ApiContext
 from catalog.api.cursors import CursorSealer
 from catalog.api.rate_limits import RateLimiter
 from catalog.core.roles import Principal, Role, Scope
+from catalog.management import create_api
 from catalog.records.database import Database
+from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.service import create_token
 from proxy.core.identifiers import TenantName
 from tests.catalog.samples import ACME, ORIGIN, add_tenants

@@ -7,9 +7,9 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from catalog.api import authentication
 from catalog.core.roles import Role, Scope
 from catalog.records.database import Database
+from catalog.tokens import authenticator as authentication
 from tests.catalog.api.conftest import ClientOf
 from tests.catalog.samples import ACME, ZOO
 
@@ -228,7 +228,7 @@ async def test_failed_tokens_of_one_address_are_slowed_down(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr("catalog.api.authentication.asyncio.sleep", sleep)
+    monkeypatch.setattr("catalog.tokens.authenticator.asyncio.sleep", sleep)
     client = await client_of(Role.ADMIN)
     for _ in range(authentication.FREE_FAILURES + 3):
         await client.get("/api/tokens", headers={"authorization": "Bearer wrong"})

@@ -220,7 +220,7 @@ async def test_a_stream_ends_when_its_token_is_revoked(
     await asyncio.sleep(0.2)
     token = viewer.headers["authorization"].split("_")[1]
     assert (await admin.delete(f"/api/tokens/{token}")).status_code == 204
-    context.authenticator._remembered.clear()
+    context.authenticator._remembered.clear()  # type: ignore[attr-defined]
     async with asyncio.timeout(20):
         assert len(parse((await following).text)) == 1
 
