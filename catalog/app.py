@@ -7,6 +7,7 @@ the health endpoints, the demo page, and whatever the management plane mounts.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Literal
 
 import structlog
 from starlette.applications import Starlette
@@ -35,10 +36,16 @@ from proxy.workers.pool import Pool, open_pool
 log = structlog.get_logger("darkroom")
 
 
-def create_app(settings: Settings | None = None) -> "App":
-    """Return the application; settings are read from the environment if none are given. Configures logging."""
+Plane = Literal["all", "delivery", "management"]
+
+
+def create_app(settings: Settings | None = None, only: Plane = "all") -> "App":
+    """Return the application of both planes or one; settings are read from the environment if none are given.
+
+    Configures logging.
+    """
     settings = settings or Settings()
-    return App(settings, logs.configure(settings.log_format, settings.log_level))
+    return App(settings, logs.configure(settings.log_format, settings.log_level), only)
 
 
 class App:
@@ -47,8 +54,10 @@ class App:
     The lifespan opens everything before the first request and closes it after the last.
     """
 
-    def __init__(self, settings: Settings, log_writer: logs.LogWriter) -> None:
+    def __init__(self, settings: Settings, log_writer: logs.LogWriter, only: Plane = "all") -> None:
         self._settings = settings
+        self._only = only
+        self._management: ASGIApp | None = None
         self.log_writer = log_writer
         self._delivery: DeliveryApp
         self._health: Health
@@ -66,15 +75,19 @@ class App:
         self.ops = OpsApp(ops_site, self.note_unparsable)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Dispatch: pictures to delivery, everything else to Starlette."""
-        if scope["type"] == "http" and scope["raw_path"].startswith(b"/t/"):
+        """Dispatch: pictures to delivery, `/api` to the management plane, everything else to Starlette."""
+        if scope["type"] == "http" and scope["raw_path"].startswith(b"/t/") and self._only != "management":
             await self._delivery(scope, receive, send)
+        elif scope["type"] == "http" and self._management is not None and _is_api(scope["path"]):
+            await _call_checked(self._management, scope, receive, send)
         else:
             await _call_checked(self._site, scope, receive, send)
 
     def respond_from_memory(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
         """Answer a GET for a picture in memory without waiting; return None if the application has to be called."""
-        return self._delivery.respond_from_memory(target, fields) if target.startswith(b"/t/") else None
+        if not target.startswith(b"/t/") or self._only == "management":
+            return None
+        return self._delivery.respond_from_memory(target, fields)
 
     def note_unparsable(self, request_id: str, sent_bytes: int) -> None:
         """Count and log a request that is not HTTP and was answered with 400."""
@@ -125,6 +138,11 @@ class App:
             required = {"workers": lambda: _check_workers(pool), **delivery.required_checks}
             self._health = Health(metrics, required, delivery.optional_checks)
             self._export(metrics, pool)
+            if self._only != "delivery":
+                # delivery nodes never load FastAPI
+                from catalog.management import open_management  # noqa: PLC0415
+
+                self._management = await stack.enter_async_context(open_management(settings, database))
             log.info(
                 "ready",
                 renderer_version=pool.renderer_version,
@@ -169,6 +187,10 @@ async def _call_checked(site: ASGIApp, scope: Scope, receive: Receive, send: Sen
         await send_problem(scope, send, error)
     else:
         await site(scope, receive, send)
+
+
+def _is_api(path: str) -> bool:
+    return path == "/api" or path.startswith("/api/")
 
 
 async def _check_workers(pool: Pool) -> None:

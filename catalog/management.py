@@ -1,20 +1,36 @@
-"""The API as one FastAPI application under `/api`, mounted by `catalog.app`."""
+"""The management plane: the API as one FastAPI application under `/api`, and the engine of its jobs.
+
+`catalog.app` imports this module only where the plane is served: delivery nodes never load FastAPI.
+"""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from catalog.adapters.jwks import JwksKeys
 from catalog.api import problems
 from catalog.api.body import MAX_JSON_BYTES, BodyLimits
 from catalog.api.context import ApiContext
+from catalog.api.cursors import CursorSealer
+from catalog.api.jwt import JwtVerifier, read_issuers
+from catalog.api.rate_limits import RateLimiter
+from catalog.core.upload_rules import DEFAULT_MAX_BYTES
 from catalog.jobs.routes import router as jobs
+from catalog.records.database import Database
+from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.routes import router as tokens
+from catalog.worker import create_engine, running
+from proxy.settings import Settings
 
 ROUTERS: Final[Sequence[APIRouter]] = (jobs, tokens)
+
+MULTIPART_BYTES: Final = 2**20
+"""What a multipart body may have beside its file."""
 
 _UPLOADS = ("/api/images/upload", "/api/images/import", "/api/uploads/", "/api/tus", "/api/images/")
 _SECURITY_HEADERS: Final = (
@@ -22,6 +38,25 @@ _SECURITY_HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 )
+
+
+@asynccontextmanager
+async def open_management(settings: Settings, database: Database) -> AsyncIterator[ASGIApp]:
+    """Run the management plane: the API, and the engine of its jobs."""
+    async with AsyncExitStack() as stack:
+        limiter = RateLimiter(redis_url=settings.redis_url)
+        stack.push_async_callback(limiter.close)
+        keys = JwksKeys()
+        stack.push_async_callback(keys.close)
+        verify_jwt = JwtVerifier(read_issuers(settings.jwt_issuers.get_secret_value()), keys)
+        context = ApiContext(
+            database=database,
+            authenticator=Authenticator(database, verify_jwt),
+            rate_limiter=limiter,
+            cursors=CursorSealer(database.cipher.derive("cursor")),
+        )
+        await stack.enter_async_context(running(create_engine(settings, database)))
+        yield create_api(context, DEFAULT_MAX_BYTES + MULTIPART_BYTES)
 
 
 def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:

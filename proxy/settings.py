@@ -28,6 +28,10 @@ class Settings(BaseSettings):
         "the newest first (`darkroom secrets key` prints one). Empty: SQLite uses the file `secret.keys` in the home "
         "folder; PostgreSQL requires a key.",
     )
+    jwt_issuers: SecretStr = Field(
+        SecretStr(""),
+        description="Identity providers whose JWT the API accepts: a JSON list of objects (docs/security.md).",
+    )
     redis_url: str = Field(
         "", description="Redis URL, for recently used derivatives and for waking job workers. Empty: no Redis."
     )

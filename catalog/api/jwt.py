@@ -55,6 +55,16 @@ class Issuer:
             raise ValueError("specify either jwks_url or key")
 
 
+def read_issuers(text: str) -> list[Issuer]:
+    """Return the issuers of a setting: a JSON list of objects with the names of `Issuer`. Raise ValueError."""
+    if not text:
+        return []
+    try:
+        return [Issuer(**values) for values in json.loads(text)]
+    except TypeError as error:
+        raise ValueError(f"specify a JSON list of objects: {error}") from None
+
+
 class JwtVerifier:
     """Verifies tokens of the trusted issuers; `clock` returns Unix seconds."""
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from proxy.settings import Settings
 
+Plane = Literal["all", "delivery", "management"]
 BACKLOG = 2_048
 """Connections that wait to be accepted; the kernel reduces this to net.core.somaxconn."""
 KEEP_ALIVE_S = 75
@@ -47,15 +48,19 @@ def serve(
         int | None,
         typer.Option(min=0, max=65_535, help="Port to listen on, 0 for a free one. Default: DARKROOM_PORT."),
     ] = None,
+    only: Annotated[
+        Plane,
+        typer.Option(help="Serve one plane: pictures (delivery) or the API (management)."),
+    ] = "all",
 ) -> None:
-    """Serve pictures.
+    """Serve pictures (/t/…) and the API (/api).
 
     SIGTERM or SIGINT stops the server after running requests are finished.
     """
     settings = read_settings(host=host, port=port)
     _check_extras(settings)
     run(_check_database(settings))
-    raise typer.Exit(serve_on(settings, listen(settings)))
+    raise typer.Exit(serve_on(settings, listen(settings), only))
 
 
 def _check_extras(settings: "Settings") -> None:
@@ -97,14 +102,14 @@ def _bind(host: str, port: int, advice: str) -> socket.socket:
         raise typer.Exit(Exit.REFUSED) from None
 
 
-def serve_on(settings: "Settings", listening: socket.socket) -> Exit:
+def serve_on(settings: "Settings", listening: socket.socket, only: Plane = "all") -> Exit:
     """Serve on a socket until a signal stops the server."""
     from catalog.app import create_app
     from catalog.cli.listener import Listener
     from proxy.http.protocol import FastPathProtocol, ProblemProtocol
 
     ops_listening = listen_for_ops(settings)
-    app = create_app(settings)
+    app = create_app(settings, only)
     raise_open_file_limit()
     server = Listener(
         _config(settings, app, FastPathProtocol, lifespan="on"),

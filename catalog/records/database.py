@@ -32,6 +32,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from catalog.core.errors import Misconfigured
+from catalog.records import tables as _tables  # noqa: F401 - foreign keys are resolved when all tables are known
 from catalog.records.encryption import SecretCipher, open_cipher
 from catalog.records.home import make_private_database, make_private_folder
 from proxy.core.errors import Unavailable

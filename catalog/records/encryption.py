@@ -31,6 +31,7 @@ class SecretCipher:
         if not keys:
             raise ValueError("no key is given")
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._keys = [urlsafe_b64decode(key) for key in keys]
         self._fingerprint_keys = [hmac.digest(urlsafe_b64decode(key), _FINGERPRINT, "sha256") for key in keys]
 
     def encrypt(self, text: str) -> str:
@@ -47,6 +48,10 @@ class SecretCipher:
                 f"DARKROOM_SECRET_KEYS, or restore the file {KEY_FILE} of the home folder. "
                 "If the key is lost, see docs/operations.md."
             ) from None
+
+    def derive(self, purpose: str) -> list[bytes]:
+        """Return one key of 32 bytes per key, for `purpose` alone; the newest last, as itsdangerous has it."""
+        return [hmac.digest(key, f"darkroom.{purpose}".encode(), "sha256") for key in reversed(self._keys)]
 
     def fingerprints(self, tenant: TenantName, secret: str) -> list[str]:
         """Return the fingerprints of a tenant's secret, one per key, the newest key's first; 64 hex digits each."""
