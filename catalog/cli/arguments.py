@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from catalog.cli.exit_codes import EXIT_CODES
+from catalog.core.spans import UNIT_SECONDS
 from proxy.core.identifiers import tenant_name
 
 LONGEST_SECRET_INPUT = 65_536
@@ -42,6 +43,14 @@ def read_secret(text: str) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise typer.BadParameter(f"cannot read {name}: {error}") from None
     return text
+
+
+def read_span(text: str) -> int:
+    """Return the seconds of a span such as 90s, 30m, 1h or 7d. Raise BadParameter otherwise."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in UNIT_SECONDS or not (number.isascii() and number.isdigit() and len(number) < 10):  # noqa: PLR2004 - digits
+        raise typer.BadParameter("specify a span such as 90s, 30m, 1h or 7d")
+    return int(number) * UNIT_SECONDS[unit]
 
 
 def _without_newline(text: str) -> str:

@@ -35,6 +35,7 @@ from catalog.presets import commands as preset
 from catalog.secrets import commands as secrets
 from catalog.sources import commands as source
 from catalog.tenants import commands as tenant
+from catalog.tokens import commands as token
 from catalog.uploads import commands as upload
 from catalog.watermarks import commands as watermark
 from proxy.core.errors import DarkroomError
@@ -65,6 +66,7 @@ upload.register(app)
 images.register(app)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
+app.add_typer(token.app, name="token")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(preset.app, name="preset")
 app.add_typer(watermark.app, name="watermark")

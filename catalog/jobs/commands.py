@@ -7,6 +7,7 @@ import typer
 
 from catalog.cli.arguments import AsJson, TenantArgument, epilog
 from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
 from proxy.core.identifiers import TenantName
 
@@ -100,13 +101,10 @@ def cancel(tenant: TenantArgument, job: JobArgument, *, as_json: AsJson = False)
 
 
 def _change(change: "Change", tenant: str, job: str, outcome: str, *, as_json: bool) -> None:
-    from getpass import getuser
-
     from catalog.core.origin import COMMAND_LINE
-    from catalog.core.roles import Principal, Role
     from catalog.records.schema import open_database
 
-    principal = Principal(f"cli:{getuser()}", TenantName(tenant), Role.OPERATOR)
+    principal = principal_for(tenant)
 
     async def write() -> "Job":
         async with open_database(read_settings()) as database, database.writing() as session:

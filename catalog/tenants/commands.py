@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.arguments import SECRET_FORMS, AsJson, TenantArgument, epilog, read_secret
+from catalog.cli.arguments import SECRET_FORMS, AsJson, TenantArgument, epilog, read_secret, read_span
 from catalog.cli.output import print_json, print_line, print_table
 from catalog.cli.settings import read_settings, run
-from catalog.core.spans import UNIT_SECONDS
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
@@ -16,14 +15,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Create, list and change tenants.", no_args_is_help=True)
 
 _MOST_DIGITS = 15
-
-
-def read_span(text: str) -> int:
-    """Return the seconds of a span such as 90s, 30m, 1h or 7d."""
-    number, unit = text[:-1], text[-1:]
-    if unit not in UNIT_SECONDS or not (number.isascii() and number.isdigit() and len(number) < 10):  # noqa: PLR2004 - digits
-        raise typer.BadParameter("specify a span such as 90s, 30m, 1h or 7d")
-    return int(number) * UNIT_SECONDS[unit]
 
 
 @app.command(epilog=epilog("darkroom tenant create acme", "darkroom tenant create acme --secret file:acme.secret"))

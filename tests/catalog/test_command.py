@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -109,15 +110,19 @@ COMMANDS = [
     ["key", "add"],
     ["key", "list"],
     ["key", "retire"],
+    ["token"],
+    ["token", "create"],
+    ["token", "list"],
+    ["token", "revoke"],
 ]
 
 
 def test_every_command_has_help_with_an_example_and_its_exit_codes(darkroom: Shell) -> None:
     helps = [darkroom(*words, "--help").stdout for words in COMMANDS]
     for words, text in zip(COMMANDS, helps, strict=True):
-        groups = {(), ("tenant",), ("key",)}
+        groups = {(), ("tenant",), ("key",), ("token",)}
         assert ("Example: darkroom " + " ".join(words) in text) == (tuple(words) not in groups), words
-        assert "Exit codes: 0 success" in text or words in (["tenant"], ["key"]), words
+        assert "Exit codes: 0 success" in text or words in (["tenant"], ["key"], ["token"]), words
 
 
 def test_help_imports_nothing_that_is_slow() -> None:
@@ -152,6 +157,16 @@ def test_help_imports_nothing_that_is_slow() -> None:
         ["key", "retire", "acme", "one"],
         ["key", "retire", "acme", "0"],
         ["serve", "--port", "65536"],
+        ["token", "create", "--tenant", "acme"],
+        ["token", "create", "--tenant", "acme", "--role", "root"],
+        ["token", "create", "--tenant", "acme", "--role", "ADMIN"],
+        ["token", "create", "--tenant", "A", "--role", "admin"],
+        ["token", "create", "--tenant", "acme", "--role", "admin", "--expires", "tomorrow"],
+        ["token", "create", "--tenant", "acme", "--role", "admin", "--expires", "0d"],
+        ["token", "create", "--tenant", "acme", "--role", "admin", "--expires", "999999999d"],
+        ["token", "create", "--tenant", "acme", "--role", "admin", "--scope", "fly"],
+        ["token", "create", "--tenant", "acme", "--role", "admin", "--name", "n" * 129],
+        ["token", "create", "--tenant", "acme", "--role", "admin", "--name", "a\tb"],
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_a_sentence(darkroom: Shell, words: list[str]) -> None:
@@ -252,6 +267,45 @@ def test_keys_are_rotated(acme: Shell) -> None:
     acme("key", "retire", "acme", str(verifying["id"]))
     assert [key["state"] for key in acme.objects("key", "list", "acme")] == ["signs", "retired"]
     assert "the last one" in acme("key", "retire", "acme", str(signing["id"]), code=Exit.REFUSED).stderr
+
+
+def test_a_token_is_created_listed_without_its_secret_and_revoked(acme: Shell) -> None:
+    [token] = acme.objects("token", "create", "--tenant", "acme", "--role", "viewer", "--name", "shop")
+    assert set(token) == {"id", "token"}
+    assert str(token["token"]).startswith(f"drk_{token['id']}_")
+    words = ("--role", "contributor", "--expires", "90d", "--scope", "upload", "--scope", "read")
+    text = acme("token", "create", "--tenant", "acme", *words).stdout.splitlines()[-1]
+    assert re.fullmatch(r"drk_\w{12}_\w{38}", text)
+    [narrow, first] = acme.objects("token", "list", "--tenant", "acme")
+    assert (narrow["role"], narrow["scopes"], first["role"], first["name"]) == (
+        "contributor",
+        ["read", "upload"],
+        "viewer",
+        "shop",
+    )
+    life = datetime.fromisoformat(str(narrow["expires_at"])) - datetime.fromisoformat(str(narrow["created_at"]))
+    assert timedelta(days=89) < life <= timedelta(days=90)
+    assert (first["expires_at"], first["revoked_at"]) == (None, None)
+    assert str(first["created_by"]).startswith("cli:")
+    listed = acme("token", "list", "--tenant", "acme").stdout
+    assert str(token["id"]) in listed
+    assert str(token["token"]) not in listed
+    assert acme.objects("token", "revoke", "--tenant", "acme", str(token["id"])) == [
+        {"id": token["id"], "state": "revoked"}
+    ]
+    assert acme.objects("token", "list", "--tenant", "acme")[1]["revoked_at"] is not None
+    assert "revoked" in acme("token", "list", "--tenant", "acme").stdout
+
+
+def test_tokens_of_unknown_and_of_other_tenants_do_not_exist(acme: Shell) -> None:
+    [token] = acme.objects("token", "create", "--tenant", "acme", "--role", "admin")
+    acme("tenant", "create", "zoo")
+    done = acme("token", "revoke", "--tenant", "zoo", str(token["id"]), code=Exit.REFUSED)
+    assert "There is no such token" in done.stderr
+    assert acme.objects("token", "list", "--tenant", "zoo") == []
+    for words in (["create", "--role", "admin"], ["list"], ["revoke", str(token["id"])]):
+        done = acme("token", *words, "--tenant", "nobody", "--json", code=Exit.REFUSED)
+        assert json.loads(done.stderr)["code"] == "tenant-missing"
 
 
 def test_a_path_is_sealed(acme: Shell) -> None:
