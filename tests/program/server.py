@@ -152,7 +152,7 @@ class Server:
 
 
 @contextmanager
-def serving(home: Home, **settings: str) -> Iterator[Server]:
+def serving(home: Home, *options: str, **settings: str) -> Iterator[Server]:
     """Run a server on a free port; stop it with SIGTERM, and with SIGKILL if that does not stop it."""
     lines: list[str] = []
     listening = threading.Event()
@@ -161,7 +161,7 @@ def serving(home: Home, **settings: str) -> Iterator[Server]:
         os.mkfifo(log)
         reader = threading.Thread(target=_read, args=(log, lines, listening), daemon=True)
         reader.start()
-        process = warm().start(["serve", "--port", "0"], {**home.environment, **settings}, Path.cwd(), log)
+        process = warm().start(["serve", "--port", "0", *options], {**home.environment, **settings}, Path.cwd(), log)
         try:
             assert listening.wait(START_S), "".join(lines)
             port = next(match[1] for line in lines if (match := re.search(r"listening on http://[^:]+:(\d+)", line)))
