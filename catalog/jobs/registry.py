@@ -9,6 +9,7 @@ from catalog.core.job_state import KIND_PATTERN
 from catalog.jobs.running_job import RunningJob
 
 DEADLINE_S: Final = 3_600.0
+_KIND = re.compile(KIND_PATTERN)
 
 Handle = Callable[[RunningJob], Awaitable[Mapping[str, Any]]]
 """Does the work of one job and returns its result."""
@@ -30,7 +31,7 @@ class HandlerRegistry:
 
     def register(self, kind: str, handle: Handle, *, deadline_s: float = DEADLINE_S) -> None:
         """Add a kind. Raise ValueError if it is registered already or is not a name of a kind."""
-        if kind in self.handlers or not re.fullmatch(KIND_PATTERN, kind):
+        if kind in self.handlers or not _KIND.fullmatch(kind):
             raise ValueError(f"the kind {kind!r} is registered twice, or does not match {KIND_PATTERN}")
         self.handlers[kind] = Handler(handle, deadline_s)
 

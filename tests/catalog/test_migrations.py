@@ -128,7 +128,7 @@ async def test_a_newer_schema_that_supports_this_version_is_used(settings: Setti
             "CREATE TABLE album (name VARCHAR(32) PRIMARY KEY)",
             "ALTER TABLE tenant ADD COLUMN plan VARCHAR(16) NOT NULL DEFAULT 'free'",
             "ALTER TABLE preset ADD COLUMN note VARCHAR(64)",
-            "UPDATE alembic_version SET version_num = '0007'",
+            "UPDATE alembic_version SET version_num = '0099'",
         )
     async with open_database(settings) as database:
         await create_tenant(database, TenantName("acme"), SECRET)
@@ -137,14 +137,14 @@ async def test_a_newer_schema_that_supports_this_version_is_used(settings: Setti
         tenant = await SqlTenantRepository(database).find(TenantName("acme"))
         assert tenant is not None
         assert tenant.limits == Limits(output_side=100)
-        assert await migrate(database) == Migrated("0007", "0007"), "a migration of this version has nothing to do"
+        assert await migrate(database) == Migrated("0099", "0099"), "a migration of this version has nothing to do"
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        ["UPDATE alembic_version SET version_num = '0007'", "UPDATE schema_compatibility SET oldest_revision = '0007'"],
-        ["UPDATE alembic_version SET version_num = '0007'", "DELETE FROM schema_compatibility"],
+        ["UPDATE alembic_version SET version_num = '0099'", "UPDATE schema_compatibility SET oldest_revision = '0099'"],
+        ["UPDATE alembic_version SET version_num = '0099'", "DELETE FROM schema_compatibility"],
         ["UPDATE alembic_version SET version_num = 'abcdef'", "UPDATE schema_compatibility SET oldest_revision = 'x'"],
     ],
 )
