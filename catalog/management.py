@@ -11,10 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from catalog.api import problems
 from catalog.api.body import MAX_JSON_BYTES, BodyLimits
 from catalog.api.context import ApiContext
+from catalog.audit.routes import router as audit
 from catalog.jobs.routes import router as jobs
 from catalog.tokens.routes import router as tokens
 
-ROUTERS: Final[Sequence[APIRouter]] = (jobs, tokens)
+ROUTERS: Final[Sequence[APIRouter]] = (audit, jobs, tokens)
 
 _UPLOADS = ("/api/images/upload", "/api/images/import", "/api/uploads/", "/api/tus", "/api/images/")
 _SECURITY_HEADERS: Final = (
