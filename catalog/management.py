@@ -12,10 +12,11 @@ from catalog.api import problems
 from catalog.api.body import MAX_JSON_BYTES, BodyLimits
 from catalog.api.context import ApiContext
 from catalog.audit.routes import router as audit
+from catalog.collections.routes import router as collections
 from catalog.jobs.routes import router as jobs
 from catalog.tokens.routes import router as tokens
 
-ROUTERS: Final[Sequence[APIRouter]] = (audit, jobs, tokens)
+ROUTERS: Final[Sequence[APIRouter]] = (audit, collections, jobs, tokens)
 
 _UPLOADS = ("/api/images/upload", "/api/images/import", "/api/uploads/", "/api/tus", "/api/images/")
 _SECURITY_HEADERS: Final = (
