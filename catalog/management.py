@@ -19,6 +19,8 @@ from catalog.api.context import ApiContext
 from catalog.api.cursors import CursorSealer
 from catalog.api.jwt import JwtVerifier, read_issuers
 from catalog.api.rate_limits import RateLimiter
+from catalog.audit.routes import router as audit
+from catalog.collections.routes import router as collections
 from catalog.core.upload_rules import DEFAULT_MAX_BYTES
 from catalog.jobs.routes import router as jobs
 from catalog.records.database import Database
@@ -27,7 +29,7 @@ from catalog.tokens.routes import router as tokens
 from catalog.worker import create_engine, running
 from proxy.settings import Settings
 
-ROUTERS: Final[Sequence[APIRouter]] = (jobs, tokens)
+ROUTERS: Final[Sequence[APIRouter]] = (audit, collections, jobs, tokens)
 
 MULTIPART_BYTES: Final = 2**20
 """What a multipart body may have beside its file."""

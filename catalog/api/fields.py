@@ -5,9 +5,10 @@ characters than line breaks and tabs.
 """
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from catalog.core.uuid7 import UUID
 from catalog.records.entity import ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH
@@ -36,6 +37,14 @@ def check_text(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("Control characters and lone surrogates are not allowed: remove them.")
     return text
+
+
+def check_moment(moment: datetime) -> datetime:
+    """Return a moment in UTC. Raise ValueError if it is outside the years 1 to 9999 there."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("The time is out of range: specify one of the years 1 to 9999 in UTC.") from None
 
 
 def check_tag(tag: str) -> str:
@@ -80,6 +89,7 @@ def _measure(value: object, depth: int) -> int:
 
 
 Identifier = Annotated[str, StringConstraints(pattern=f"^{UUID.pattern}$")]
+Moment = Annotated[AwareDatetime, AfterValidator(check_moment)]
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Title = Annotated[str, StringConstraints(max_length=TITLE_LENGTH), AfterValidator(check_text)]
 AltText = Annotated[str, StringConstraints(max_length=ALT_TEXT_LENGTH), AfterValidator(check_text)]

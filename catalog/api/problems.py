@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from catalog.core.api_errors import ApiError, FieldError, InvalidRequest, ValidationFailed
+from catalog.core.api_errors import ApiError, FieldError, InvalidRequest, ResourceNotFound, ValidationFailed
 from proxy.core.errors import DarkroomError, InternalError, MethodNotAllowed, RouteNotFound
 
 log = structlog.get_logger("darkroom.api")
@@ -81,6 +81,8 @@ async def _darkroom_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     errors: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else ()
+    if any(found["loc"][:1] == ("path",) for found in errors):
+        return problem(ResourceNotFound("Nothing has this id: check the address."), request_id_of(request))
     if any(found["type"] in _UNREADABLE for found in errors):
         return problem(InvalidRequest("The body is not JSON: check its syntax and encoding."), request_id_of(request))
     return problem(ValidationFailed(to_field_errors(errors)), request_id_of(request))

@@ -8,7 +8,7 @@ from sqlmodel import Field
 from catalog.records.base import TENANT_LENGTH, Record, UtcDateTime, now
 from catalog.records.image import ID_LENGTH, SUBJECT_LENGTH
 
-COLLECTION_NAME_LENGTH = 128
+COLLECTION_NAME_LENGTH, DESCRIPTION_LENGTH = 128, 2_000
 
 
 class Collection(Record, table=True):
@@ -19,7 +19,7 @@ class Collection(Record, table=True):
     id: str = Field(primary_key=True, max_length=ID_LENGTH)
     tenant: str = Field(foreign_key="tenant.name", max_length=TENANT_LENGTH)
     name: str = Field(max_length=COLLECTION_NAME_LENGTH)
-    description: str = Field(default="", max_length=2_000)
+    description: str = Field(default="", max_length=DESCRIPTION_LENGTH)
     version: int = 1
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

@@ -12,7 +12,7 @@ from catalog.api.pages import Page, PageQuery, next_cursor, open_position
 from catalog.api.positions import by_creation, creation_position
 from catalog.core.roles import Role, Scope
 from catalog.tokens import service
-from catalog.tokens.schemas import TokenCreate, TokenCreated, TokenView, view_of
+from catalog.tokens.schemas import TokenCreate, TokenCreated, TokenId, TokenView, view_of
 
 router = APIRouter(prefix="/api/tokens", tags=["tokens"])
 
@@ -28,7 +28,7 @@ async def list_tokens(context: Context, caller: Caller, query: Annotated[PageQue
 
 
 @router.get("/{id}", summary="Read one token")
-async def read_token(context: Context, caller: Caller, id: str) -> TokenView:  # noqa: A002 - the contract's own name
+async def read_token(context: Context, caller: Caller, id: TokenId) -> TokenView:  # noqa: A002 - the contract's own name
     """Return a token without its secret."""
     async with context.database.reading() as session:
         return view_of(await service.find_token(session, caller.tenant, id))
@@ -54,7 +54,7 @@ async def create_token(change: Changing, body: TokenCreate) -> Response:
 
 
 @router.delete("/{id}", summary="Revoke a token", status_code=204)
-async def revoke_token(change: Changing, id: str) -> Response:  # noqa: A002 - the contract's own name
+async def revoke_token(change: Changing, id: TokenId) -> Response:  # noqa: A002 - the contract's own name
     """Revoke a token; it stops working on all nodes within five seconds."""
 
     async def work(session: AsyncSession) -> Response:

@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from catalog.api.fields import Body, View, check_text
+from catalog.api.fields import Body, Moment, View, check_text
+from catalog.core.token_format import ID_LENGTH
 from catalog.records.identity import TOKEN_NAME_LENGTH, Token
 
 RoleName = Literal["viewer", "contributor", "editor", "admin", "operator"]
 ScopeName = Literal["read", "upload", "write", "sign", "jobs", "admin"]
+TokenId = Annotated[str, StringConstraints(pattern=f"^[0-9A-Za-z]{{{ID_LENGTH}}}$")]
 
 _EXAMPLE: JsonDict = {
     "id": "4fQ2mXb81LsA",
@@ -35,7 +37,7 @@ class TokenCreate(Body):
     role: RoleName
     name: Annotated[str, StringConstraints(max_length=TOKEN_NAME_LENGTH), AfterValidator(check_text)] = ""
     scopes: Annotated[list[ScopeName], Field(max_length=6, default_factory=list)]
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class TokenView(View):

@@ -116,6 +116,7 @@ async def test_without_a_good_token_there_is_one_answer(client_of: ClientOf, aut
         (b'{"role": "viewer", "surprise": 1}', 422, "validation"),
         (b'{"role": "viewer", "expires_at": "2027-01-01T00:00:00"}', 422, "validation"),
         (b'{"role": "viewer", "expires_at": 1e400}', 422, "validation"),
+        (b'{"role": "viewer", "expires_at": "9999-12-31T23:59:59-14:00"}', 422, "validation"),
         (b'{"role": "viewer", "scopes": ["fly"]}', 422, "validation"),
         (b'{"role": "viewer", "pad": "' + b"x" * 2**20 + b'"}', 413, "too-large"),
     ],
