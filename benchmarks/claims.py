@@ -119,10 +119,10 @@ def main(arguments: Sequence[str]) -> int:
         Path(folder).chmod(0o755)
         (Path(folder) / "postgres").mkdir()
         url = start_postgres(Path(folder) / "postgres", processes)
-        embedded = Settings(home=Path(folder) / "home", database_url="")
+        home = Path(folder) / "home"
         places = {
-            "SQLite": embedded,
-            "PostgreSQL": Settings(home=Path(folder) / "home", database_url=url, secret_keys=SecretStr(SECRET_KEY)),
+            "SQLite": Settings(home=home, database_url=""),
+            "PostgreSQL": Settings(home=home, database_url=url, secret_keys=SecretStr(SECRET_KEY)),
         }
         rows = [
             asyncio.run(measure(name, settings, batch, chosen.seconds, finish=finish))

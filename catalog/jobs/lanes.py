@@ -9,9 +9,21 @@ a lane is locked no longer than a commit takes. A claim locks its lane first, bu
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, event, exists, func, inspect, literal, literal_column
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    String,
+    bindparam,
+    case,
+    event,
+    exists,
+    func,
+    literal,
+    literal_column,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
@@ -69,31 +81,46 @@ def _write(sync_session: Session) -> None:
     """Write what was collected; the session calls it before its commit, where it may wait for the database."""
     sync_session.flush()  # rows that have to wait for a lock are written before a lane is locked
     changes: dict[tuple[str, int], _Change] = sync_session.info[_CHANGES]
+    connection = sync_session.connection()
     for (tenant, priority), change in sorted(changes.items()):
-        sync_session.execute(_upsert(sync_session, tenant, priority, change))
+        statement = _upserting(connection.dialect.name, queued=change.oldest_at is not None)
+        connection.execute(
+            statement,
+            {
+                "p_tenant": tenant,
+                "p_priority": priority,
+                "p_ready": change.ready,
+                "p_running": change.running,
+                "p_first_ready": max(0, change.ready),
+                "p_first_running": max(0, change.running),
+                "p_oldest_at": change.oldest_at or now(),
+            },
+        )
     changes.clear()
 
 
-def _upsert(session: Session, tenant: str, priority: int, change: _Change) -> postgresql.Insert | sqlite.Insert:
-    oldest_at = change.oldest_at or now()
-    values: dict[str, Any] = {
-        "ready": _at_least_zero(col(Lane.ready) + change.ready),
-        "running": _at_least_zero(col(Lane.running) + change.running),
+@lru_cache(maxsize=4)
+def _upserting(dialect: str, *, queued: bool) -> postgresql.Insert | sqlite.Insert:
+    """Return the statement that adds to a lane or writes its first counters; `queued` if `p_oldest_at` counts."""
+    table = Lane.metadata.tables["lane"]
+    lane, oldest_at = table.c, bindparam("p_oldest_at", type_=UtcDateTime())
+    added: dict[str, Any] = {
+        "ready": _at_least_zero(lane.ready + bindparam("p_ready", type_=Integer())),
+        "running": _at_least_zero(lane.running + bindparam("p_running", type_=Integer())),
     }
-    if change.oldest_at is not None:
-        is_first = (col(Lane.ready) <= 0) | (col(Lane.oldest_at) > oldest_at)
-        values["oldest_at"] = case((is_first, literal(oldest_at, UtcDateTime)), else_=col(Lane.oldest_at))
-    table: Any = inspect(Lane).local_table
-    postgres = session.get_bind().dialect.name == "postgresql"
-    statement = postgresql.insert(table) if postgres else sqlite.insert(table)
-    return statement.values(
-        tenant=tenant,
-        priority=priority,
-        ready=max(0, change.ready),
-        running=max(0, change.running),
-        served_at=NEVER,
-        oldest_at=oldest_at,
-    ).on_conflict_do_update(index_elements=["tenant", "priority"], set_=values)
+    if queued:
+        is_first = (lane.ready <= 0) | (lane.oldest_at > oldest_at)
+        added["oldest_at"] = case((is_first, oldest_at), else_=lane.oldest_at)
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    first = {
+        "tenant": bindparam("p_tenant", type_=String()),
+        "priority": bindparam("p_priority", type_=Integer()),
+        "ready": bindparam("p_first_ready", type_=Integer()),
+        "running": bindparam("p_first_running", type_=Integer()),
+        "served_at": literal(NEVER, UtcDateTime()),
+        "oldest_at": oldest_at,
+    }
+    return statement.values(first).on_conflict_do_update(index_elements=["tenant", "priority"], set_=added)
 
 
 def _at_least_zero(number: ColumnElement[int]) -> ColumnElement[int]:

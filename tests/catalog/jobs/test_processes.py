@@ -4,15 +4,17 @@ import asyncio
 import os
 import random
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import text
 from sqlmodel import col, select
 
 from catalog.adapters.docket_engine import DocketEngine
@@ -21,9 +23,8 @@ from catalog.core.job_state import JobState, Priority
 from catalog.jobs.claim import JobRef
 from catalog.jobs.registry import HandlerRegistry
 from catalog.records.database import Database, connect_database
-from catalog.records.job import Job, Lane
+from catalog.records.job import Job
 from catalog.worker import running
-from proxy.core.errors import Unavailable
 from proxy.settings import Settings
 from tests.catalog.jobs.kinds import OPTIONS, effects_of, register
 from tests.catalog.jobs.queue import Queue
@@ -132,18 +133,30 @@ async def test_workers_are_killed_at_random_and_each_effect_happens_once(queue: 
 
 
 async def _stop_outside_of_transactions(queue: Queue, process: "subprocess.Popen[bytes]") -> None:
-    """Stop a process at a moment when it holds no lock: what it would lock, nobody can take from it."""
+    """Stop a process at a moment when it holds no lock: what it has locked, nobody can take from it."""
     while True:
+        await asyncio.sleep(0.2)
         os.kill(process.pid, signal.SIGSTOP)
-        try:
-            async with asyncio.timeout(1.0), queue.database.writing() as session:
-                await session.execute(select(Lane).with_for_update())
-                await session.execute(select(Job).with_for_update())
-        except (TimeoutError, Unavailable, DBAPIError):
+        if await asyncio.to_thread(_is_locked, queue.database) if queue.database.embedded else await _has_locks(queue):
             os.kill(process.pid, signal.SIGCONT)
-            await asyncio.sleep(0.1)
         else:
             return
+
+
+def _is_locked(database: Database) -> bool:
+    with closing(sqlite3.connect(str(database.engine.url.database), timeout=0.2, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+        return False
+
+
+async def _has_locks(queue: Queue) -> bool:
+    async with queue.database.reading() as session:
+        held = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        return bool(await session.scalar(text(held)))
 
 
 async def test_a_worker_that_was_stopped_for_longer_than_its_lease_is_fenced(
