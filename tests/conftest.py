@@ -5,7 +5,13 @@ import os
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.servers.fixtures", "tests.adapters.fixtures", "tests.migrated", "tests.durations"]
+pytest_plugins = [
+    "tests.servers.fixtures",
+    "tests.adapters.fixtures",
+    "tests.migrated",
+    "tests.durations",
+    "tests.catalog.api.fixtures",
+]
 
 # Hypothesis's deadline of 200 ms per example is a timed assertion: it fails on a busy machine
 settings.register_profile("without deadline", deadline=None)

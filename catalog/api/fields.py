@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from catalog.core.uuid7 import UUID
 from catalog.records.entity import ENTITY_ID_LENGTH, ENTITY_TYPE_LENGTH
 from catalog.records.image import ALT_TEXT_LENGTH, CAPTION_LENGTH, MAX_TAGS, METADATA_BYTES, TAG_LENGTH, TITLE_LENGTH
+from catalog.records.uuid7 import UUID
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 MAX_DEPTH = 8

@@ -11,8 +11,8 @@ from sqlmodel import col, select
 
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
-from catalog.core.uuid7 import new_uuid
 from catalog.records.audit_event import AuditEvent
+from catalog.records.uuid7 import new_uuid
 from proxy.core.identifiers import TenantName
 
 REDACTED: Final = "[redacted]"

@@ -13,11 +13,11 @@ from catalog.audit.service import record
 from catalog.core.api_errors import ResourceConflict, ResourceNotFound
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
-from catalog.core.uuid7 import new_uuid
 from catalog.records.base import now
 from catalog.records.collection import Collection
 from catalog.records.image import Image
 from catalog.records.tenant_lock import lock_tenant
+from catalog.records.uuid7 import new_uuid
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:

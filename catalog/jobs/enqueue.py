@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from catalog.core.job_state import JobState, Priority
-from catalog.core.uuid7 import new_uuid
 from catalog.jobs.documents import check_document
 from catalog.jobs.lanes import change_lane
 from catalog.jobs.notification import notify_after_commit
 from catalog.records.base import now
 from catalog.records.job import Job
 from catalog.records.render_records import insert
+from catalog.records.uuid7 import new_uuid
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:

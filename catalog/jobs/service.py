@@ -13,11 +13,11 @@ from catalog.core.api_errors import NotPermitted, ResourceConflict, ResourceNotF
 from catalog.core.job_state import JobState, may_cancel, may_retry
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
-from catalog.core.uuid7 import is_uuid7
 from catalog.jobs.enqueue import count_queued, find_unfinished
 from catalog.jobs.lanes import change_lane
 from catalog.records.base import now
 from catalog.records.job import Job
+from catalog.records.uuid7 import is_uuid7
 from proxy.core.identifiers import TenantName
 
 

@@ -1,5 +1,6 @@
 """API tokens: created once, shown once, revoked for good."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -52,7 +53,7 @@ async def create_token(  # noqa: PLR0913 - a token's own fields
     live = select(Token.id).where(Token.tenant == principal.tenant, col(Token.revoked_at).is_(None)).limit(MAX_TOKENS)
     if len((await session.scalars(live)).all()) >= MAX_TOKENS:
         raise ResourceConflict(f"The tenant has {MAX_TOKENS} tokens: revoke some first.")
-    token = ApiToken.generate()
+    token = ApiToken.generate(secrets.choice)
     row = Token(
         id=token.id,
         tenant=principal.tenant,

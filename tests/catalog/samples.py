@@ -4,9 +4,9 @@ from hashlib import sha256
 
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal, Role
-from catalog.core.uuid7 import new_uuid
 from catalog.records.database import Database
 from catalog.records.image import Image
+from catalog.records.uuid7 import new_uuid
 from catalog.tenants.service import create_tenant
 from proxy.core.identifiers import TenantName
 

@@ -10,7 +10,7 @@ from catalog.audit.service import LONGEST_TEXT, REDACTED, record
 from catalog.core.origin import Origin
 from catalog.core.roles import Role, Scope
 from catalog.records.database import Database
-from tests.catalog.api.conftest import ClientOf
+from tests.catalog.api.fixtures import ClientOf
 from tests.catalog.api.test_tokens import assert_problem
 from tests.catalog.samples import ACME, ORIGIN, ZOO, principal_of
 

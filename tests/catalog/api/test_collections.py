@@ -11,7 +11,7 @@ from sqlmodel import col
 from catalog.core.roles import Role, Scope
 from catalog.records.database import Database
 from catalog.records.image import Image
-from tests.catalog.api.conftest import ClientOf
+from tests.catalog.api.fixtures import ClientOf
 from tests.catalog.api.test_tokens import assert_problem
 from tests.catalog.samples import ACME, ZOO, add_images
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from catalog.core.roles import Role, Scope
 from catalog.records.database import Database
 from catalog.tokens import authenticator as authentication
-from tests.catalog.api.conftest import ClientOf
+from tests.catalog.api.fixtures import ClientOf
 from tests.catalog.samples import ACME, ZOO
 
 

@@ -11,13 +11,13 @@ import time
 
 from sqlmodel import col, select
 
-from catalog.core.uuid7 import new_uuid
 from catalog.jobs.errors import JobFailed
 from catalog.jobs.ports import EngineOptions
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.running_job import RunningJob
 from catalog.records.audit_event import AuditEvent
 from catalog.records.database import Database
+from catalog.records.uuid7 import new_uuid
 from catalog.worker import work
 from proxy.settings import Settings
 

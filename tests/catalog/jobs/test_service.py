@@ -6,10 +6,10 @@ from sqlmodel import select
 from catalog.core.api_errors import NotPermitted, ResourceConflict, ResourceNotFound
 from catalog.core.job_state import JobState
 from catalog.core.roles import Principal, Role
-from catalog.core.uuid7 import new_uuid
 from catalog.jobs.errors import JobFailed
 from catalog.jobs.service import JobFilter, cancel_job, find_job, list_jobs, retry_job
 from catalog.records.audit_event import AuditEvent
+from catalog.records.uuid7 import new_uuid
 from tests.catalog.jobs.queue import Queue
 from tests.catalog.samples import ACME, ORIGIN, ZOO, principal_of
 

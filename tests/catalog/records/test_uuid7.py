@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from catalog.core.uuid7 import Uuid7Generator, is_uuid7, new_uuid
+from catalog.records.uuid7 import Uuid7Generator, is_uuid7, new_uuid
 
 
 def test_identifiers_are_uuids_of_version_7() -> None:
