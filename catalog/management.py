@@ -4,19 +4,21 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.api import problems
 from catalog.api.body import MAX_JSON_BYTES, BodyLimits
 from catalog.api.context import ApiContext
+from catalog.api.discovery import router as discovery
+from catalog.api.openapi import ERRORS, VERSION, DescribedApi
 from catalog.audit.routes import router as audit
 from catalog.collections.routes import router as collections
 from catalog.jobs.routes import router as jobs
 from catalog.tokens.routes import router as tokens
 
-ROUTERS: Final[Sequence[APIRouter]] = (audit, collections, jobs, tokens)
+ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, collections, jobs, tokens)
 
 _UPLOADS = ("/api/images/upload", "/api/images/import", "/api/uploads/", "/api/tus", "/api/images/")
 _SECURITY_HEADERS: Final = (
@@ -28,15 +30,17 @@ _SECURITY_HEADERS: Final = (
 
 def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
     """Return the API as an ASGI application; its paths begin with `/api`."""
-    app = FastAPI(
+    app = DescribedApi(
         title="Darkroom",
         version="1",
         summary="Images of a tenant: upload, describe, link, transform, deliver.",
-        openapi_url="/api/openapi.json",
+        openapi_url=None,
+        responses=ERRORS,
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
+    app.openapi_version = VERSION
     app.state.context = context
     problems.install(app)
     for router in ROUTERS:
