@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +17,9 @@ from catalog.api import problems
 from catalog.api.body import MAX_JSON_BYTES, BodyLimits
 from catalog.api.context import ApiContext
 from catalog.api.cursors import CursorSealer
+from catalog.api.discovery import router as discovery
 from catalog.api.jwt import JwtVerifier, read_issuers
+from catalog.api.openapi import ERRORS, VERSION, DescribedApi
 from catalog.api.rate_limits import RateLimiter
 from catalog.audit.routes import router as audit
 from catalog.collections.routes import router as collections
@@ -29,7 +31,7 @@ from catalog.tokens.routes import router as tokens
 from catalog.worker import create_engine, running
 from proxy.settings import Settings
 
-ROUTERS: Final[Sequence[APIRouter]] = (audit, collections, jobs, tokens)
+ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, collections, jobs, tokens)
 
 MULTIPART_BYTES: Final = 2**20
 """What a multipart body may have beside its file."""
@@ -63,15 +65,17 @@ async def open_management(settings: Settings, database: Database) -> AsyncIterat
 
 def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
     """Return the API as an ASGI application; its paths begin with `/api`."""
-    app = FastAPI(
+    app = DescribedApi(
         title="Darkroom",
         version="1",
         summary="Images of a tenant: upload, describe, link, transform, deliver.",
-        openapi_url="/api/openapi.json",
+        openapi_url=None,
+        responses=ERRORS,
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
+    app.openapi_version = VERSION
     app.state.context = context
     problems.install(app)
     for router in ROUTERS:

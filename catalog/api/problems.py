@@ -12,6 +12,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from catalog.core.api_errors import ApiError, FieldError, InvalidRequest, ResourceNotFound, ValidationFailed
@@ -83,6 +84,11 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     errors: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else ()
     if any(found["loc"][:1] == ("path",) for found in errors):
         return problem(ResourceNotFound("Nothing has this id: check the address."), request_id_of(request))
+    if any(found["loc"] == ("body",) for found in errors) and not _is_json(request):
+        return problem(
+            InvalidRequest("The body is not declared as JSON: send Content-Type: application/json."),
+            request_id_of(request),
+        )
     if any(found["type"] in _UNREADABLE for found in errors):
         return problem(InvalidRequest("The body is not JSON: check its syntax and encoding."), request_id_of(request))
     return problem(ValidationFailed(to_field_errors(errors)), request_id_of(request))
@@ -90,11 +96,10 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else _SERVER_ERROR
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if status == _NOT_FOUND:
         return problem(RouteNotFound("There is no such route: GET /api lists what there is."), request_id_of(request))
     if status == _METHOD_NOT_ALLOWED:
-        allowed = headers.get("allow", headers.get("Allow", ""))
+        allowed = ", ".join(_methods_of_path(request))
         detail = f"The method is not allowed here. Allowed: {allowed}."
         return problem(MethodNotAllowed(detail), request_id_of(request), {"allow": allowed})
     if _CLIENT_ERROR <= status < _SERVER_ERROR:
@@ -102,6 +107,25 @@ async def _http_exception(request: Request, error: Exception) -> Response:
             InvalidRequest("The request cannot be read: check its body and encoding."), request_id_of(request)
         )
     return await _unexpected(request, error)
+
+
+def _methods_of_path(request: Request) -> list[str]:
+    """Return the methods that any route has for the request's path."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    return sorted(
+        {
+            method
+            for route in iter_route_contexts(request.app.routes)
+            if route.path_regex.match(path)
+            for method in route.methods or ()
+        }
+    )
+
+
+def _is_json(request: Request) -> bool:
+    """Return whether the request declares its body as JSON: `application/json`, or a type that ends in `+json`."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -1,0 +1,198 @@
+"""The API's description of itself, and errors of requests that cannot be read."""
+
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from openapi_spec_validator import validate
+from starlette.types import ASGIApp
+
+from catalog.api.docs_page import render
+from catalog.api.openapi import DescribedApi, operations_of
+from catalog.core.permissions import PERMISSIONS, PUBLIC
+from catalog.core.roles import Role
+from tests.catalog.api.conftest import ClientOf
+from tests.catalog.api.test_tokens import assert_problem
+
+
+@pytest.fixture
+def anonymous(api: ASGIApp) -> httpx.AsyncClient:
+    """Return a client without a token."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://darkroom.test")
+
+
+@pytest.fixture
+async def document(anonymous: httpx.AsyncClient) -> dict[str, Any]:
+    """Return the document as it is served."""
+    answer = await anonymous.get("/api/openapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    loaded: dict[str, Any] = answer.json()
+    return loaded
+
+
+def application_of(api: ASGIApp) -> DescribedApi:
+    """Return the FastAPI application below the middleware."""
+    while not isinstance(api, DescribedApi):
+        api = api._app  # type: ignore[attr-defined]
+    return api
+
+
+def routes_of(api: ASGIApp) -> set[str]:
+    """Return `METHOD /path` of every route of the application."""
+    contexts = iter_route_contexts(application_of(api).routes)
+    return {f"{method} {route.path}" for route in contexts for method in route.methods or ()}
+
+
+async def test_the_document_is_valid_and_says_what_each_operation_does(document: dict[str, Any]) -> None:
+    validate(document)
+    assert document["openapi"] == "3.2.0"
+    identifiers = []
+    for method, path, operation in operations_of(document):
+        assert operation["summary"], (method, path)
+        assert len(operation["tags"]) == 1, (method, path)
+        identifiers.append(operation["operationId"])
+    assert len(identifiers) == len(set(identifiers))
+
+
+async def test_errors_are_described_once_and_never_as_fastapi_would(document: dict[str, Any]) -> None:
+    for method, path, operation in operations_of(document):
+        assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}, (method, path)
+        assert all(status == "default" or int(status) < 300 for status in operation["responses"]), (method, path)
+    assert "ValidationError" not in json.dumps(document)
+    assert list(document["components"]["responses"]["Problem"]["content"]) == ["application/problem+json"]
+
+
+async def test_real_errors_match_their_schema(client_of: ClientOf, document: dict[str, Any]) -> None:
+    schema = {"$ref": "#/components/schemas/Problem", "components": document["components"]}
+    editor = await client_of(Role.EDITOR)
+    answers = [
+        await editor.get("/api/nothing"),
+        await editor.get("/api/tokens"),
+        await editor.post("/api/collections", json={"name": 5}),
+        await editor.patch("/api/collections"),
+    ]
+    for answer, status in zip(answers, (404, 403, 422, 405), strict=True):
+        assert answer.status_code == status
+        Draft202012Validator(schema).validate(answer.json())
+
+
+async def test_the_bearer_scheme_holds_for_all_but_the_public_routes(document: dict[str, Any]) -> None:
+    assert document["security"] == [{"bearer": []}]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for method, path, operation in operations_of(document):
+        route = f"{method.upper()} {path}"
+        assert (operation.get("security") == []) == (route in PUBLIC), route
+        assert ("x-role" in operation) == (route in PERMISSIONS), route
+
+
+async def test_the_list_of_routes_is_complete_and_public(anonymous: httpx.AsyncClient, api: ASGIApp) -> None:
+    answer = await anonymous.get("/api")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    rows = {f"{row['method']} {row['path']}": row for row in answer.json()["routes"]}
+    assert rows.keys() == routes_of(api)
+    assert all(row["summary"] for row in rows.values())
+    assert rows["GET /api"]["role"] is None
+    assert rows["POST /api/tokens"] == {
+        "method": "POST",
+        "path": "/api/tokens",
+        "summary": "Create a token",
+        "role": "admin",
+    }
+
+
+def test_every_route_has_a_permission_or_is_public(api: ASGIApp) -> None:
+    routes = routes_of(api)
+    assert {"GET /api", "POST /api/tokens", "DELETE /api/collections/{id}"} <= routes
+    assert routes - PERMISSIONS.keys() - PUBLIC == set()
+    assert PERMISSIONS.keys() & PUBLIC == set()
+
+
+async def test_only_public_routes_answer_without_a_token(anonymous: httpx.AsyncClient, api: ASGIApp) -> None:
+    for route in sorted(routes_of(api)):
+        method, path = route.split(" ")
+        answer = await anonymous.request(method, re.sub(r"\{\w+\}", "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071", path))
+        if route in PUBLIC:
+            assert answer.status_code == 200, route
+        else:
+            assert_problem(answer, 401, "unauthenticated")
+
+
+async def test_the_page_is_self_contained(anonymous: httpx.AsyncClient, document: dict[str, Any]) -> None:
+    answer = await anonymous.get("/api/docs")
+    page, policy = answer.text, answer.headers["content-security-policy"]
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    assert f"style-src 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" in policy
+    assert policy.startswith("default-src 'none';")
+    assert "script" not in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<(script|img|link|iframe|object|embed|form|base)\b|\sstyle=|\son\w+=|url\(|@import", page)
+    assert {match.rstrip('"') for match in re.findall(r'(?:href|src)="([^"]*)"', page)} == {
+        "/api/openapi.json",
+        *(f"#{tag}" for tag in {operation["tags"][0] for _, _, operation in operations_of(document)}),
+    }
+    for method, path, operation in operations_of(document):
+        assert f"<b>{method.upper()}</b> <code>{path}</code>" in page
+        assert operation["summary"].replace("'", "&#x27;") in page
+
+
+def test_the_page_escapes_what_the_document_contains() -> None:
+    evil = '<script>alert("x")</script>'
+    operation = {
+        "tags": [evil],
+        "summary": evil,
+        "description": evil,
+        "parameters": [{"name": evil, "in": "query", "description": evil}],
+        "responses": {"200": {"description": evil, "content": {"application/json": {"example": evil}}}},
+    }
+    page = render({"info": {"title": evil, "summary": evil}, "paths": {evil: {"get": operation}}})
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream", "json"]
+)
+@pytest.mark.parametrize("content", [b'{"name": "Summer"}', b"name=Summer", b"\x00\xff", b""])
+async def test_a_body_that_is_not_declared_as_json_is_400(
+    client_of: ClientOf, content_type: str | None, content: bytes
+) -> None:
+    editor = await client_of(Role.EDITOR)
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = await editor.post("/api/collections", content=content, headers=headers)
+    assert_problem(answer, 400, "invalid-request")
+    assert "Content-Type: application/json" in answer.json()["detail"]
+    assert (await editor.get("/api/collections")).json()["items"] == []
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", "application/x+json"])
+async def test_a_body_that_is_declared_as_json_is_read(client_of: ClientOf, content_type: str) -> None:
+    editor, headers = await client_of(Role.EDITOR), {"content-type": content_type}
+    answer = await editor.post("/api/collections", content=b'{"name": "Summer"}', headers=headers)
+    assert answer.status_code == 201
+    assert_problem(await editor.post("/api/collections", headers=headers), 422, "validation")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/api/collections", "GET, POST"),
+        ("PATCH", "/api/collections/1", "DELETE, GET, PUT"),
+        ("PUT", "/api/tokens/1", "DELETE, GET"),
+        ("POST", "/api/audit", "GET"),
+        ("DELETE", "/api", "GET"),
+        ("POST", "/api/openapi.json", "GET"),
+    ],
+)
+async def test_405_lists_all_methods_of_the_path(client_of: ClientOf, method: str, path: str, allowed: str) -> None:
+    answer = await (await client_of(Role.ADMIN)).request(method, path)
+    assert_problem(answer, 405, "method")
+    assert answer.headers["allow"] == allowed
+    assert allowed in answer.json()["detail"]
