@@ -105,18 +105,18 @@ async def test_secrets_from_before_encryption_are_encrypted_and_work(settings: S
             "INSERT INTO tenant (name, created_at) VALUES ('acme', '2026-01-01 00:00:00+00:00')",
             f"INSERT INTO secret (tenant, secret, created_at) VALUES ('acme', '{SECRET}', '2026-01-01 00:00:00+00:00')",
             "INSERT INTO source (tenant, prefix, credentials, created_at) "
-            """VALUES ('acme', 's3://photos', '{"access_key_id": "AK"}', '2026-01-01 00:00:00+00:00')""",
+            """VALUES ('acme', 's3://photos', '{"access_key_id": "AKIAEXAMPLEKEY"}', '2026-01-01 00:00:00+00:00')""",
         )
         await migrate(database)
         stored = await _stored_secrets(database)
-        assert all(SECRET not in text and "AK" not in text for text in stored)
+        assert all(SECRET not in text and "AKIAEXAMPLEKEY" not in text for text in stored)
         tenant = await find_signer(database, TenantName("acme"))
         assert tenant.keys[0].seal("x") == SigningKey.derive(SECRET).seal("x")
-        assert tenant.sources == (Source("s3://photos", (("access_key_id", "AK"),)),)
+        assert tenant.sources == (Source("s3://photos", (("access_key_id", "AKIAEXAMPLEKEY"),)),)
         with pytest.raises(KeyConflict, match="used this secret before"):
             await create_key(database, TenantName("acme"), SECRET)
         await migrate(database, "0004")
-        assert await _stored_secrets(database) == [SECRET, '{"access_key_id": "AK"}']
+        assert await _stored_secrets(database) == [SECRET, '{"access_key_id": "AKIAEXAMPLEKEY"}']
 
 
 async def test_a_newer_schema_that_supports_this_version_is_used(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from catalog.api.docs_page import render
 from catalog.api.openapi import DescribedApi, operations_of
 from catalog.core.permissions import PERMISSIONS, PUBLIC
 from catalog.core.roles import Role
-from tests.catalog.api.conftest import ClientOf
+from tests.catalog.api.fixtures import ClientOf
 from tests.catalog.api.test_tokens import assert_problem
 
 
