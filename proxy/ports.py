@@ -13,6 +13,7 @@ from typing import Protocol, Self
 from proxy.core.geometry import Box
 from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
 from proxy.core.media.derivative import Derivative
+from proxy.core.media.examination import Examination
 from proxy.core.media.facts import Facts
 from proxy.core.planning.plan import Page, Plan, Trim
 from proxy.core.tenant import Tenant
@@ -272,6 +273,13 @@ class Pixels(Protocol):
 
     async def probe(self, original: OpenOriginal) -> Facts:
         """Read the header. Raise UnsupportedFormat or CorruptImage."""
+        ...
+
+    async def examine(self, original: OpenOriginal) -> Examination:
+        """Decode the original to its end once and describe it.
+
+        Raise UnsupportedFormat, CorruptImage if it is damaged or truncated, DeadlineExceeded or Unavailable.
+        """
         ...
 
     async def render(

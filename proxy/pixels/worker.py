@@ -1,4 +1,4 @@
-"""One worker: a process that locks itself down, then probes and renders the originals that it receives.
+"""One worker: a process that locks itself down, then probes, examines and renders the originals that it receives.
 
     python -I -m proxy.pixels.worker SOCKET_FD PARENT_PID MEMORY_BYTES CPU_S DERIVATIVE_BYTES FORMATS FONTS COUNT FACES
 
@@ -21,7 +21,7 @@ import pyvips
 from proxy.core.errors import DarkroomError, LimitExceeded
 from proxy.core.media.formats import SVG, readable
 from proxy.core.planning.plan import Plan, Trim
-from proxy.pixels import boot, extras, faces, lettering, probe, render, source, trim
+from proxy.pixels import boot, examine, extras, faces, lettering, probe, render, source, trim
 from proxy.workers import fonts, framing, messages, sandbox
 
 _NICENESS = 5
@@ -81,6 +81,8 @@ def _answer(header: dict[str, Any], fds: list[int], derivative_bytes: int) -> tu
     os.lseek(fd, 0, os.SEEK_SET)
     if "probe" in header:
         return {"facts": probe.probe(fd, header["probe"]).to_dict()}, b""
+    if "examine" in header:
+        return messages.examination(examine.examine(fd))
     if "trim" in header:
         return {"box": asdict(trim.find_content(fd, Trim.from_dict(header["trim"])))}, b""
     plan = Plan.from_dict(header["render"])

@@ -137,7 +137,7 @@ async def receive(loop: AbstractEventLoop, worker_socket: socket.socket, max_bod
         raise WorkerDied("The worker announces more bytes than the request allows.")
     body_start = _PREFIX.size + header_bytes
     filled = await _fill(loop, worker_socket, head, filled, body_start)
-    header = _parse_header(bytes(head[_PREFIX.size : body_start]))
+    header = parse_object(bytes(head[_PREFIX.size : body_start]))
     early = head[body_start:filled]
     if len(early) > body_bytes:
         raise WorkerDied("The worker sends more bytes than it announced.")
@@ -163,11 +163,12 @@ async def _fill(
     return filled
 
 
-def _parse_header(text: bytes) -> dict[str, Any]:
+def parse_object(text: bytes) -> dict[str, Any]:
+    """Return the JSON object that a worker sent. Raise WorkerDied if it is not one."""
     try:
-        header = _DECODER.decode(text.decode())
+        values = _DECODER.decode(text.decode())
     except (ValueError, RecursionError) as error:
-        raise WorkerDied("The header is not JSON.") from error
-    if not isinstance(header, dict):
-        raise WorkerDied("The header is not a JSON object.")
-    return header
+        raise WorkerDied("The message is not JSON.") from error
+    if not isinstance(values, dict):
+        raise WorkerDied("The message is not a JSON object.")
+    return values

@@ -2,10 +2,12 @@
 
     request  {"probe": page}         with the original's descriptor
              {"trim": question}      with the original's descriptor
+             {"examine": true}       with the original's descriptor
              {"render": plan}        with the original's descriptor, and the watermark's if there is one
     answer   {"hello": {…}}          once, when the worker has locked itself down
              {"facts": {…}}
              {"box": {…}}
+             {"examination": true}   followed by the examination as JSON
              {"picture": {…}}        followed by the body
              {"refused": code, "detail": sentence}
 
@@ -13,6 +15,7 @@ An answer may have been written by an attacker. Every value must have the exact 
 picture, match the format and size of the request. Anything else raises WorkerDied.
 """
 
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -21,10 +24,11 @@ from typing import Any
 from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded, UnsupportedFormat
 from proxy.core.geometry import Box
 from proxy.core.media.derivative import Derivative
+from proxy.core.media.examination import Examination
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import BLURHASH, FORMATS, SNIFF_BYTES, THUMBHASH, Format, sniff
 from proxy.core.planning.plan import Plan, Trim
-from proxy.workers.framing import Message, WorkerDied, pack
+from proxy.workers.framing import Message, WorkerDied, pack, parse_object
 from proxy.workers.sandbox import SandboxFeatures
 
 _BODY_SLACK_BYTES = 131_072
@@ -32,6 +36,8 @@ _BODY_SLACK_BYTES = 131_072
 _PIXEL_BYTES = 8
 """The largest pixel of all output formats: PNG with four channels of 16 bits."""
 _DETAIL_LENGTH = 200
+EXAMINATION_BYTES = 32_768
+"""Largest examination as JSON: five bounded texts, of which each character may take twelve bytes, and short values."""
 _MAX_NUMBER = 2**31 - 1
 _MAX_RENDER_S = 3_600.0
 _REFUSALS: dict[str, type[DarkroomError]] = {
@@ -66,6 +72,11 @@ def trim_request(trim: Trim) -> bytes:
     return pack({"trim": trim})
 
 
+def examine_request() -> bytes:
+    """Return the request to decode the original to its end and to describe it."""
+    return pack({"examine": True})
+
+
 def render_request(plan: Plan) -> bytes:
     """Return the request to render `plan`."""
     return pack({"render": plan})
@@ -91,6 +102,11 @@ def refusal(error: DarkroomError) -> dict[str, Any]:
     return {"refused": error.code, "detail": detail[:_DETAIL_LENGTH]}
 
 
+def examination(found: Examination) -> tuple[dict[str, Any], bytes]:
+    """Return the header and the body of an examination."""
+    return {"examination": True}, json.dumps(found.to_dict()).encode()
+
+
 # --- answers, as the pool reads them
 
 
@@ -110,12 +126,23 @@ def is_refusal(message: Message) -> bool:
 def read_facts(message: Message) -> Facts:
     """Read the answer to a probe. Raise the error that the worker refuses with."""
     _raise_refusal(message)
-    fields = _read_fields(message, "facts", _FACTS)
-    _check_ranges(fields)
+    return _checked_facts(_read_fields(message, "facts", _FACTS))
+
+
+def read_examination(message: Message, size_bytes: int) -> Examination:
+    """Read the answer to an examination of a file of `size_bytes`. Raise the error that the worker refuses with."""
+    _raise_refusal(message)
+    if message.header != {"examination": True}:
+        raise WorkerDied("The worker does not answer with examination.")
+    values = parse_object(message.body)
+    facts = _checked_facts(_checked_fields(values, "facts", _FACTS))
     try:
-        return Facts.from_dict(fields)
-    except ValueError as error:
-        raise WorkerDied(f"The facts are invalid: {error}.") from error
+        examined = Examination.from_dict(values, facts)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise WorkerDied(f"The examination is invalid: {error!r:.200}.") from error
+    if examined.end_bytes is not None and examined.end_bytes > size_bytes:
+        raise WorkerDied("The examined image ends behind its file.")
+    return examined
 
 
 def read_box(message: Message, trim: Trim) -> Box:
@@ -171,12 +198,26 @@ _FACTS: dict[str, type] = {
 
 def _read_fields(message: Message, key: str, types: dict[str, type]) -> dict[str, Any]:
     """Return the object under the header's only key; it must have exactly these fields, each of exactly this type."""
-    fields = message.header.get(key)
-    if set(message.header) != {key} or not isinstance(fields, dict) or set(fields) != set(types):
+    if set(message.header) != {key}:
+        raise WorkerDied(f"The worker does not answer with {key}.")
+    return _checked_fields(message.header, key, types)
+
+
+def _checked_fields(values: dict[str, Any], key: str, types: dict[str, type]) -> dict[str, Any]:
+    fields = values.get(key)
+    if not isinstance(fields, dict) or set(fields) != set(types):
         raise WorkerDied(f"The worker does not answer with {key}.")
     if any(type(fields[name]) is not type_ for name, type_ in types.items()):
         raise WorkerDied(f"A field of {key} has the wrong type.")
     return fields
+
+
+def _checked_facts(fields: dict[str, Any]) -> Facts:
+    _check_ranges(fields)
+    try:
+        return Facts.from_dict(fields)
+    except ValueError as error:
+        raise WorkerDied(f"The facts are invalid: {error}.") from error
 
 
 def _check_ranges(fields: dict[str, Any]) -> None:

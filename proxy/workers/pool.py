@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from proxy.core.errors import DeadlineExceeded, Unavailable, WorkerCrashed, WorkerKilled
 from proxy.core.identifiers import RendererVersion
+from proxy.core.media.examination import Examination
 from proxy.core.media.facts import Facts
 from proxy.core.planning.plan import Page, Plan, Trim
 from proxy.ports import OpenOriginal, Planning, RenderResult
@@ -91,6 +92,14 @@ class Pool:
 
         async def job(worker: Process, fds: Sequence[int]) -> Facts:
             return await worker.probe(fds[0])
+
+        return await self._with_retry([original], job)
+
+    async def examine(self, original: OpenOriginal) -> Examination:
+        """Decode the original to its end, as `Pixels.examine` specifies."""
+
+        async def job(worker: Process, fds: Sequence[int]) -> Examination:
+            return await worker.examine(fds[0])
 
         return await self._with_retry([original], job)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from proxy.core.geometry import Box
 from proxy.core.media.derivative import Derivative
+from proxy.core.media.examination import Examination
 from proxy.core.media.facts import Facts
 from proxy.core.planning.plan import Plan, Trim
 from proxy.workers import framing, messages
@@ -103,6 +104,11 @@ class Process:
     async def probe(self, fd: int, page: int = 0) -> Facts:
         """Read the header of an original. Raise the worker's refusal, or WorkerDied."""
         return messages.read_facts(await self._request(messages.probe_request(page), [fd]))
+
+    async def examine(self, fd: int) -> Examination:
+        """Decode an original to its end and describe it. Raise the worker's refusal, or WorkerDied."""
+        message = await self._request(messages.examine_request(), [fd], messages.EXAMINATION_BYTES)
+        return messages.read_examination(message, os.fstat(fd).st_size)
 
     async def trim(self, fd: int, trim: Trim) -> Box:
         """Return the part of `trim.crop` that is inside the border. Raise the worker's refusal, or WorkerDied."""

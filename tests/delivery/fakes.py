@@ -11,6 +11,7 @@ from proxy.core.errors import DarkroomError, NotFound
 from proxy.core.geometry import Box
 from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
 from proxy.core.media.derivative import Derivative
+from proxy.core.media.examination import Examination
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import JPEG
 from proxy.core.planning.plan import Page, Plan, Trim
@@ -128,6 +129,10 @@ class FakePixels:
         self.probed += 1
         await self._work()
         return self.facts
+
+    async def examine(self, original: OpenOriginal) -> Examination:
+        """See `Pixels`."""
+        return Examination(await self.probe(original))
 
     async def render(
         self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None

@@ -13,6 +13,7 @@ from proxy.caching.tiers import TieredCache
 from proxy.core.errors import NotFound
 from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
 from proxy.core.media.derivative import Derivative
+from proxy.core.media.examination import Examination
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import JPEG
 from proxy.core.planning.plan import Plan
@@ -126,6 +127,9 @@ class FakePixels:
         self.probes += 1
         await self._work()
         return self.facts
+
+    async def examine(self, original: OpenOriginal) -> Examination:
+        return Examination(await self.probe(original))
 
     async def render(
         self, original: OpenOriginal, facts: Facts | None, plan: Planning, watermark: OpenOriginal | None = None

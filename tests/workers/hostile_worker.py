@@ -64,6 +64,8 @@ ANSWERS: dict[str, Callable[[], bytes | None]] = {
     "huge-header": lambda: PREFIX.pack(b"DKRM", 1, 65535, 0) + bytes(65535),
     "huge-body": lambda: raw({"picture": PICTURE}, b"", body_bytes=2**32 - 1),
     "no-json": lambda: PREFIX.pack(b"DKRM", 1, 4, 0) + b"\x80\x04\x95.",
+    "examination-of-nothing": lambda: raw({"examination": True}, b"{}"),
+    "huge-examination": lambda: raw({"examination": True}, b"", body_bytes=messages.EXAMINATION_BYTES + 1),
     "other-size": lambda: raw({"picture": PICTURE | {"width": 9}}, PNG_HEAD),
     "other-format": lambda: raw({"picture": PICTURE | {"format": "jpeg"}}, PNG_HEAD),
     "no-picture": lambda: raw({"picture": PICTURE}, b"<script>" + bytes(200)),

@@ -129,6 +129,32 @@ async def test_a_header_is_probed(pools: Pools, original: OpenOriginal) -> None:
     assert await (await pools()).probe(original) == FACTS
 
 
+async def test_an_original_is_examined(pools: Pools, original: OpenOriginal) -> None:
+    """The examination of an honest worker crosses to the server whole."""
+    examination = await (await pools()).examine(original)
+    assert (examination.facts, examination.end_bytes, examination.failed) == (FACTS, original.size_bytes, ())
+    assert (examination.color, examination.colors) == ("#000000", ("#000000",))
+    assert examination.thumbhash is not None
+    assert examination.phash is not None
+    assert examination.quality is not None
+
+
+async def test_a_truncated_original_is_not_examined(pools: Pools, png: Path, tmp_path: Path) -> None:
+    short = Path(shutil.copy(png, tmp_path))
+    size_bytes = short.stat().st_size - 9  # noqa: ASYNC240 - a test
+    os.truncate(short, size_bytes)
+    with OpenOriginal(os.open(short, os.O_RDONLY), size_bytes) as original, pytest.raises(CorruptImage):
+        await (await pools()).examine(original)
+
+
+@pytest.mark.parametrize("behaviour", ["examination-of-nothing", "huge-examination", "facts-instead", "empty-body"])
+async def test_a_false_examination_ends_the_worker(pools: Pools, original: OpenOriginal, behaviour: str) -> None:
+    pool = await pools(behaviour)
+    with pytest.raises(WorkerCrashed):
+        await pool.examine(original)
+    assert pool.restarts == {"died": 2}
+
+
 async def test_versions_and_sandbox_are_the_workers(pools: Pools) -> None:
     """The pool reports the version of libvips in the workers, and the sandbox around them."""
     pool = await pools()

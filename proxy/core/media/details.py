@@ -42,7 +42,7 @@ class Details:
         latitude = _checked_number(values["latitude"], _MAX_LATITUDE)
         longitude = _checked_number(values["longitude"], _MAX_LONGITUDE)
         if texts["taken_at"] is not None:
-            datetime.fromisoformat(texts["taken_at"])
+            texts["taken_at"] = _checked_moment(texts["taken_at"])
         return cls(**texts, latitude=latitude, longitude=longitude)
 
 
@@ -116,6 +116,17 @@ def _checked_text(value: object, name: str) -> str | None:
     if not isinstance(value, str) or not 1 <= len(value) <= longest or not value.isprintable():
         raise ValueError(f"{name} is not a printable text within its length")
     return value
+
+
+def _checked_moment(text: str) -> str:
+    """Return a moment in UTC. Raise ValueError if it is none, or names no offset."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("taken_at has no offset from UTC")
+    try:
+        return moment.astimezone(UTC).isoformat()
+    except OverflowError:
+        raise ValueError("taken_at is out of range") from None
 
 
 def _checked_number(value: object, most: float) -> float | None:
