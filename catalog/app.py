@@ -142,7 +142,8 @@ class App:
                 # delivery nodes never load FastAPI
                 from catalog.management import open_management  # noqa: PLC0415
 
-                self._management = await stack.enter_async_context(open_management(settings, database))
+                management = open_management(settings, database, backends.originals, pool)
+                self._management = await stack.enter_async_context(management)
             log.info(
                 "ready",
                 renderer_version=pool.renderer_version,

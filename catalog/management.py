@@ -24,19 +24,25 @@ from catalog.api.rate_limits import RateLimiter
 from catalog.audit.routes import router as audit
 from catalog.collections.routes import router as collections
 from catalog.core.upload_rules import DEFAULT_MAX_BYTES
+from catalog.images.routes import router as images
 from catalog.jobs.routes import router as jobs
 from catalog.records.database import Database
+from catalog.tenants.rules import limits_of
 from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.routes import router as tokens
+from catalog.uploads.routes import router as uploads
 from catalog.worker import create_engine, running
+from proxy.core.media.formats import readable
+from proxy.ports import Originals, Pixels
 from proxy.settings import Settings
 
-ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, collections, jobs, tokens)
+ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, collections, images, jobs, tokens, uploads)
 
 MULTIPART_BYTES: Final = 2**20
 """What a multipart body may have beside its file."""
 
-_UPLOADS = ("/api/images/upload", "/api/images/import", "/api/uploads/", "/api/tus", "/api/images/")
+_UPLOADS: Final = ("/api/images/upload", "/api/uploads/", "/api/tus")
+"""Beginnings of the paths whose bodies are files; every other body is read into memory."""
 _SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -45,7 +51,9 @@ _SECURITY_HEADERS: Final = (
 
 
 @asynccontextmanager
-async def open_management(settings: Settings, database: Database) -> AsyncIterator[ASGIApp]:
+async def open_management(
+    settings: Settings, database: Database, originals: Originals, pixels: Pixels
+) -> AsyncIterator[ASGIApp]:
     """Run the management plane: the API, and the engine of its jobs."""
     async with AsyncExitStack() as stack:
         limiter = RateLimiter(redis_url=settings.redis_url)
@@ -58,6 +66,11 @@ async def open_management(settings: Settings, database: Database) -> AsyncIterat
             authenticator=Authenticator(database, verify_jwt),
             rate_limiter=limiter,
             cursors=CursorSealer(database.cipher.derive("cursor")),
+            originals=originals,
+            pixels=pixels,
+            limits=limits_of(settings),
+            formats=readable(settings.formats),
+            base_url=settings.base_url,
         )
         await stack.enter_async_context(running(create_engine(settings, database)))
         yield create_api(context, DEFAULT_MAX_BYTES + MULTIPART_BYTES)

@@ -5,12 +5,12 @@ event, the jobs it enqueues and the idempotency key are committed together, or n
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.api.idempotency import IdempotentRequest, answer_once
+from catalog.api.idempotency import IdempotentRequest, answer_once, fingerprint_of
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
 from catalog.records.database import Database
@@ -27,6 +27,13 @@ class Change:
     origin: Origin
     idempotent: IdempotentRequest | None
     """None without an `Idempotency-Key`."""
+
+    def bound_to(self, *parts: bytes | str) -> "Change":
+        """Return the change with the idempotency key bound to these parts too: a body that was read as a stream."""
+        if self.idempotent is None:
+            return self
+        fingerprint = fingerprint_of(self.idempotent.fingerprint, *parts)
+        return replace(self, idempotent=replace(self.idempotent, fingerprint=fingerprint))
 
     async def run(self, work: Work) -> Response:
         """Do the work in one transaction, once per idempotency key, and return the answer."""

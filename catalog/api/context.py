@@ -17,6 +17,9 @@ from catalog.core.roles import Permission, Principal, Role
 from catalog.records.database import Database
 from catalog.records.tenant import Tenant
 from proxy.core.identifiers import tenant_name
+from proxy.core.media.formats import Format
+from proxy.core.planning.limits import Limits
+from proxy.ports import Originals, Pixels
 
 LONGEST_USER_AGENT = 255
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -38,6 +41,14 @@ class ApiContext:
     authenticator: Authenticates
     rate_limiter: RateLimiter
     cursors: CursorSealer
+    originals: Originals
+    pixels: Pixels
+    limits: Limits
+    """The installation's; tenants may have their own."""
+    formats: tuple[Format, ...]
+    """Formats that the installation reads."""
+    base_url: str
+    """What signed URLs begin with; empty for URLs without scheme and host."""
 
 
 def context_of(request: Request) -> ApiContext:

@@ -4,6 +4,7 @@ Text is refused where a database or a reader could not hold it: NUL characters, 
 characters than line breaks and tabs.
 """
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -83,6 +84,8 @@ def _measure(value: object, depth: int) -> int:
         return sum(1 + _measure(item, depth - 1) for item in value)
     if isinstance(value, str):
         return len(check_text(value).encode()) + 2
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("Numbers of metadata are finite.")
     if isinstance(value, int) and abs(value) > 2**63:
         raise ValueError("Numbers of metadata fit into 64 bits.")
     return 8

@@ -76,7 +76,7 @@ def sign(
     link = read_path(path if source is None else with_source(path, source), expires)
     settings = read_settings()
 
-    from catalog.images.service import find_focal_point
+    from catalog.images.focal_points import find_focal_point
     from catalog.records.schema import open_database
     from catalog.tenants.tenant_repository import find_signer
 
@@ -104,7 +104,7 @@ def focus(
 
     URLs that were signed before do not change.
     """
-    from catalog.images.service import set_focus
+    from catalog.images.focal_points import set_focus
     from catalog.records.schema import open_database
 
     async def work() -> None:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 
 from catalog.core.errors import RulesConflict
+from catalog.core.tenant_rules import TenantRules, read_rules
 from catalog.records.database import Database
-from catalog.records.tables import Tenant
+from catalog.records.tables import Tenant, TenantSettings
 from catalog.records.tenant_lock import get_tenant, lock_tenant
 from proxy.core.identifiers import TenantName
 from proxy.core.planning.limits import HARD_CAPS, Limits
@@ -59,6 +60,13 @@ async def limits_of_tenant(database: Database, name: TenantName, usual: Limits) 
     """Return the limits of a tenant: its own, and the usual ones otherwise. Raise TenantNotFound."""
     async with database.reading() as session:
         return own_limits(await get_tenant(session, name), usual)
+
+
+async def rules_of_tenant(database: Database, name: TenantName) -> TenantRules:
+    """Return a tenant's rules on the management plane; the defaults where it has set none."""
+    async with database.reading() as session:
+        row = await session.get(TenantSettings, name)
+        return read_rules({} if row is None else row.document)
 
 
 async def how_to_raise(database: Database, name: TenantName, limit: str, usual: Limits) -> str | None:

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from catalog.core.focus_geometry import FocalPoint
-from catalog.images.service import find_focal_point, set_focus
+from catalog.images.focal_points import find_focal_point, set_focus
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
 from catalog.tenants.service import create_tenant

@@ -7,7 +7,7 @@ import pytest
 
 from catalog.core.errors import FocusConflict
 from catalog.core.focus_geometry import FocalPoint
-from catalog.images.service import read_focus
+from catalog.images.focal_points import read_focus
 from catalog.images.url_builder import LATEST_EXPIRY, build_url, read_expiry, read_path
 from proxy.core.errors import MalformedRequest, RecipeError, TargetTooLong
 from proxy.core.geometry import Size

@@ -15,7 +15,12 @@ from catalog.management import create_api
 from catalog.records.database import Database
 from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.service import create_token
+from proxy.backends import open_backends
 from proxy.core.identifiers import TenantName
+from proxy.core.media.formats import ALWAYS_READ
+from proxy.core.planning.limits import Limits
+from proxy.settings import Settings
+from proxy.workers.pool import Pool, open_pool
 from tests.catalog.samples import ACME, ORIGIN, add_tenants
 
 MAX_UPLOAD_BYTES = 5 * 2**20
@@ -23,11 +28,29 @@ MAX_UPLOAD_BYTES = 5 * 2**20
 ClientOf = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
+@pytest.fixture(scope="session")
+async def pixels() -> AsyncIterator[Pool]:
+    """One worker for all tests of the API."""
+    async with open_pool(Settings(workers=1)) as pool:
+        yield pool
+
+
 @pytest.fixture
-async def context(database: Database) -> ApiContext:
+async def context(settings: Settings, database: Database, pixels: Pool) -> AsyncIterator[ApiContext]:
     """Return what routes share, on a database with the tenants acme and zoo."""
     await add_tenants(database)
-    return ApiContext(database, Authenticator(database), RateLimiter(), CursorSealer([b"c" * 32]))
+    async with open_backends(settings) as backends:
+        yield ApiContext(
+            database,
+            Authenticator(database),
+            RateLimiter(),
+            CursorSealer([b"c" * 32]),
+            backends.originals,
+            pixels,
+            Limits(source_bytes=2**20, source_pixels=1_000_000),
+            ALWAYS_READ,
+            "https://img.example.com",
+        )
 
 
 @pytest.fixture

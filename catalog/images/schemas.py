@@ -1,0 +1,172 @@
+"""Requests and answers about images."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from catalog.api.fields import AltText, Body, Caption, Focus, Metadata, Tags, Title, View
+
+StatusName = Literal["pending", "processing", "ready", "rejected", "quarantined", "trashed"]
+
+_EXAMPLE: JsonDict = {
+    "id": "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071",
+    "original": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "file_name": "chair.jpg",
+    "title": None,
+    "alt_text": "",
+    "caption": "",
+    "tags": ["blue"],
+    "metadata": {"sku": "42"},
+    "media_type": "image/jpeg",
+    "size_bytes": 348_723,
+    "width": 3_000,
+    "height": 2_000,
+    "frames": 1,
+    "has_alpha": False,
+    "taken_at": None,
+    "camera": None,
+    "status": "ready",
+    "focus": {"x": 0.5, "y": 0.5},
+    "placeholder": {"thumbhash": "1QcSHQRnh493V4dIh4eXh1h4kJUI", "color": "#a0522d"},
+    "colors": ["#a0522d"],
+    "phash": "c3d1a0b0c0d0e0f0",
+    "quality": {"score": 82, "sharpness": 0.9, "exposure": 0.8, "contrast": 0.7, "resolution": 1.0},
+    "optimized": None,
+    "entities": [{"type": "product", "id": "42", "position": 0, "primary": True}],
+    "url": "https://img.example.com/t/acme/9f86…0a08/~preview?s=…",
+    "version": 1,
+    "created_at": "2026-11-24T12:00:00Z",
+    "updated_at": "2026-11-24T12:00:00Z",
+    "created_by": "token:4fQ2mXb81LsA",
+    "trashed_at": None,
+}
+_DESCRIPTION: JsonDict = {"alt_text": "A blue chair", "tags": ["blue", "chair"], "metadata": {"sku": "42"}}
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class Placeholder(View):
+    """What is shown until the image is there."""
+
+    thumbhash: str | None
+    color: str | None
+
+
+class QualityView(View):
+    """Technical quality: the score from 0 to 100, its components from 0 to 1."""
+
+    score: int
+    sharpness: float
+    exposure: float
+    contrast: float
+    resolution: float
+
+
+class OptimizedView(View):
+    """The optimised version."""
+
+    media_type: str
+    size_bytes: int
+    ratio: float
+    url: str
+
+
+class LinkView(View):
+    """One entity that uses the image."""
+
+    type: str
+    id: str
+    position: int
+    primary: bool
+
+
+class LocationView(View):
+    """Where the image was taken, in degrees."""
+
+    latitude: float
+    longitude: float
+
+
+class ImageView(View):
+    """An image; sides are upright, in pixels."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    id: str
+    original: str
+    file_name: str | None
+    title: str | None
+    alt_text: str
+    caption: str
+    tags: list[str]
+    metadata: dict[str, Any]
+    media_type: str
+    size_bytes: int
+    width: int
+    height: int
+    frames: int
+    has_alpha: bool
+    taken_at: datetime | None
+    camera: str | None
+    location: Annotated[
+        LocationView | None,
+        Field(exclude_if=_is_none, description="Only where the tenant has set keep_location."),
+    ] = None
+    status: StatusName
+    reason: Annotated[str | None, Field(exclude_if=_is_none, description="Why it was rejected or quarantined.")] = None
+    focus: Focus
+    placeholder: Placeholder
+    colors: list[str]
+    phash: str | None
+    quality: QualityView | None
+    optimized: OptimizedView | None
+    entities: list[LinkView]
+    url: Annotated[str | None, Field(description="Signed URL of the preset `preview`; null if the tenant has none.")]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+    trashed_at: datetime | None
+    duplicate: Annotated[
+        Literal[True] | None,
+        Field(exclude_if=_is_none, description="Only in the answer to an upload of bytes that were here already."),
+    ] = None
+
+
+class MetadataPut(Body):
+    """All that is said about an image; what is left out has its default."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_DESCRIPTION]})
+
+    title: Title | None = None
+    alt_text: AltText = ""
+    caption: Caption = ""
+    tags: Annotated[Tags, Field(default_factory=list)]
+    metadata: Annotated[Metadata, Field(default_factory=dict)]
+    focus: Focus = Focus(x=0.5, y=0.5)
+
+
+class FocusPatch(Body):
+    """A change of the focal point."""
+
+    x: Annotated[float | None, Field(ge=0, le=1)] = None
+    y: Annotated[float | None, Field(ge=0, le=1)] = None
+
+
+class MetadataPatch(Body):
+    """A JSON merge patch (RFC 7396): null sets a field to its default, or removes a key of `metadata`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"alt_text": "A blue chair", "metadata": {"sku": None, "season": "spring"}}]}
+    )
+
+    title: Title | None = None
+    alt_text: AltText | None = None
+    caption: Caption | None = None
+    tags: Tags | None = None
+    metadata: Metadata | None = None
+    focus: FocusPatch | None = None

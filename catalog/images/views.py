@@ -1,0 +1,114 @@
+"""Images as they are answered."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from catalog.api.conditions import etag_of
+from catalog.api.context import ApiContext
+from catalog.api.fields import Focus
+from catalog.core.focus_geometry import FocalPoint
+from catalog.images import service
+from catalog.images.schemas import ImageView, LinkView, LocationView, Placeholder, QualityView
+from catalog.images.service import CENTRE, ImageParts, focus_of
+from catalog.images.url_builder import build_url, read_path
+from catalog.records.image import Image
+from catalog.tenants.tenant_repository import find_signer
+from proxy.core.geometry import Size
+from proxy.core.identifiers import TenantName
+from proxy.core.recipe.values import Focus as FocusValue
+from proxy.core.tenant import Tenant
+
+PREVIEW = "preview"
+"""The preset of `url`."""
+_COLUMNS: Final = (
+    "id",
+    "original",
+    "file_name",
+    "title",
+    "alt_text",
+    "caption",
+    "media_type",
+    "size_bytes",
+    "width",
+    "height",
+    "frames",
+    "has_alpha",
+    "taken_at",
+    "camera",
+    "status",
+    "reason",
+    "colors",
+    "phash",
+    "version",
+    "created_at",
+    "updated_at",
+    "created_by",
+    "trashed_at",
+)
+
+
+class ImageViews:
+    """Makes answers about a tenant's images; the keys that sign their URLs are read once, before any transaction."""
+
+    def __init__(self, base_url: str, signer: Tenant) -> None:
+        self._base_url = base_url
+        self._signer = signer
+
+    @classmethod
+    async def open(cls, context: ApiContext, tenant: TenantName) -> "ImageViews":
+        """Read what signing needs."""
+        return cls(context.base_url, await find_signer(context.database, tenant))
+
+    async def view(self, session: AsyncSession, image: Image, *, duplicate: bool = False) -> ImageView:
+        """Return one image with its parts."""
+        parts = await service.parts_of(session, self._signer.name, [image.id])
+        return self._view(image, parts[image.id], duplicate=duplicate)
+
+    async def views(self, session: AsyncSession, images: Sequence[Image]) -> list[ImageView]:
+        """Return images with their parts."""
+        parts = await service.parts_of(session, self._signer.name, [image.id for image in images])
+        return [self._view(image, parts[image.id]) for image in images]
+
+    def _view(self, image: Image, parts: ImageParts, *, duplicate: bool = False) -> ImageView:
+        x, y = focus_of(image)
+        return ImageView(
+            **{name: getattr(image, name) for name in _COLUMNS},
+            tags=list(parts.tags),
+            metadata=image.custom,
+            location=None if image.location is None else LocationView(**image.location),
+            focus=Focus(x=x, y=y),
+            placeholder=Placeholder(thumbhash=image.thumbhash, color=image.color),
+            quality=_quality(image),
+            optimized=None,
+            entities=[
+                LinkView(type=link.type, id=link.entity, position=link.position, primary=link.is_primary)
+                for link in parts.links
+            ],
+            url=self._url(image),
+            duplicate=True if duplicate else None,
+        )
+
+    def _url(self, image: Image) -> str | None:
+        if PREVIEW not in self._signer.presets or not self._signer.keys:
+            return None
+        x, y = focus_of(image)
+        point = None
+        if (x, y) != (CENTRE, CENTRE):
+            point = FocalPoint(FocusValue(Fraction(x), Fraction(y)), Size(image.width, image.height))
+        link = read_path(f"/t/{image.tenant}/{image.original}/~{PREVIEW}")
+        return build_url(self._base_url, self._signer, link, point)
+
+
+def image_etag(image: Image) -> str:
+    """Return the entity tag of an image."""
+    return etag_of(image.id, image.version)
+
+
+def _quality(image: Image) -> QualityView | None:
+    if image.quality is None or image.quality_score is None:
+        return None
+    names = ("sharpness", "exposure", "contrast", "resolution")
+    return QualityView(score=image.quality_score, **{name: image.quality[name] for name in names})
