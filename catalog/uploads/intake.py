@@ -5,6 +5,7 @@ the sandbox; one decode to the end, in the sandbox; what follows the image's end
 interrupted intake leaves at most an original without a record, which the same upload completes later.
 """
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -126,4 +127,5 @@ class Intake:
 async def _copy(original: OpenOriginal, target: StagedFile, size_bytes: int) -> None:
     """Copy the first bytes of a file; they are hashed on the way."""
     while target.size_bytes < size_bytes:
-        await target.append(os.pread(original.fd, min(_COPY_BYTES, size_bytes - target.size_bytes), target.size_bytes))
+        count = min(_COPY_BYTES, size_bytes - target.size_bytes)
+        await target.append(await asyncio.to_thread(os.pread, original.fd, count, target.size_bytes))

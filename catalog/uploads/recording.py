@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import select
 
@@ -22,11 +21,10 @@ from catalog.images import service as images
 from catalog.images.service import CENTRE, Description
 from catalog.records.collection import Collection
 from catalog.records.image import MAX_TAGS, Image, ImageVersion
-from catalog.records.original import Original
 from catalog.records.render_records import insert, original_row
 from catalog.records.uuid7 import new_uuid
 from catalog.uploads.intake import AcceptedFile
-from catalog.uploads.service import display_name
+from catalog.uploads.service import display_name, record_original
 from proxy.core.media.examination import Examination
 from proxy.core.media.perceptual_hash import bands
 
@@ -138,15 +136,10 @@ async def _check_collection(session: AsyncSession, principal: Principal, identif
 
 
 async def _record_original(session: AsyncSession, principal: Principal, file: AcceptedFile) -> None:
-    """Write the record of the bytes, or complete one that a render wrote; values of an earlier upload stay."""
     row = original_row(principal.tenant, file.original, file.examination.facts)
     row.size_bytes = file.size_bytes
     row.file_name = None if file.file_name is None else display_name(file.file_name)
-    statement = insert(session, Original)
-    columns, excluded = statement.table.c, statement.excluded
-    first = {name: func.coalesce(columns[name], excluded[name]) for name in ("size_bytes", "file_name")}
-    upsert = statement.on_conflict_do_update(index_elements=["tenant", "sha256"], set_=first)
-    await session.execute(upsert, row.model_dump())
+    await record_original(session, row)
 
 
 async def _insert(session: AsyncSession, row: Image) -> bool:

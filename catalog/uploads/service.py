@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.records import tables
 from catalog.records.base import FILE_NAME_LENGTH
 from catalog.records.database import Database
+from catalog.records.original import Original
 from catalog.records.render_records import insert, original_row
 from catalog.tenants.rules import limits_of_tenant
 from proxy.core.errors import UnsupportedFormat
@@ -82,16 +83,20 @@ class UploadService:
         return facts
 
     async def _record(self, tenant: TenantName, staged: StagedFile, facts: Facts, file_name: str | None) -> None:
-        """Write the record, or complete one that a render wrote; values of an earlier upload stay."""
         row = original_row(tenant, staged.digest, facts)
         row.size_bytes = staged.size_bytes
         row.file_name = None if file_name is None else display_name(file_name)
         async with self.database.writing() as session:
-            statement = insert(session, tables.Original)
-            columns, excluded = statement.table.c, statement.excluded
-            first = {name: func.coalesce(columns[name], excluded[name]) for name in ("size_bytes", "file_name")}
-            upsert = statement.on_conflict_do_update(index_elements=["tenant", "sha256"], set_=first)
-            await session.execute(upsert, row.model_dump())
+            await record_original(session, row)
+
+
+async def record_original(session: AsyncSession, row: Original) -> None:
+    """Write the record of an original, or complete one that a render wrote; values of an earlier upload stay."""
+    statement = insert(session, Original)
+    columns, excluded = statement.table.c, statement.excluded
+    first = {name: func.coalesce(columns[name], excluded[name]) for name in ("size_bytes", "file_name")}
+    upsert = statement.on_conflict_do_update(index_elements=["tenant", "sha256"], set_=first)
+    await session.execute(upsert, row.model_dump())
 
 
 async def read_file(path: Path) -> AsyncIterator[bytes]:
