@@ -183,7 +183,7 @@ async def test_after_a_failure_the_read_is_retried_in_the_background(
 async def test_a_while_after_a_failure_a_request_waits_again(
     cache: TenantCache, records: Records, clock: Clock
 ) -> None:
-    """A failure an hour ago is no reason to accept a retired key now."""
+    """A failure an hour ago is not a reason to accept a retired key now."""
     await cache.find(ACME)
     records.failure, clock.now = Unavailable("down"), TTL_S + 1
     await cache.find(ACME)

@@ -35,7 +35,7 @@ class Examination:
     phash: str | None = None
     quality: Quality | None = None
     end_bytes: int | None = None
-    """Where the image ends in its file; what follows is no part of it. None where the format's end is not known."""
+    """Where the image ends in its file; what follows is not a part of it. None where the format's end is not known."""
     failed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

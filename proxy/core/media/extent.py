@@ -1,6 +1,6 @@
 """Extent: where an image ends inside its file, by the structure of its container.
 
-What follows the end is no part of the image: padding, a second image, or another file altogether (a polyglot). A
+What follows the end is not a part of the image: padding, a second image, or another file altogether (a polyglot). A
 container that ends before its own end marker is truncated.
 
 Sources: ITU T.81 §B.1 (JPEG markers), W3C PNG §5 (chunks), GIF89a §17 to §27 (blocks), RFC 9649 (RIFF), ISO 14496-12
