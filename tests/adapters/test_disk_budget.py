@@ -96,6 +96,26 @@ def test_what_is_released_can_be_reserved_again(idle_budget: DiskBudget) -> None
     assert idle_budget.reserve(1)
 
 
+def test_a_file_that_was_reserved_before_the_walk_and_written_after_it_counts(
+    budget: DiskBudget, tmp_path: Path
+) -> None:
+    assert budget.reserve(1)
+    budget.evict()
+    assert budget.used_bytes == BLOCK_BYTES
+    write(tmp_path, "1", age_s=0)
+    budget.confirm(1)
+    budget.evict()
+    assert budget.used_bytes == BLOCK_BYTES
+
+
+def test_what_was_reserved_and_not_written_is_given_back(budget: DiskBudget) -> None:
+    assert budget.reserve(1)
+    budget.cancel(1)
+    assert budget.used_bytes == 0
+    budget.evict()
+    assert budget.used_bytes == 0
+
+
 def test_without_a_budget_everything_is_reserved(tmp_path: Path) -> None:
     budget = DiskBudget(tmp_path, 0)
     assert all(budget.reserve(2**40) for _ in range(10))

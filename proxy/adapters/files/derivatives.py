@@ -113,8 +113,8 @@ class FileDerivatives:
         try:
             written = self._folder.publish(path, [value])
         finally:
-            if not written:
-                self._budget.release(disk_bytes(len(value)))
+            settle = self._budget.confirm if written else self._budget.cancel
+            settle(len(value))
 
     def _folders_of(self, tenant: TenantName, original: Digest | None) -> list[Path]:
         """Return the folders of a tenant, or those of an original in each renderer version and cache epoch."""

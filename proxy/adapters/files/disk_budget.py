@@ -43,6 +43,7 @@ class DiskBudget:
         self._lock = Lock()
         self._used_bytes = 0
         self._reserved_bytes = 0
+        self._unwritten_bytes = 0
         self._queued = False
         self._closed = False
         self._thread = ThreadPoolExecutor(1, "darkroom-eviction")
@@ -58,7 +59,10 @@ class DiskBudget:
             self._queue_eviction()
 
     def reserve(self, content_bytes: int) -> bool:
-        """Count a file that is about to be written. Return False if there is no room for it now."""
+        """Count a file that is about to be written. Return False if there is no room for it now.
+
+        What is reserved is confirmed with `confirm` or given back with `cancel`.
+        """
         if not self._budget_bytes:
             return True
         size_bytes = disk_bytes(content_bytes)
@@ -69,10 +73,22 @@ class DiskBudget:
                 return False
             self._used_bytes += size_bytes
             self._reserved_bytes += size_bytes
+            self._unwritten_bytes += size_bytes
         return True
 
+    def confirm(self, content_bytes: int) -> None:
+        """Count a reserved file as written."""
+        if self._budget_bytes:
+            with self._lock:
+                self._unwritten_bytes -= disk_bytes(content_bytes)
+
+    def cancel(self, content_bytes: int) -> None:
+        """Give back what was reserved for a file that was not written."""
+        self.confirm(content_bytes)
+        self.release(disk_bytes(content_bytes))
+
     def release(self, size_bytes: int) -> None:
-        """Count files that were deleted, or never written; `size_bytes` as `disk_bytes` returns it."""
+        """Count files that were deleted; `size_bytes` as `disk_bytes` returns it."""
         with self._lock:
             self._used_bytes = max(0, self._used_bytes - size_bytes)
 
@@ -80,12 +96,12 @@ class DiskBudget:
         """Count the files; if they are beyond the start of eviction, delete the least recently used. Blocks."""
         with self._lock:
             self._queued = False
-            reserved_before = self._reserved_bytes
+            written_before = self._reserved_bytes - self._unwritten_bytes
         now_s = self._clock()
         classes = self._sum_by_age(now_s)
         with self._lock:
-            # the walk may or may not have met what was reserved meanwhile: count it, the next walk corrects it
-            self._used_bytes = sum(classes.values()) + self._reserved_bytes - reserved_before
+            # the walk may or may not have met what was written meanwhile: count it, the next walk corrects it
+            self._used_bytes = sum(classes.values()) + self._reserved_bytes - written_before
             excess_bytes = self._used_bytes - int(self._budget_bytes * _TARGET_SHARE)
             if self._used_bytes <= self._budget_bytes * _START_SHARE:
                 return
