@@ -1,4 +1,4 @@
-"""The one place where the process is wired: settings → database, adapters, delivery application → ASGI application.
+"""The one place where the server is wired: the opened installation → ASGI application.
 
 Pictures (`/t/…`) go to the delivery application by their raw path, before any routing. Everything else is Starlette's:
 the health endpoints, the demo page, and whatever the management plane mounts.
@@ -7,7 +7,7 @@ the health endpoints, the demo page, and whatever the management plane mounts.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 from starlette.applications import Starlette
@@ -16,12 +16,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from catalog.records.render_records import SqlRenderRecords
-from catalog.records.schema import open_database
-from catalog.tenants.rules import limits_of
-from catalog.tenants.tenant_repository import SqlTenantRepository
-from proxy.app import DeliveryApp, Ports, open_delivery
-from proxy.backends import open_backends, open_sources
+from catalog.platform import open_platform
 from proxy.core.errors import DarkroomError, RouteNotFound, Unavailable
 from proxy.http.endpoint import send_problem
 from proxy.http.headers import require_host
@@ -31,7 +26,10 @@ from proxy.http.problem import Headers, new_request_id, problem_response, reques
 from proxy.settings import Settings
 from proxy.telemetry import logs
 from proxy.telemetry.metrics import Metrics
-from proxy.workers.pool import Pool, open_pool
+from proxy.workers.pool import Pool
+
+if TYPE_CHECKING:
+    from proxy.app import DeliveryApp
 
 log = structlog.get_logger("darkroom")
 
@@ -120,21 +118,9 @@ class App:
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         settings, metrics = self._settings, Metrics()
         async with AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(open_pool(settings))
-            backends = await stack.enter_async_context(open_backends(settings, on_skip=metrics.count_skip))
-            sources = await stack.enter_async_context(open_sources(settings))
-            database = await stack.enter_async_context(open_database(settings))
-            ports = Ports(
-                tenants=SqlTenantRepository(database, limits_of(settings)),
-                render_records=SqlRenderRecords(database),
-                originals=backends.originals,
-                derivatives=backends.derivatives,
-                resolved_references=backends.resolved_references,
-                sources=sources,
-                pixels=pool,
-                workers=pool.size,
-            )
-            delivery = self._delivery = await stack.enter_async_context(open_delivery(settings, ports, metrics))
+            opened = await stack.enter_async_context(open_platform(settings, metrics))
+            pool, delivery = opened.pool, opened.delivery
+            self._delivery = delivery
             required = {"workers": lambda: _check_workers(pool), **delivery.required_checks}
             self._health = Health(metrics, required, delivery.optional_checks)
             self._export(metrics, pool)
@@ -142,8 +128,7 @@ class App:
                 # delivery nodes never load FastAPI
                 from catalog.management import open_management  # noqa: PLC0415
 
-                management = open_management(settings, database, backends.originals, pool)
-                self._management = await stack.enter_async_context(management)
+                self._management = await stack.enter_async_context(open_management(opened.platform))
             log.info(
                 "ready",
                 renderer_version=pool.renderer_version,

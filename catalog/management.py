@@ -26,15 +26,13 @@ from catalog.collections.routes import router as collections
 from catalog.core.upload_rules import DEFAULT_MAX_BYTES
 from catalog.images.routes import router as images
 from catalog.jobs.routes import router as jobs
-from catalog.records.database import Database
+from catalog.ports import Platform
 from catalog.tenants.rules import limits_of
 from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.routes import router as tokens
 from catalog.uploads.routes import router as uploads
-from catalog.worker import create_engine, running
+from catalog.worker import create_engine, handlers_of, running
 from proxy.core.media.formats import readable
-from proxy.ports import Originals, Pixels
-from proxy.settings import Settings
 
 ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, collections, images, jobs, tokens, uploads)
 
@@ -51,10 +49,9 @@ _SECURITY_HEADERS: Final = (
 
 
 @asynccontextmanager
-async def open_management(
-    settings: Settings, database: Database, originals: Originals, pixels: Pixels
-) -> AsyncIterator[ASGIApp]:
+async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
     """Run the management plane: the API, and the engine of its jobs."""
+    settings, database = platform.settings, platform.database
     async with AsyncExitStack() as stack:
         limiter = RateLimiter(redis_url=settings.redis_url)
         stack.push_async_callback(limiter.close)
@@ -62,17 +59,15 @@ async def open_management(
         stack.push_async_callback(keys.close)
         verify_jwt = JwtVerifier(read_issuers(settings.jwt_issuers.get_secret_value()), keys)
         context = ApiContext(
-            database=database,
+            platform=platform,
             authenticator=Authenticator(database, verify_jwt),
             rate_limiter=limiter,
             cursors=CursorSealer(database.cipher.derive("cursor")),
-            originals=originals,
-            pixels=pixels,
             limits=limits_of(settings),
             formats=readable(settings.formats),
             base_url=settings.base_url,
         )
-        await stack.enter_async_context(running(create_engine(settings, database)))
+        await stack.enter_async_context(running(create_engine(settings, database, handlers_of(platform))))
         yield create_api(context, DEFAULT_MAX_BYTES + MULTIPART_BYTES)
 
 

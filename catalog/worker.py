@@ -12,13 +12,15 @@ from catalog.adapters.in_process_engine import InProcessEngine
 from catalog.jobs.ports import EngineOptions, JobEngine
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.schedules import Recurring
+from catalog.platform import open_platform
+from catalog.ports import Platform
 from catalog.records.database import Database
-from catalog.records.schema import open_database
 from proxy.settings import Settings
+from proxy.telemetry.metrics import Metrics
 
 log = structlog.get_logger("darkroom.jobs")
 
-Register = Callable[[HandlerRegistry, Database, Settings], None]
+Register = Callable[[HandlerRegistry, Platform], None]
 
 KINDS: Final[Sequence[Register]] = ()
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""
@@ -26,25 +28,30 @@ SCHEDULES: Final[Sequence[Recurring]] = ()
 """What starts by itself, once per period in the whole installation."""
 
 
+def handlers_of(platform: Platform, kinds: Sequence[Register] = KINDS) -> HandlerRegistry:
+    """Return the handlers of all kinds of jobs."""
+    registry = HandlerRegistry()
+    for register in kinds:
+        register(registry, platform)
+    return registry
+
+
 def create_engine(
     settings: Settings,
     database: Database,
-    kinds: Sequence[Register] = KINDS,
+    handlers: HandlerRegistry,
     schedules: Sequence[Recurring] = SCHEDULES,
     options: EngineOptions | None = None,
 ) -> JobEngine:
     """Return the engine that the settings ask for, not yet started: docket where there is a Redis, else in process."""
-    registry = HandlerRegistry()
-    for register in kinds:
-        register(registry, database, settings)
     options = options or EngineOptions(
         concurrency=settings.job_concurrency, lease_s=settings.job_lease_s, stop_s=settings.drain_s
     )
     if not settings.redis_url:
-        return InProcessEngine(database, registry, options, schedules)
+        return InProcessEngine(database, handlers, options, schedules)
     from catalog.adapters.docket_engine import DocketEngine  # noqa: PLC0415 - slow to import, and not always needed
 
-    return DocketEngine(database, registry, settings.redis_url, options, schedules)
+    return DocketEngine(database, handlers, settings.redis_url, options, schedules)
 
 
 @asynccontextmanager
@@ -57,21 +64,20 @@ async def running(engine: JobEngine) -> AsyncIterator[JobEngine]:
         await engine.stop()
 
 
-async def work(
-    settings: Settings,
-    kinds: Sequence[Register] = KINDS,
-    schedules: Sequence[Recurring] = SCHEDULES,
-    options: EngineOptions | None = None,
-) -> None:
-    """Run jobs until SIGTERM or SIGINT; then let running jobs finish within their time and give the others back."""
+async def work(settings: Settings) -> None:
+    """Run jobs until SIGTERM or SIGINT."""
+    async with open_platform(settings, Metrics()) as opened:
+        platform = opened.platform
+        await run_until_stopped(create_engine(settings, platform.database, handlers_of(platform)))
+
+
+async def run_until_stopped(engine: JobEngine) -> None:
+    """Run an engine until SIGTERM or SIGINT; then let running jobs finish in time and give the others back."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with (
-        open_database(settings) as database,
-        running(create_engine(settings, database, kinds, schedules, options)),
-    ):
+    async with running(engine):
         log.info("working")
         await stop.wait()
         log.info("stopping")

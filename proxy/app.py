@@ -12,11 +12,13 @@ from proxy.caching.tenant_cache import TenantCache
 from proxy.caching.tiers import TieredCache
 from proxy.caching.write_behind import WriteBehindCache
 from proxy.core.errors import Unavailable
+from proxy.core.media.derivative import Derivative
 from proxy.core.media.formats import readable, writable
 from proxy.core.planning.planner import Capabilities
+from proxy.core.url.link import Link
 from proxy.delivery.admission import AdmissionQueue
 from proxy.delivery.fair_permits import FairPermits
-from proxy.delivery.image_request import RequestBuilder
+from proxy.delivery.image_request import NegotiationHeaders, RequestBuilder
 from proxy.delivery.render_log import RenderLog
 from proxy.delivery.service import Delivery
 from proxy.delivery.source_resolver import SourceResolver
@@ -65,7 +67,8 @@ class DeliveryApp:
         self._references = references = _references(settings, ports)
         tenants = self._tenants = TenantCache(ports.tenants, settings.tenant_ttl_s)
         self._delivery = delivery = self._make_delivery(settings, references)
-        steps = RequestSteps(RequestBuilder(tenants, references, ports.pixels.renderer_version), delivery)
+        self._requests = RequestBuilder(tenants, references, ports.pixels.renderer_version)
+        steps = RequestSteps(self._requests, delivery)
         self._request_log = RequestLog(settings.log_requests)
         self._metrics = metrics
         self._endpoint = DeliveryEndpoint(steps, delivery, metrics, self._request_log)
@@ -79,6 +82,13 @@ class DeliveryApp:
     def respond_from_memory(self, target: bytes, fields: Headers) -> tuple[int, bytes, bytes] | None:
         """Answer a GET without waiting; see `FastPath`."""
         return self._fast_path.respond_from_memory(target, fields)
+
+    async def render(self, link: Link, accept: str = "") -> Derivative:
+        """Deliver what a link asks for to a caller in this process, who needs no seal. Raise as a request would."""
+        tenant = await self._requests.trust(link)
+        resolved = None if link.digest else await self._requests.resolve(tenant, link)
+        request = self._requests.build(tenant, link, NegotiationHeaders(accept), resolved)
+        return (await self._delivery.deliver(request)).derivative
 
     def note_unparsable(self, request_id: str, sent_bytes: int) -> None:
         """Count and log a request that is not HTTP and was answered with 400."""

@@ -14,6 +14,7 @@ from catalog.core.api_errors import InvalidRequest, NotPermitted, ResourceNotFou
 from catalog.core.origin import Origin
 from catalog.core.permissions import PERMISSIONS
 from catalog.core.roles import Permission, Principal, Role
+from catalog.ports import Platform
 from catalog.records.database import Database
 from catalog.records.tenant import Tenant
 from proxy.core.identifiers import tenant_name
@@ -37,18 +38,31 @@ class Authenticates(Protocol):
 class ApiContext:
     """The parts that every route may need."""
 
-    database: Database
+    platform: Platform
     authenticator: Authenticates
     rate_limiter: RateLimiter
     cursors: CursorSealer
-    originals: Originals
-    pixels: Pixels
     limits: Limits
     """The installation's; tenants may have their own."""
     formats: tuple[Format, ...]
     """Formats that the installation reads."""
     base_url: str
     """What signed URLs begin with; empty for URLs without scheme and host."""
+
+    @property
+    def database(self) -> Database:
+        """The catalog's database."""
+        return self.platform.database
+
+    @property
+    def originals(self) -> Originals:
+        """Where originals are stored."""
+        return self.platform.originals
+
+    @property
+    def pixels(self) -> Pixels:
+        """The sandboxed workers."""
+        return self.platform.pixels
 
 
 def context_of(request: Request) -> ApiContext:

@@ -15,7 +15,7 @@ from time import time
 from typing import NamedTuple
 
 from proxy.core.caching import VariantKey, derivative_key, etag
-from proxy.core.errors import Forbidden, RecipeError
+from proxy.core.errors import Forbidden, NotFound, RecipeError
 from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
 from proxy.core.planning.negotiation import Client, client_class
 from proxy.core.recipe import grammar
@@ -90,6 +90,15 @@ class RequestBuilder:
             tenant = await self._tenants.refresh(link.tenant)
         if tenant is None or not _verify(tenant, link) or self._has_expired(link):
             raise Forbidden
+        return tenant
+
+    async def trust(self, link: Link) -> Tenant:
+        """Return the tenant of a link that this process has made. Raise NotFound if the tenant is unknown."""
+        tenant = await self._tenants.find(link.tenant)
+        if _lacks_a_name(tenant, link):
+            tenant = await self._tenants.refresh(link.tenant)
+        if tenant is None:
+            raise NotFound(f"There is no tenant {link.tenant}.")
         return tenant
 
     def authorize_cached(self, link: Link) -> Tenant | None:

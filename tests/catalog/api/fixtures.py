@@ -12,14 +12,19 @@ from catalog.api.cursors import CursorSealer
 from catalog.api.rate_limits import RateLimiter
 from catalog.core.roles import Principal, Role, Scope
 from catalog.management import create_api
+from catalog.ports import Platform
 from catalog.records.database import Database
+from catalog.records.render_records import SqlRenderRecords
+from catalog.tenants.tenant_repository import SqlTenantRepository
 from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.service import create_token
-from proxy.backends import open_backends
+from proxy.app import Ports, open_delivery
+from proxy.backends import open_backends, open_sources
 from proxy.core.identifiers import TenantName
 from proxy.core.media.formats import ALWAYS_READ
 from proxy.core.planning.limits import Limits
 from proxy.settings import Settings
+from proxy.telemetry.metrics import Metrics
 from proxy.workers.pool import Pool, open_pool
 from tests.catalog.samples import ACME, ORIGIN, add_tenants
 
@@ -35,22 +40,56 @@ async def pixels() -> AsyncIterator[Pool]:
         yield pool
 
 
+LIMITS = Limits(source_bytes=2**20, source_pixels=1_000_000)
+
+
 @pytest.fixture
-async def context(settings: Settings, database: Database, pixels: Pool) -> AsyncIterator[ApiContext]:
-    """Return what routes share, on a database with the tenants acme and zoo."""
+async def platform(settings: Settings, database: Database, pixels: Pool) -> AsyncIterator[Platform]:
+    """Return the installation, with the tenants acme and zoo."""
     await add_tenants(database)
-    async with open_backends(settings) as backends:
-        yield ApiContext(
-            database,
-            Authenticator(database),
-            RateLimiter(),
-            CursorSealer([b"c" * 32]),
-            backends.originals,
-            pixels,
-            Limits(source_bytes=2**20, source_pixels=1_000_000),
-            ALWAYS_READ,
-            "https://img.example.com",
+    async with (
+        open_backends(settings) as backends,
+        open_sources(settings) as sources,
+        open_delivery(
+            settings,
+            Ports(
+                tenants=SqlTenantRepository(database, LIMITS),
+                render_records=SqlRenderRecords(database),
+                originals=backends.originals,
+                derivatives=backends.derivatives,
+                resolved_references=backends.resolved_references,
+                sources=sources,
+                pixels=pixels,
+                workers=1,
+            ),
+            Metrics(),
+        ) as delivery,
+    ):
+        yield Platform(
+            settings=settings,
+            database=database,
+            originals=backends.originals,
+            derivatives=backends.derivatives,
+            derivative_store=backends.derivative_store,
+            resolved_references=backends.resolved_references,
+            sources=sources,
+            pixels=pixels,
+            renderer=delivery,
         )
+
+
+@pytest.fixture
+def context(platform: Platform, database: Database) -> ApiContext:
+    """Return what routes share."""
+    return ApiContext(
+        platform,
+        Authenticator(database),
+        RateLimiter(),
+        CursorSealer([b"c" * 32]),
+        LIMITS,
+        ALWAYS_READ,
+        "https://img.example.com",
+    )
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.running_job import RunningJob
 from catalog.records.audit_event import AuditEvent
 from catalog.records.database import Database
+from catalog.records.schema import open_database
 from catalog.records.uuid7 import new_uuid
-from catalog.worker import work
+from catalog.worker import create_engine, run_until_stopped
 from proxy.settings import Settings
 
 EFFECT = "test.effect"
@@ -75,7 +76,7 @@ async def nul(job: RunningJob) -> dict[str, str]:
     return {"text": f"{job.id}\0"}
 
 
-def register(registry: HandlerRegistry, _database: Database, _settings: Settings) -> None:
+def register(registry: HandlerRegistry) -> None:
     """Add the kinds to a registry."""
     registry.register("effect", effect)
     registry.register("fail", fail)
@@ -96,5 +97,13 @@ async def effects_of(database: Database) -> dict[str, list[AuditEvent]]:
     return effects
 
 
+async def work(settings: Settings) -> None:
+    """Run the kinds until the process is told to stop."""
+    registry = HandlerRegistry()
+    register(registry)
+    async with open_database(settings) as database:
+        await run_until_stopped(create_engine(settings, database, registry, options=OPTIONS))
+
+
 if __name__ == "__main__":
-    asyncio.run(work(Settings(), [register], options=OPTIONS))
+    asyncio.run(work(Settings()))

@@ -37,7 +37,7 @@ def make(request: pytest.FixtureRequest, queue: Queue, settings: Settings) -> Ma
 
     def make(options: EngineOptions = OPTIONS, schedules: tuple[Recurring, ...] = ()) -> JobEngine:
         registry = HandlerRegistry()
-        register(registry, queue.database, settings)
+        register(registry)
         if not redis_url:
             return InProcessEngine(queue.database, registry, options, schedules)
         return DocketEngine(queue.database, registry, redis_url, options, schedules)

@@ -169,7 +169,7 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_lease_is_fenced(
             await asyncio.sleep(0.02)
     await _stop_outside_of_transactions(queue, stopped)
     registry = HandlerRegistry()
-    register(registry, queue.database, settings)
+    register(registry)
     async with running(InProcessEngine(queue.database, registry, OPTIONS)):
         await all_finished(queue)
         os.kill(stopped.pid, signal.SIGCONT)
@@ -199,7 +199,7 @@ async def elsewhere(queue: Queue, settings: Settings) -> AsyncIterator[Database]
 
 def docket_engine(database: Database, redis_url: str, poll_s: float, concurrency: int = 3) -> DocketEngine:
     registry = HandlerRegistry()
-    register(registry, database, Settings())
+    register(registry)
     return DocketEngine(database, registry, redis_url, replace(OPTIONS, concurrency=concurrency, poll_s=poll_s))
 
 
