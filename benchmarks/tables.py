@@ -18,6 +18,7 @@ from benchmarks.quality import Row as Quality
 
 if TYPE_CHECKING:
     from benchmarks.claims import Claims
+    from benchmarks.management import Against
 
 _MIB = 2**20
 _HIT = ("server", "requests/s", "CPU µs/request", "Darkroom ÷ it")
@@ -157,6 +158,14 @@ class Printer:
                 )
                 for row in rows
             ],
+        )
+
+    def against(self, title: str, rows: "Sequence[Against]") -> None:
+        """Print Darkroom's rate beside limits."""
+        self._table(
+            title,
+            ("beside", "Darkroom/s", "it/s", "Darkroom ÷ it"),
+            [(row.what, row.ours_s.text(1), row.theirs_s.text(1), row.ratio.text()) for row in rows],
         )
 
     def _line(self, text: str) -> None:

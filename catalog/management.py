@@ -20,7 +20,7 @@ from catalog.api.cursors import CursorSealer
 from catalog.api.discovery import router as discovery
 from catalog.api.jwt import JwtVerifier, read_issuers
 from catalog.api.openapi import ERRORS, VERSION, DescribedApi
-from catalog.api.rate_limits import RateLimiter
+from catalog.api.rate_limits import RateLimiter, read_quotas
 from catalog.audit.routes import router as audit
 from catalog.collections.routes import router as collections
 from catalog.core.upload_rules import DEFAULT_MAX_BYTES
@@ -53,7 +53,7 @@ async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
     """Run the management plane: the API, and the engine of its jobs."""
     settings, database = platform.settings, platform.database
     async with AsyncExitStack() as stack:
-        limiter = RateLimiter(redis_url=settings.redis_url)
+        limiter = RateLimiter(read_quotas(settings.api_rates), settings.redis_url)
         stack.push_async_callback(limiter.close)
         keys = JwksKeys()
         stack.push_async_callback(keys.close)

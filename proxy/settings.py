@@ -32,6 +32,11 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Identity providers whose JWT the API accepts: a JSON list of objects (docs/security.md).",
     )
+    api_rates: str = Field(
+        "",
+        description="Limits of the API in requests per minute, per token and per tenant, such as "
+        "`read=1200/6000,upload=300/1500` (docs/security.md). Empty: the defaults.",
+    )
     redis_url: str = Field(
         "", description="Redis URL, for recently used derivatives and for waking job workers. Empty: no Redis."
     )

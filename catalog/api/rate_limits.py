@@ -5,6 +5,7 @@ does not answer, requests are let through: a limit protects the service, it is n
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from typing import Any
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
-from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import ConnectionPool
 
 from catalog.core.api_errors import RateLimited
+from catalog.core.errors import Misconfigured
 from catalog.core.roles import Principal
 
 WINDOW_S = 60
@@ -49,6 +51,25 @@ DEFAULT_QUOTAS: Mapping[RequestClass, Quota] = {
 }
 
 
+_QUOTA = re.compile(r"(read|write|upload|render)=([1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
+
+
+def read_quotas(text: str) -> Mapping[RequestClass, Quota]:
+    """Return the quotas of `read=1200/6000,upload=300/1500`; classes that are left out have their default.
+
+    Raise Misconfigured.
+    """
+    quotas = dict(DEFAULT_QUOTAS)
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if not (match := _QUOTA.fullmatch(part)):
+            raise Misconfigured(
+                f"DARKROOM_API_RATES: {part[:80]!r} is not a limit; write class=token/tenant in requests per minute, "
+                "such as read=1200/6000; the classes are read, write, upload and render"
+            )
+        quotas[RequestClass(match[1])] = Quota(int(match[2]), int(match[3]))
+    return quotas
+
+
 class RateLimiter:
     """Counts requests. With `redis_url`, all nodes count together."""
 
@@ -56,7 +77,7 @@ class RateLimiter:
         self._quotas = quotas
         self._pool = ConnectionPool.from_url(redis_url, **_REDIS_OPTIONS) if redis_url else None
         storage: Storage = MemoryStorage() if self._pool is None else _on_redis(redis_url, self._pool)
-        self._window = SlidingWindowCounterRateLimiter(storage) if redis_url else MovingWindowRateLimiter(storage)
+        self._window = SlidingWindowCounterRateLimiter(storage)
 
     async def count(self, principal: Principal, request_class: RequestClass) -> dict[str, str]:
         """Count one request and return the header fields that tell what is left. Raise RateLimited beyond a quota."""

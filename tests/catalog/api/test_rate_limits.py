@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from catalog.api.rate_limits import Quota, RateLimiter, RequestClass
+from catalog.api.rate_limits import DEFAULT_QUOTAS, Quota, RateLimiter, RequestClass, read_quotas
 from catalog.core.api_errors import RateLimited
+from catalog.core.errors import Misconfigured
 from catalog.core.roles import Role
 from tests.catalog.samples import ACME, ZOO, principal_of
 from tests.servers.redis import OwnRedis
@@ -58,3 +59,18 @@ async def test_requests_go_on_while_redis_is_out(own_redis: OwnRedis, fault: str
     for _ in range(4):
         await limiter.count(principal_of(), READ)
     await limiter.close()
+
+
+def test_quotas_are_a_setting() -> None:
+    quotas = read_quotas(" read=10/20, upload=1/2")
+    assert quotas[RequestClass.READ] == Quota(10, 20)
+    assert quotas[RequestClass.UPLOAD] == Quota(1, 2)
+    assert quotas[RequestClass.WRITE] == DEFAULT_QUOTAS[RequestClass.WRITE]
+
+
+@pytest.mark.parametrize(
+    "text", ["read", "read=1", "read=0/1", "reads=1/2", "read=1/2/3", "read=1/2;write=1/2", "read=-1/2"]
+)
+def test_a_quota_that_cannot_be_read_names_the_setting_and_its_form(text: str) -> None:
+    with pytest.raises(Misconfigured, match=r"DARKROOM_API_RATES.*write class=token/tenant"):
+        read_quotas(text)
