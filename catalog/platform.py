@@ -8,6 +8,7 @@ from catalog.ports import Platform
 from catalog.records.render_records import SqlRenderRecords
 from catalog.records.schema import open_database
 from catalog.tenants.rules import limits_of
+from catalog.tenants.signers import SignerCache
 from catalog.tenants.tenant_repository import SqlTenantRepository
 from proxy.app import DeliveryApp, Ports, open_delivery
 from proxy.backends import open_backends, open_sources
@@ -54,5 +55,6 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[O
             sources=sources,
             pixels=pool,
             renderer=delivery,
+            signers=SignerCache(database),
         )
         yield OpenPlatform(platform, pool, delivery)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from catalog.records.database import Database
+from proxy.core.identifiers import TenantName
 from proxy.core.media.derivative import Derivative
+from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link
 from proxy.ports import Derivatives, DerivativeStore, Originals, Pixels, ResolvedReferences, Sources
 from proxy.settings import Settings
@@ -19,6 +21,18 @@ class Renderer(Protocol):
 
         Raise what a request for the link would be answered with, but Forbidden: NotFound for an unknown tenant.
         """
+        ...
+
+
+class Signers(Protocol):
+    """Tenants with what signs their URLs, at most a second old."""
+
+    async def find(self, name: TenantName) -> Tenant:
+        """Return the tenant. Raise TenantNotFound, or Unavailable."""
+        ...
+
+    def forget(self, name: TenantName) -> None:
+        """Read the tenant again for the next answer: this process has changed it."""
         ...
 
 
@@ -38,3 +52,4 @@ class Platform:
     """By URL scheme."""
     pixels: Pixels
     renderer: Renderer
+    signers: Signers

@@ -27,6 +27,8 @@ class Change:
     origin: Origin
     idempotent: IdempotentRequest | None
     """None without an `Idempotency-Key`."""
+    committed: Callable[[], None] = lambda: None
+    """Called when the change is committed."""
 
     def bound_to(self, *parts: bytes | str) -> "Change":
         """Return the change with the idempotency key bound to these parts too: a body that was read as a stream."""
@@ -39,5 +41,8 @@ class Change:
         """Do the work in one transaction, once per idempotency key, and return the answer."""
         async with self.database.writing() as session:
             if self.idempotent is None:
-                return await work(session)
-            return await answer_once(session, self.idempotent, work)
+                answer = await work(session)
+            else:
+                answer = await answer_once(session, self.idempotent, work)
+        self.committed()
+        return answer

@@ -1,6 +1,6 @@
 """What routes share at run time, and the dependencies through which they get it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Protocol
 
@@ -73,6 +73,11 @@ def context_of(request: Request) -> ApiContext:
     return context
 
 
+async def provide_context(request: Request) -> ApiContext:
+    """Return the context as a dependency; FastAPI would run a plain function in a thread."""
+    return context_of(request)
+
+
 def permission_of(request: Request) -> Permission:
     """Return what the route demands, from the one table."""
     route = f"{request.method} {request.scope['route'].path}"
@@ -112,7 +117,15 @@ async def change_of(request: Request, principal: Annotated[Principal, Depends(au
         route = f"{request.method} {request.scope['route'].path}"
         fingerprint = fingerprint_of(request.method, request.url.path, request.url.query, body)
         idempotent = IdempotentRequest(principal, route, check_key(key), fingerprint)
-    return Change(context.database, principal, origin_of(request), idempotent)
+    return Change(context.database, principal, origin_of(request), idempotent, _on_commit(request, principal))
+
+
+def _on_commit(request: Request, principal: Principal) -> Callable[[], None]:
+    """Return what follows a change: keys and presets sign URLs, and only administrators change them."""
+    signers = context_of(request).platform.signers
+    if permission_of(request).role < Role.ADMIN:
+        return lambda: None
+    return lambda: signers.forget(principal.tenant)
 
 
 async def _acting_for(request: Request, principal: Principal) -> Principal:
@@ -141,7 +154,7 @@ def _class_of(request: Request) -> RequestClass:
     )
 
 
-Context = Annotated[ApiContext, Depends(context_of)]
+Context = Annotated[ApiContext, Depends(provide_context)]
 Caller = Annotated[Principal, Depends(authorize)]
 Changing = Annotated[Change, Depends(change_of)]
 

@@ -18,7 +18,7 @@ from catalog.api.positions import by_creation, creation_position
 from catalog.api.problems import to_field_errors
 from catalog.core.api_errors import ResourceNotFound, ValidationFailed
 from catalog.core.merge_patch import merge_patch
-from catalog.images import service
+from catalog.images import reading, service
 from catalog.images.schemas import ImageView, MetadataPatch, MetadataPut
 from catalog.images.service import Description
 from catalog.images.views import ImageViews, image_etag
@@ -71,11 +71,10 @@ async def read_image(
 ) -> Response:
     """Return an image with its ETag."""
     views = await ImageViews.open(context, caller.tenant)
-    async with context.database.reading() as session:
-        row = await service.find_image(session, caller.tenant, id)
-        if is_not_modified(if_none_match, image_etag(row)):
-            return Response(status_code=304, headers={"etag": image_etag(row)})
-        return json_answer(await views.view(session, row), etag=image_etag(row))
+    row, parts = await reading.read_image(context.database, caller.tenant, id)
+    if is_not_modified(if_none_match, image_etag(row)):
+        return Response(status_code=304, headers={"etag": image_etag(row)})
+    return json_answer(views.complete(row, parts), etag=image_etag(row))
 
 
 @router.get("/{id}/original", summary="Download the original", response_class=Response)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,12 +25,21 @@ CENTRE = 0.5
 """Where the focal point is, across and down, if none is set."""
 
 
+class LinkPart(NamedTuple):
+    """One entity that shows an image."""
+
+    type: str
+    entity: str
+    position: int
+    is_primary: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ImageParts:
     """What belongs to an image and has rows of its own."""
 
     tags: tuple[str, ...] = ()
-    links: tuple[EntityLink, ...] = ()
+    links: tuple[LinkPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +88,14 @@ async def list_images(
 async def parts_of(session: AsyncSession, tenant: TenantName, images: Sequence[str]) -> dict[str, ImageParts]:
     """Return tags and links of images by their ids; tags in the order of the alphabet, links in that of entities."""
     tags: dict[str, list[str]] = {image: [] for image in images}
-    links: dict[str, list[EntityLink]] = {image: [] for image in images}
+    links: dict[str, list[LinkPart]] = {image: [] for image in images}
     tag_rows = select(ImageTag).where(ImageTag.tenant == tenant, col(ImageTag.image).in_(images))
     for tag in await session.scalars(tag_rows):
         tags[tag.image].append(tag.tag)
     link_rows = select(EntityLink).where(EntityLink.tenant == tenant, col(EntityLink.image).in_(images))
     for link in await session.scalars(link_rows):
-        links[link.image].append(link)
-    return {
-        image: ImageParts(
-            tuple(sorted(tags[image])), tuple(sorted(links[image], key=lambda link: (link.type, link.entity)))
-        )
-        for image in images
-    }
+        links[link.image].append(LinkPart(link.type, link.entity, link.position, link.is_primary))
+    return {image: ImageParts(tuple(sorted(tags[image])), tuple(sorted(links[image]))) for image in images}
 
 
 async def describe(session: AsyncSession, image: Image) -> Description:

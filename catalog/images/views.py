@@ -15,7 +15,6 @@ from catalog.images.schemas import ImageView, LinkView, LocationView, Placeholde
 from catalog.images.service import CENTRE, ImageParts, focus_of
 from catalog.images.url_builder import build_url, read_path
 from catalog.records.image import Image
-from catalog.tenants.tenant_repository import find_signer
 from proxy.core.geometry import Size
 from proxy.core.identifiers import TenantName
 from proxy.core.recipe.values import Focus as FocusValue
@@ -60,7 +59,7 @@ class ImageViews:
     @classmethod
     async def open(cls, context: ApiContext, tenant: TenantName) -> "ImageViews":
         """Read what signing needs."""
-        return cls(context.base_url, await find_signer(context.database, tenant))
+        return cls(context.base_url, await context.platform.signers.find(tenant))
 
     async def view(self, session: AsyncSession, image: Image, *, duplicate: bool = False) -> ImageView:
         """Return one image with its parts."""
@@ -71,6 +70,10 @@ class ImageViews:
         """Return images with their parts."""
         parts = await service.parts_of(session, self._signer.name, [image.id for image in images])
         return [self._view(image, parts[image.id]) for image in images]
+
+    def complete(self, image: Image, parts: ImageParts) -> ImageView:
+        """Return an image whose parts were read with it."""
+        return self._view(image, parts)
 
     def _view(self, image: Image, parts: ImageParts, *, duplicate: bool = False) -> ImageView:
         x, y = focus_of(image)

@@ -7,29 +7,33 @@ and waits for the write lock. Python's sqlite3 begins transactions implicitly; t
 do not wait for the writer.
 
 On PostgreSQL a plain transaction serves both. The pool is small, because only the catalog and the refresh of tenants
-use it. A ping before each checkout costs one round trip and saves an error after every failover.
+use it. A ping before the checkout of a connection that was idle costs one round trip and saves an error after every
+failover; one that was used a moment ago is not asked.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from asyncpg import InterfaceError as AsyncpgInterfaceError
 from asyncpg import PostgresError
-from sqlalchemy import event, text
+from sqlalchemy import Row, Select, event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
     DBAPIError,
     IntegrityError,
+    InvalidatePoolError,
     NotSupportedError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from catalog.core.errors import Misconfigured
 from catalog.records import tables as _tables  # noqa: F401 - foreign keys are resolved when all tables are known
@@ -43,6 +47,8 @@ COMMAND_TIMEOUT_S = 10.0
 MIGRATION_TIMEOUT_S = 600.0
 POOL_SIZE = 5
 POOL_OVERFLOW = 5
+IDLE_S = 1.0
+"""A connection that was used within this time is not asked whether it is alive."""
 RECYCLE_S = 1_800
 """Shorter than the time after which most firewalls drop an idle connection."""
 
@@ -80,6 +86,16 @@ class Database:
             writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
             async with AsyncSession(writer, expire_on_commit=False) as session, session.begin():
                 yield session
+
+    async def fetch_one(self, statement: Select[Any], parameters: Mapping[str, Any]) -> Row[Any] | None:
+        """Run one statement in a transaction of its own, without the cost of a session; return its only row, or None.
+
+        Raise Unavailable if the database does not answer.
+        """
+        with translated_errors():
+            async with self.engine.connect() as connection:
+                row: Row[Any] | None = (await connection.execute(statement, parameters)).one_or_none()
+                return row
 
     async def ping(self) -> None:
         """Return if the database answers. Raise Unavailable otherwise."""
@@ -174,16 +190,34 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgresql(url: URL, command_timeout_s: float) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
         pool_timeout=CONNECT_TIMEOUT_S,
         pool_recycle=RECYCLE_S,
-        pool_pre_ping=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": command_timeout_s,
             "server_settings": {"application_name": "darkroom"},
         },
     )
+    event.listen(engine.sync_engine, "checkout", _ping_idle)
+    event.listen(engine.sync_engine, "checkin", _note_use)
+    return engine
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["used_s"] = monotonic()
+
+
+def _ping_idle(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401 - DBAPI connections are untyped
+    """Ask a connection that was idle. If it is gone, raise InvalidatePoolError: the pool connects again."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
+    if monotonic() - record.info.get("used_s", monotonic()) < IDLE_S:
+        return
+    try:
+        connection.ping()
+    except Exception as error:
+        raise InvalidatePoolError from error

@@ -15,6 +15,7 @@ from catalog.management import create_api
 from catalog.ports import Platform
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
+from catalog.tenants.signers import SignerCache
 from catalog.tenants.tenant_repository import SqlTenantRepository
 from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.service import create_token
@@ -75,6 +76,7 @@ async def platform(settings: Settings, database: Database, pixels: Pool) -> Asyn
             sources=sources,
             pixels=pixels,
             renderer=delivery,
+            signers=SignerCache(database),
         )
 
 
