@@ -68,16 +68,12 @@ class SqlRefusals:
         if since is not None:
             query = query.where(col(RefusedOriginal.changed_at) >= since)
         if after is not None:
-            place = tuple_(
-                col(RefusedOriginal.changed_at), col(RefusedOriginal.tenant), col(RefusedOriginal.original)
-            )
+            place = tuple_(col(RefusedOriginal.changed_at), col(RefusedOriginal.tenant), col(RefusedOriginal.original))
             query = query.where(place > tuple_(after.changed_at, *after.name))
         async with self.database.reading() as session:
             rows = await session.scalars(query.limit(limit))
             return [
-                OriginalChange(
-                    OriginalName(TenantName(row.tenant), Digest(row.original)), row.refused, row.changed_at
-                )
+                OriginalChange(OriginalName(TenantName(row.tenant), Digest(row.original)), row.refused, row.changed_at)
                 for row in rows
             ]
 

@@ -95,9 +95,7 @@ class Intake:
         stored = StoredFile(self.originals, tenant, staged)
         await stored.put()
         keep_location = rules.tenant.keep_location
-        return AcceptedFile(
-            staged.digest, staged.size_bytes, candidate.file_name, examination, keep_location, stored
-        )
+        return AcceptedFile(staged.digest, staged.size_bytes, candidate.file_name, examination, keep_location, stored)
 
     async def _examine(
         self, original: OpenOriginal, candidate: Candidate, rules: UploadRules, limits: Limits

@@ -28,6 +28,7 @@ Each class defines the HTTP status, a stable machine-readable code, and how long
 The codes are documented in docs/answers.md; a test keeps that table complete.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -47,7 +48,7 @@ class DarkroomError(Exception):
         super().__init__(detail)
         self.detail = detail
 
-    def members(self) -> dict[str, str | int]:
+    def members(self) -> Mapping[str, object]:
         """Return the extension members of the problem document (RFC 9457 §3.2)."""
         return {}
 
