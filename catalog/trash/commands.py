@@ -1,6 +1,6 @@
 """`darkroom images trash|restore|delete`: images go, and come back."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,16 +12,8 @@ from catalog.images.commands import EXAMPLE_ID, ImageArgument, TenantOption
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import TypeVar
 
-    from sqlalchemy.ext.asyncio import AsyncSession
-
-    from catalog.core.origin import Origin
-    from catalog.core.roles import Principal
-    from catalog.records.image import Image
-
-    Result = TypeVar("Result")
-    Work = Callable[[AsyncSession, Principal, Origin, Image], Awaitable[Result]]
+Result = TypeVar("Result")
 
 Force = Annotated[bool, typer.Option("--force", help="Also if entities use the image: it is unlinked from them.")]
 
@@ -37,50 +29,44 @@ def trash(tenant: TenantOption, image: ImageArgument, *, force: Force = False, a
     """Put an image into the trash: within five seconds its URLs answer 404."""
     from catalog.trash.service import trash_image
 
-    async def work(session: "AsyncSession", principal: "Principal", origin: "Origin", row: "Image") -> str:
-        await trash_image(session, principal, origin, row, force=force)
-        return row.status
-
-    _print(image, _change(tenant, image, work), "is in the trash", as_json=as_json)
+    status, _ = _change(tenant, image, trash_image, force=force)
+    _print(image, status, "is in the trash", as_json=as_json)
 
 
 def restore(tenant: TenantOption, image: ImageArgument, *, as_json: AsJson = False) -> None:
     """Take an image out of the trash: within five seconds its URLs work again."""
     from catalog.trash.service import restore_image
 
-    async def work(session: "AsyncSession", principal: "Principal", origin: "Origin", row: "Image") -> str:
-        await restore_image(session, principal, origin, row)
-        return row.status
-
-    _print(image, _change(tenant, image, work), "is out of the trash", as_json=as_json)
+    status, _ = _change(tenant, image, restore_image)
+    _print(image, status, "is not in the trash", as_json=as_json)
 
 
 def delete(tenant: TenantOption, image: ImageArgument, *, force: Force = False, as_json: AsJson = False) -> None:
     """Delete an image for good. A job deletes its bytes; a server or darkroom work runs it."""
     from catalog.trash.deletion import delete_image
 
-    async def work(session: "AsyncSession", principal: "Principal", origin: "Origin", row: "Image") -> str:
-        return (await delete_image(session, principal, origin, row, force=force)).id
-
-    job = _change(tenant, image, work)
+    _, job = _change(tenant, image, delete_image, force=force)
     if as_json:
-        print_json(id=image, job=job)
+        print_json(id=image, job=job.id)
     else:
-        print_line(f"Deleted image {image}. Job {job} deletes its bytes.")
+        print_line(f"Deleted image {image}. Job {job.id} deletes its bytes.")
 
 
-def _change(tenant: str, image: str, work: "Work[Result]") -> "Result":
-    """Do the work on the locked image, in one transaction."""
+def _change(
+    tenant: str, image: str, change: "Callable[..., Awaitable[Result]]", **options: bool
+) -> "tuple[str, Result]":
+    """Make a change of the locked image, in one transaction; return the image's status and what the change returns."""
     from catalog.core.origin import COMMAND_LINE
     from catalog.records.schema import open_database
     from catalog.trash.service import lock_image
 
     principal = principal_for(tenant)
 
-    async def write() -> "Result":
+    async def write() -> "tuple[str, Result]":
         async with open_database(read_settings()) as database, database.writing() as session:
             row = await lock_image(session, principal, image)
-            return await work(session, principal, COMMAND_LINE, row)
+            result = await change(session, principal, COMMAND_LINE, row, **options)
+            return row.status, result
 
     return run(write())
 
