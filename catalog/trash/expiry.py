@@ -47,13 +47,13 @@ async def start_expiry(session: AsyncSession) -> None:
 
 async def expire(job: RunningJob, platform: Platform) -> dict[str, Any]:
     """Do the work of a job of the kind EXPIRE; return how many images, and left over originals, it deletes."""
-    rules = await rules_of_tenant(platform.database, job.tenant)
-    days = rules.retention.trash_days
-    images = 0 if days is None else await _delete_expired(job, platform, now() - timedelta(days=days))
     async with job.transaction() as session:
         leftovers = await _find_leftovers(session, job.tenant)
         await enqueue_deletion(session, System(job.tenant), leftovers, Priority.MAINTENANCE)
         await _delete_lifted(session, job.tenant)
+    rules = await rules_of_tenant(platform.database, job.tenant)
+    days = rules.retention.trash_days
+    images = 0 if days is None else await _delete_expired(job, platform, now() - timedelta(days=days))
     return {"images": images, "leftovers": len(leftovers)}
 
 
