@@ -114,7 +114,9 @@ async def test_refusals_that_were_lifted_long_ago_are_forgotten(
     assert {row.original for row in await rows_of(database, RefusedOriginal)} == set(originals[1:])
 
 
-async def test_tenants_without_trash_get_no_job_and_the_schedule_is_known(database: Database, platform: Platform) -> None:
+async def test_tenants_without_trash_get_no_job_and_the_schedule_is_known(
+    database: Database, platform: Platform
+) -> None:
     async with database.writing() as session:
         await start_expiry(session)
     assert await rows_of(database, Job) == []
