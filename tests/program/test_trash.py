@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from tests.program.conftest import halves
@@ -54,7 +53,7 @@ def test_an_image_that_is_deleted_for_good_leaves_no_file(home: Home, server: Se
     assert deleted.status_code == 202
 
     def is_done() -> bool:
-        job: httpx.Response = server.http.get(f"/api/jobs/{deleted.json()['id']}", headers=headers)
+        job = server.http.get(f"/api/jobs/{deleted.json()['id']}", headers=headers)
         return str(job.json()["state"]) == "succeeded"
 
     server.wait_until(is_done)

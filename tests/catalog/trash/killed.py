@@ -51,8 +51,8 @@ async def work(point: str) -> None:
         platform = Platform(
             settings=settings,
             database=database,
-            originals=Killing(backends.originals, point),  # type: ignore[arg-type]
-            derivatives=Killing(backends.derivatives, point),  # type: ignore[arg-type]
+            originals=Killing(backends.originals, point),
+            derivatives=Killing(backends.derivatives, point),
             derivative_store=backends.derivative_store,
             resolved_references=backends.resolved_references,
             sources={},

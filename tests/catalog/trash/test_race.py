@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -110,7 +111,7 @@ async def test_an_upload_that_comes_first_keeps_the_bytes(
 
 
 async def test_an_upload_by_the_command_keeps_the_bytes_too(
-    client_of: ClientOf, platform: Platform, database: Database, tmp_path: Any
+    client_of: ClientOf, platform: Platform, database: Database, tmp_path: Path
 ) -> None:
     original = await deleted_for_good(await client_of(Role.ADMIN))
     path = tmp_path / "a.jpg"

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from catalog.core.roles import Role, Scope
 from catalog.ports import Platform
@@ -34,7 +34,7 @@ async def new_image(client: httpx.AsyncClient, level: int = 100, **fields: Any) 
 
 async def actions(database: Database) -> list[str]:
     async with database.reading() as session:
-        events = await session.scalars(select(AuditEvent).order_by(AuditEvent.at, AuditEvent.id))
+        events = await session.scalars(select(AuditEvent).order_by(col(AuditEvent.at), col(AuditEvent.id)))
         return [event.action for event in events]
 
 
@@ -91,7 +91,7 @@ async def test_the_shared_tiers_are_purged_and_once_more_later(
 
 async def test_an_image_in_use_is_kept_unless_it_is_forced(client_of: ClientOf, database: Database) -> None:
     client, admin = await client_of(Role.CONTRIBUTOR), await client_of(Role.ADMIN)
-    entity = {"entity_type": "product", "entity_id": "42"}
+    entity: dict[str, Any] = {"entity_type": "product", "entity_id": "42"}
     place, image = await new_image(client, **entity)
     _, second = await new_image(client, 120, **entity)
     for query in ({}, {"permanent": "true"}):
@@ -168,7 +168,7 @@ async def test_an_original_on_which_something_stands_is_kept(
     _, other = await new_image(client, 120)
     async with database.writing() as session:
         if claim == "version":
-            old = {"media_type": "image/jpeg", "size_bytes": 1, "width": 1, "height": 1}
+            old: Any = {"media_type": "image/jpeg", "size_bytes": 1, "width": 1, "height": 1}
             row: Any = ImageVersion(image=other["id"], number=2, tenant=ACME, original=image["original"], **old)
         else:
             row = Watermark(tenant=ACME, name="logo", original=image["original"], width=40, height=30)
@@ -188,7 +188,7 @@ async def test_an_old_version_goes_and_comes_back_with_its_image(
     place, image = await new_image(client)
     old = "ab" * 32
     async with database.writing() as session:
-        facts = {"media_type": "image/jpeg", "size_bytes": 1, "width": 1, "height": 1}
+        facts: Any = {"media_type": "image/jpeg", "size_bytes": 1, "width": 1, "height": 1}
         session.add(ImageVersion(image=image["id"], number=2, tenant=ACME, original=old, **facts))
     await gone(client, place)
     assert await is_refused(database, old)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import httpx
-from sqlmodel import select
+from sqlmodel import col, select
 
 from catalog.jobs.claim import claim
 from catalog.jobs.execution import Execution
@@ -25,7 +25,8 @@ BASE = "https://img.example.com"
 
 async def run_due(platform: Platform, at: datetime | None = None) -> list[str]:
     """Run the jobs that are due, one after the other, until none is left; return their kinds."""
-    registry, kinds = handlers_of(platform), []
+    registry = handlers_of(platform)
+    kinds: list[str] = []
     while True:
         async with platform.database.writing() as session:
             claimed = await claim(session, "tests", 1, at=at)
@@ -38,7 +39,7 @@ async def run_due(platform: Platform, at: datetime | None = None) -> list[str]:
 async def jobs_of(database: Database, kind: str) -> list[Job]:
     """Return the jobs of a kind in their order."""
     async with database.reading() as session:
-        return list(await session.scalars(select(Job).where(Job.kind == kind).order_by(Job.id)))
+        return list(await session.scalars(select(Job).where(Job.kind == kind).order_by(col(Job.id))))
 
 
 async def picture_of(platform: Platform, url: str, method: str = "GET", *fields: tuple[bytes, bytes]) -> Received:
