@@ -22,6 +22,7 @@ from catalog.api.jwt import JwtVerifier, read_issuers
 from catalog.api.openapi import ERRORS, VERSION, DescribedApi
 from catalog.api.rate_limits import RateLimiter, read_quotas
 from catalog.audit.routes import router as audit
+from catalog.caches.routes import router as caches
 from catalog.collections.routes import router as collections
 from catalog.core.upload_rules import DEFAULT_MAX_BYTES
 from catalog.images.routes import router as images
@@ -30,11 +31,12 @@ from catalog.ports import Platform
 from catalog.tenants.rules import limits_of
 from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.routes import router as tokens
+from catalog.trash.routes import router as trash
 from catalog.uploads.routes import router as uploads
 from catalog.worker import create_engine, handlers_of, running
 from proxy.core.media.formats import readable
 
-ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, collections, images, jobs, tokens, uploads)
+ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, caches, collections, images, jobs, tokens, trash, uploads)
 
 MULTIPART_BYTES: Final = 2**20
 """What a multipart body may have beside its file."""

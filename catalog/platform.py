@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from catalog.ports import Platform
+from catalog.records.refusals import SqlRefusals
 from catalog.records.render_records import SqlRenderRecords
 from catalog.records.schema import open_database
 from catalog.tenants.rules import limits_of
@@ -36,6 +37,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[O
         database = await stack.enter_async_context(open_database(settings))
         ports = Ports(
             tenants=SqlTenantRepository(database, limits_of(settings)),
+            refusals=SqlRefusals(database),
             render_records=SqlRenderRecords(database),
             originals=backends.originals,
             derivatives=backends.derivatives,

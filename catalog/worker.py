@@ -9,12 +9,14 @@ from typing import Final
 import structlog
 
 from catalog.adapters.in_process_engine import InProcessEngine
+from catalog.caches import tasks as caches
 from catalog.jobs.ports import EngineOptions, JobEngine
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.schedules import Recurring
 from catalog.platform import open_platform
 from catalog.ports import Platform
 from catalog.records.database import Database
+from catalog.trash import tasks as trash
 from proxy.settings import Settings
 from proxy.telemetry.metrics import Metrics
 
@@ -22,9 +24,9 @@ log = structlog.get_logger("darkroom.jobs")
 
 Register = Callable[[HandlerRegistry, Platform], None]
 
-KINDS: Final[Sequence[Register]] = ()
+KINDS: Final[Sequence[Register]] = (caches.register, trash.register)
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""
-SCHEDULES: Final[Sequence[Recurring]] = ()
+SCHEDULES: Final[Sequence[Recurring]] = (trash.EXPIRY,)
 """What starts by itself, once per period in the whole installation."""
 
 

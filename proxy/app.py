@@ -8,6 +8,7 @@ from time import monotonic
 
 from starlette.types import Receive, Scope, Send
 
+from proxy.caching.refused_originals import RefusedOriginals
 from proxy.caching.tenant_cache import TenantCache
 from proxy.caching.tiers import TieredCache
 from proxy.caching.write_behind import WriteBehindCache
@@ -28,13 +29,15 @@ from proxy.http.health import Check
 from proxy.http.problem import Headers
 from proxy.http.request_log import RequestLog
 from proxy.http.request_steps import RequestSteps
-from proxy.ports import Originals, Pixels, RenderRecords, ResolvedReferences, Sources, Tenants
+from proxy.ports import Originals, Pixels, Refusals, RenderRecords, ResolvedReferences, Sources, Tenants
 from proxy.settings import Settings
 from proxy.telemetry.background_tasks import BackgroundTasks
 from proxy.telemetry.metrics import Metrics
 
 FLUSH_S = 6.0
 """Time for pending writes when the application stops, in seconds."""
+LOAD_S = 5.0
+"""How long a start waits for the list of refused originals; without it the process is not ready, and answers 503."""
 _STUCK_S = 15.0
 """Longer than any request may wait: a queue that has not moved for this long does not move any more."""
 
@@ -44,6 +47,7 @@ class Ports:
     """What delivery needs of the world."""
 
     tenants: Tenants
+    refusals: Refusals
     render_records: RenderRecords
     originals: Originals
     derivatives: TieredCache
@@ -67,7 +71,9 @@ class DeliveryApp:
         self._references = references = _references(settings, ports)
         tenants = self._tenants = TenantCache(ports.tenants, settings.tenant_ttl_s)
         self._delivery = delivery = self._make_delivery(settings, references)
-        self._requests = RequestBuilder(tenants, references, ports.pixels.renderer_version)
+        self.refused_originals = RefusedOriginals(ports.refusals, ports.derivatives.forget)
+        version = ports.pixels.renderer_version
+        self._requests = RequestBuilder(tenants, references, self.refused_originals, version)
         steps = RequestSteps(self._requests, delivery)
         self._request_log = RequestLog(settings.log_requests)
         self._metrics = metrics
@@ -98,7 +104,11 @@ class DeliveryApp:
     @property
     def required_checks(self) -> Mapping[str, Check]:
         """Checks without which this process cannot deliver."""
-        return {"queue": self._check_queue, "background": self._background.check}
+        return {
+            "queue": self._check_queue,
+            "background": self._background.check,
+            "refusals": self.refused_originals.check,
+        }
 
     @property
     def optional_checks(self) -> Mapping[str, Check]:
@@ -107,12 +117,13 @@ class DeliveryApp:
         return {"store": ports.originals.ping, "cache": self._check_cache, "database": ports.tenants.ping}
 
     def start(self) -> None:
-        """Start the background writers."""
+        """Start the background readers and writers."""
+        self._background.start("refused originals reader", self.refused_originals.read_forever())
         self._background.start("derivative writer", self._cache.write())
         self._background.start("render record writer", self._render_log.write())
 
     async def stop(self, timeout_s: float = FLUSH_S) -> None:
-        """Cancel work, write what is pending, and end the background writers, all within `timeout_s` seconds."""
+        """Cancel work, write what is pending, and end the background tasks, all within `timeout_s` seconds."""
         deadline = monotonic() + timeout_s
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s / 2):
@@ -150,6 +161,10 @@ class DeliveryApp:
             "darkroom_render_records_dropped_total", "Renders that were never recorded.", lambda: render_log.dropped
         )
         metrics.counter("darkroom_tenant_read_failures_total", "Failed reads of tenants.", lambda: tenants.failures)
+        refused = self.refused_originals
+        metrics.gauge("darkroom_refused_originals", "Originals that are not delivered.", lambda: refused.count)
+        metrics.gauge("darkroom_refusals_age_seconds", "Time since refusals were read.", lambda: refused.age_s)
+        metrics.counter("darkroom_refusal_read_failures_total", "Failed reads of refusals.", lambda: refused.failures)
 
     async def _check_queue(self) -> None:
         if self._admission.waiting > 0 and monotonic() - self._admission.moved_at > _STUCK_S:
@@ -166,6 +181,8 @@ async def open_delivery(settings: Settings, ports: Ports, metrics: Metrics) -> A
     app = DeliveryApp(settings, ports, metrics)
     app.start()
     try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(app.refused_originals.loaded.wait(), LOAD_S)
         yield app
     finally:
         await app.stop()

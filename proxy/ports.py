@@ -8,7 +8,8 @@ or its answer is invalid; the request is served without it or becomes 503) and t
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from datetime import datetime
+from typing import NamedTuple, Protocol, Self
 
 from proxy.core.geometry import Box
 from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
@@ -64,6 +65,17 @@ class Originals(Protocol):
         """Store the whole of `source` under its SHA-256, which the caller has computed.
 
         Return False if it is stored already and whole; a damaged original is replaced.
+        """
+        ...
+
+    async def contains(self, tenant: TenantName, digest: Digest) -> bool:
+        """Return whether an original is stored, by its name alone: its bytes are not read."""
+        ...
+
+    async def delete(self, tenant: TenantName, digest: Digest) -> None:
+        """Delete an original for good, if it is stored; who has it open reads on.
+
+        The caller makes sure that nothing stands on it, and that no one puts it at the same time.
         """
         ...
 
@@ -220,6 +232,51 @@ class CachedTenants(Protocol):
 
     async def ping(self) -> None:
         """Return if the backend answers. Raise Unavailable otherwise."""
+        ...
+
+
+class OriginalName(NamedTuple):
+    """An original, as delivery names it."""
+
+    tenant: TenantName
+    original: Digest
+
+
+class OriginalChange(NamedTuple):
+    """The newest state of an original: whether it is refused, and when that, or its derivatives' purge, was written."""
+
+    name: OriginalName
+    refused: bool
+    changed_at: datetime
+
+
+class Refusals(Protocol):
+    """Which originals are not to be delivered: those of images in the trash or deleted for good."""
+
+    async def now(self) -> datetime:
+        """Return the time of the clock that dates the changes. Raise Unavailable if the backend does not answer."""
+        ...
+
+    async def changes(
+        self, since: datetime | None, after: OriginalChange | None, limit: int
+    ) -> Sequence[OriginalChange]:
+        """Return at most `limit` changes, the oldest first: those since a moment, behind the change `after`.
+
+        Raise Unavailable if the backend does not answer.
+        """
+        ...
+
+
+class KnownRefusals(Protocol):
+    """The refusals that this process knows."""
+
+    @property
+    def generation(self) -> int:
+        """A number that another one follows with each change of what is refused."""
+        ...
+
+    def is_refused(self, tenant: TenantName, original: Digest) -> bool:
+        """Return whether an original is not to be delivered. Raise Unavailable before that is known. Never waits."""
         ...
 
 

@@ -36,6 +36,7 @@ from catalog.secrets import commands as secrets
 from catalog.sources import commands as source
 from catalog.tenants import commands as tenant
 from catalog.tokens import commands as token
+from catalog.trash import commands as trash
 from catalog.uploads import commands as upload
 from catalog.watermarks import commands as watermark
 from proxy.core.errors import DarkroomError
@@ -64,6 +65,7 @@ serve.register(app)
 work.register(app)
 upload.register(app)
 images.register(app)
+trash.register(images.app)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
 app.add_typer(token.app, name="token")

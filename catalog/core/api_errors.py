@@ -7,6 +7,7 @@
     ├── NotPermitted 403          the role or the scopes of the token do not reach
     ├── ResourceNotFound 404      not there, or of another tenant
     ├── ResourceConflict 409      says with what
+    │   └── ImageInUse 409        entities use the image
     ├── PreconditionFailed 412    `If-Match` names another version
     ├── UploadTooLarge 413
     ├── UploadRefused 415         not an image of an accepted kind
@@ -100,6 +101,25 @@ class ResourceConflict(ApiError):
     status = 409
     code = "conflict"
     title = "Conflict"
+
+
+class ImageInUse(ResourceConflict):
+    """Entities use the image; `entities` are their types and ids."""
+
+    code = "image-in-use"
+    title = "Image in use"
+    most_listed: ClassVar[int] = 50
+
+    def __init__(self, entities: Sequence[tuple[str, str]]) -> None:
+        first_type, first_id = entities[0]
+        others = f" and {len(entities) - 1} more" if entities[1:] else ""
+        super().__init__(f"The image is used by {first_type}/{first_id}{others}: unlink it, or repeat with force=true.")
+        self.entities = tuple(entities)
+
+    def members(self) -> dict[str, object]:
+        """Return how many entities use the image, and the first 50 of them."""
+        listed = [{"type": type_, "id": id_} for type_, id_ in self.entities[: self.most_listed]]
+        return {"entities": listed, "entities_total": len(self.entities)}
 
 
 class PreconditionFailed(ApiError):

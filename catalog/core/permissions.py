@@ -93,6 +93,8 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "DELETE /api/keys/{id}": _ADMIN,
     "GET /api/settings": _ADMIN,
     "PUT /api/settings": _ADMIN,
+    # caches
+    "POST /api/purge": _ADMIN,
     # jobs
     "GET /api/jobs": _JOBS,
     "GET /api/jobs/{id}": _JOBS,

@@ -121,7 +121,8 @@ async def entities_of(session: AsyncSession, tenant: TenantName, image: str) -> 
 
 
 async def _check_image(session: AsyncSession, tenant: TenantName, image: str) -> None:
-    row = await session.get(Image, image)
+    # locked against the trash: an image goes there when no entity uses it
+    row = await session.get(Image, image, with_for_update={"read": True})
     if row is None or row.tenant != tenant:
         raise ResourceNotFound("There is no such image.")
     if row.status == ImageStatus.TRASHED.value:

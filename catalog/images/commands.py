@@ -1,14 +1,21 @@
-"""`darkroom sign` and `darkroom focus`: URLs of images, and the focal points in them."""
+"""`darkroom sign` and `darkroom focus`: URLs and focal points; `darkroom images`: list, show and tag images."""
 
 import time
-from typing import Annotated
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.arguments import AsJson, TenantArgument, epilog
-from catalog.cli.output import print_json, print_line
+from catalog.cli.arguments import AsJson, TenantArgument, epilog, read_tenant
+from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
 from proxy.core.identifiers import TenantName, digest_name
+
+if TYPE_CHECKING:
+    from catalog.images.schemas import ImageView
+
+app = typer.Typer(help="List, show, tag, trash, restore and delete a tenant's images.", no_args_is_help=True)
 
 _ORIGINAL = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _SIGN_EXAMPLES = (
@@ -19,10 +26,11 @@ _SIGN_EXAMPLES = (
 _FOCUS_EXAMPLES = (f"darkroom focus acme {_ORIGINAL} 0.3_0.6", f"darkroom focus acme {_ORIGINAL} 0.5_0.5")
 
 
-def register(app: typer.Typer) -> None:
+def register(program: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.command(epilog=epilog(*_SIGN_EXAMPLES))(sign)
-    app.command(epilog=epilog(*_FOCUS_EXAMPLES))(focus)
+    program.command(epilog=epilog(*_SIGN_EXAMPLES))(sign)
+    program.command(epilog=epilog(*_FOCUS_EXAMPLES))(focus)
+    program.add_typer(app, name="images")
 
 
 def read_expires(text: str) -> int:
@@ -116,3 +124,122 @@ def focus(
         print_json(tenant=tenant, original=original, focus=point)
     else:
         print_line(f"Set the focal point of {original} to {point}.")
+
+
+TenantOption = Annotated[
+    str, typer.Option("--tenant", parser=read_tenant, metavar="TENANT", help="Tenant that the images belong to.")
+]
+ImageArgument = Annotated[str, typer.Argument(metavar="ID", help="The image's id, see images list.")]
+EXAMPLE_ID = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"
+
+
+class StatusOption(Enum):
+    """Statuses of images, as an option."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    READY = "ready"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    TRASHED = "trashed"
+
+
+@app.command(
+    "list",
+    epilog=epilog("darkroom images list --tenant acme", "darkroom images list --tenant acme --status trashed --json"),
+)
+def list_(
+    tenant: TenantOption,
+    status: Annotated[
+        StatusOption | None, typer.Option(help="Only images in this status; by default all but those in the trash.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Images to list.")] = 50,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List a tenant's images, the newest first."""
+    from catalog.core.image_status import ImageStatus
+    from catalog.images.service import list_images
+    from catalog.images.views import ImageViews
+    from catalog.records.schema import open_database
+    from catalog.tenants.tenant_repository import find_signer
+
+    settings = read_settings()
+
+    async def read() -> "list[ImageView]":
+        async with open_database(settings) as database:
+            views = ImageViews(settings.base_url, await find_signer(database, TenantName(tenant)))
+            async with database.reading() as session:
+                wanted = None if status is None else ImageStatus(status.value)
+                return await views.views(session, await list_images(session, TenantName(tenant), limit, status=wanted))
+
+    images = run(read())
+    if as_json:
+        for image in images:
+            print_json(**image.model_dump(mode="json"))
+    else:
+        print_table(*(_cells(image) for image in images))
+
+
+@app.command(epilog=epilog(f"darkroom images show --tenant acme {EXAMPLE_ID}"))
+def show(tenant: TenantOption, image: ImageArgument, *, as_json: AsJson = False) -> None:
+    """Show what is known of an image."""
+    from catalog.images.service import find_image
+    from catalog.images.views import ImageViews
+    from catalog.records.schema import open_database
+    from catalog.tenants.tenant_repository import find_signer
+
+    settings = read_settings()
+
+    async def read() -> "ImageView":
+        async with open_database(settings) as database:
+            views = ImageViews(settings.base_url, await find_signer(database, TenantName(tenant)))
+            async with database.reading() as session:
+                return await views.view(session, await find_image(session, TenantName(tenant), image))
+
+    document = run(read()).model_dump(mode="json")
+    if as_json:
+        print_json(**document)
+    else:
+        print_table(*document.items())
+
+
+@app.command(epilog=epilog(f"darkroom images tag --tenant acme {EXAMPLE_ID} --add blue --remove draft"))
+def tag(
+    tenant: TenantOption,
+    image: ImageArgument,
+    add: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Tag to add; may be repeated.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Tag to remove; may be repeated.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Add tags to an image and remove others; without options nothing changes."""
+    from dataclasses import replace
+
+    from catalog.core.origin import COMMAND_LINE
+    from catalog.images.service import change_description, describe, find_image
+    from catalog.images.tags import changed_tags
+    from catalog.records.schema import open_database
+
+    principal = principal_for(tenant)
+
+    async def write() -> tuple[str, ...]:
+        async with open_database(read_settings()) as database, database.writing() as session:
+            row = await find_image(session, principal.tenant, image, lock=True)
+            description = await describe(session, row)
+            tags = changed_tags(description.tags, add or (), remove or ())
+            await change_description(session, principal, COMMAND_LINE, row, replace(description, tags=tags))
+            return tags
+
+    tags = run(write())
+    if as_json:
+        print_json(id=image, tags=list(tags))
+    else:
+        print_line(f"Image {image} has the tags {', '.join(tags)}." if tags else f"Image {image} has no tags.")
+
+
+def _cells(image: "ImageView") -> tuple[object, ...]:
+    """Return a row of the table for people."""
+    size = f"{image.width}x{image.height}"
+    created = f"created {image.created_at.isoformat(timespec='seconds')}"
+    return image.id, image.status, image.file_name or "", image.media_type, size, ",".join(image.tags), created

@@ -13,13 +13,14 @@ from catalog.api.change import Change
 from catalog.api.conditions import MAX_LENGTH, check_if_match, is_not_modified
 from catalog.api.context import ApiContext, Caller, Changing, Context
 from catalog.api.downloads import Download
-from catalog.api.pages import Page, PageQuery, next_cursor, open_position
+from catalog.api.pages import Page, next_cursor, open_position
 from catalog.api.positions import by_creation, creation_position
 from catalog.api.problems import to_field_errors
 from catalog.core.api_errors import ResourceNotFound, ValidationFailed
+from catalog.core.image_status import ImageStatus
 from catalog.core.merge_patch import merge_patch
 from catalog.images import reading, service
-from catalog.images.schemas import ImageView, MetadataPatch, MetadataPut
+from catalog.images.schemas import ImageQuery, ImageView, MetadataPatch, MetadataPut
 from catalog.images.service import Description
 from catalog.images.views import ImageViews, image_etag
 from catalog.records.image import Image
@@ -34,12 +35,13 @@ IfNoneMatch = Annotated[str | None, Header(max_length=MAX_LENGTH, description="3
 
 
 @router.get("", summary="List the tenant's images")
-async def list_images(context: Context, caller: Caller, query: Annotated[PageQuery, Query()]) -> Page[ImageView]:
-    """Return the images that are not in the trash, the newest first."""
+async def list_images(context: Context, caller: Caller, query: Annotated[ImageQuery, Query()]) -> Page[ImageView]:
+    """Return the images that are not in the trash, or those in one status, the newest first."""
     after = open_position(context.cursors, query, caller.tenant, "images")
     views = await ImageViews.open(context, caller.tenant)
     async with context.database.reading() as session:
-        rows = await service.list_images(session, caller.tenant, query.limit + 1, by_creation(after))
+        status = None if query.status is None else ImageStatus(query.status)
+        rows = await service.list_images(session, caller.tenant, query.limit + 1, by_creation(after), status)
         items = await views.views(session, rows[: query.limit])
     cursor = next_cursor(context.cursors, query, caller.tenant, "images", rows, creation_position)
     return Page(items=items, next_cursor=cursor)

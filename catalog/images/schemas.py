@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from catalog.api.fields import AltText, Body, Caption, Focus, Metadata, Tags, Title, View
+from catalog.api.pages import PageQuery
 
 StatusName = Literal["pending", "processing", "ready", "rejected", "quarantined", "trashed"]
 
@@ -47,6 +48,14 @@ _DESCRIPTION: JsonDict = {"alt_text": "A blue chair", "tags": ["blue", "chair"],
 
 def _is_none(value: object) -> bool:
     return value is None
+
+
+class ImageQuery(PageQuery):
+    """The query of the list of images."""
+
+    status: Annotated[
+        StatusName | None, Field(description="Only images in this status; by default all but those in the trash.")
+    ] = None
 
 
 class Placeholder(View):

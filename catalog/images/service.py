@@ -72,13 +72,19 @@ async def find_by_original(session: AsyncSession, tenant: TenantName, original: 
 
 
 async def list_images(
-    session: AsyncSession, tenant: TenantName, limit: int, after: tuple[datetime, str] | None = None
+    session: AsyncSession,
+    tenant: TenantName,
+    limit: int,
+    after: tuple[datetime, str] | None = None,
+    status: ImageStatus | None = None,
 ) -> Sequence[Image]:
-    """Return a tenant's images that are not in the trash, the newest first, behind the position `after`."""
+    """Return a tenant's images, the newest first, behind the position `after`.
+
+    Without a status they are those that are not in the trash.
+    """
+    wanted = Image.status != ImageStatus.TRASHED.value if status is None else Image.status == status.value
     query = (
-        select(Image)
-        .where(Image.tenant == tenant, Image.status != ImageStatus.TRASHED.value)
-        .order_by(col(Image.created_at).desc(), col(Image.id).desc())
+        select(Image).where(Image.tenant == tenant, wanted).order_by(col(Image.created_at).desc(), col(Image.id).desc())
     )
     if after is not None:
         query = query.where(tuple_(col(Image.created_at), col(Image.id)) < tuple_(*after))

@@ -7,13 +7,13 @@ originals before derivatives, so that processes which write overlapping batches 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import inspect
+from sqlalchemy import inspect, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col, select
 
 from catalog.records.database import Database
-from catalog.records.tables import Derivative, Original, Tenant
+from catalog.records.tables import Derivative, Original, RefusedOriginal, Tenant
 from proxy.core.identifiers import Digest, TenantName, split_derivative_key
 from proxy.core.media.facts import Facts
 from proxy.ports import RenderRecord
@@ -28,11 +28,14 @@ class SqlRenderRecords:
     async def record(self, batch: Sequence[RenderRecord]) -> None:
         """Write a batch in one transaction, including the facts of originals that no upload has recorded.
 
-        Renders of deleted tenants are skipped: their foreign key would fail the whole batch.
+        Renders of deleted tenants are skipped: their foreign key would fail the whole batch. So are those of originals
+        that were withdrawn meanwhile: their rows would come back.
         """
         async with self.database.writing() as session:
             tenants = await _existing_tenants(session, {render.tenant for render in batch})
-            renders = [render for render in batch if render.tenant in tenants]
+            refused = await _refused(session, {(render.tenant, render.original) for render in batch})
+            known = (render for render in batch if render.tenant in tenants)
+            renders = [render for render in known if (render.tenant, render.original) not in refused]
             if not renders:
                 return
             originals = {(render.tenant, render.original): render.facts for render in renders}
@@ -69,6 +72,13 @@ async def insert_missing(session: AsyncSession, model: type[SQLModel], rows: Seq
 
 async def _existing_tenants(session: AsyncSession, names: set[TenantName]) -> set[str]:
     return set(await session.scalars(select(Tenant.name).where(col(Tenant.name).in_(names))))
+
+
+async def _refused(session: AsyncSession, originals: set[tuple[TenantName, Digest]]) -> set[tuple[str, str]]:
+    names = tuple_(col(RefusedOriginal.tenant), col(RefusedOriginal.original))
+    query = select(RefusedOriginal.tenant, RefusedOriginal.original)
+    rows = await session.execute(query.where(names.in_(sorted(originals)), col(RefusedOriginal.refused)))
+    return {(tenant, original) for tenant, original in rows}
 
 
 def _row_key(render: RenderRecord) -> str:

@@ -13,6 +13,7 @@ from catalog.records.job import BatchItem, Job, Lane, Schedule
 from catalog.records.key import Secret
 from catalog.records.original import Original
 from catalog.records.preset import Preset
+from catalog.records.refused_original import RefusedOriginal
 from catalog.records.source import Source
 from catalog.records.tenant import Tenant
 from catalog.records.tenant_settings import TenantSettings
@@ -36,6 +37,7 @@ __all__ = [
     "Original",
     "Preset",
     "Record",
+    "RefusedOriginal",
     "Schedule",
     "SchemaCompatibility",
     "Secret",

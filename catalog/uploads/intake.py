@@ -3,12 +3,12 @@
 The steps: upload rules by name, declared type and size; the format by the first bytes; the header and the limits, in
 the sandbox; one decode to the end, in the sandbox; what follows the image's end is cut off; the bytes are stored. An
 interrupted intake leaves at most an original without a record, which the same upload completes later.
+
+Between storing and recording, the same bytes may be deleted for good: who records them locks the original's row, and
+then makes sure that they are still stored (`AcceptedFile.ensure_stored`).
 """
 
-import asyncio
-import os
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +17,7 @@ from catalog.core.tenant_rules import TenantRules
 from catalog.core.upload_rules import Candidate, UploadRules, check_upload, with_sniffed
 from catalog.records.database import Database
 from catalog.tenants.rules import limits_of_tenant, rules_of_tenant
+from catalog.uploads.stored_file import StoredFile
 from proxy.core.errors import LimitExceeded
 from proxy.core.identifiers import Digest, TenantName
 from proxy.core.media.examination import Examination
@@ -25,7 +26,6 @@ from proxy.core.planning.limits import Limits, check_source
 from proxy.delivery.staging import StagedFile
 from proxy.ports import OpenOriginal, Originals, Pixels
 
-_COPY_BYTES: Final = 1024 * 1024
 _ERRORS: Final[Mapping[str, type[LimitExceeded] | type[UploadTooLarge]]] = {
     "too-large": UploadTooLarge,
     "too-many-pixels": LimitExceeded,
@@ -50,13 +50,18 @@ class IntakeRules:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedFile:
-    """An original that was examined and stored."""
+    """An original that was examined and stored; its staged file has to be open until it is recorded."""
 
     original: Digest
     size_bytes: int
     file_name: str | None
     examination: Examination
     keep_location: bool
+    stored: StoredFile
+
+    async def ensure_stored(self) -> None:
+        """Make sure that the bytes are stored; the caller has locked the row of the original."""
+        await self.stored.ensure()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +82,20 @@ class Intake:
     async def accept(
         self, tenant: TenantName, rules: IntakeRules, staged: StagedFile, candidate: Candidate, entity_type: str | None
     ) -> AcceptedFile:
-        """Examine and store a staged file of the candidate's name and declared type.
+        """Examine and store a staged file of the candidate's name and declared type; what follows its end is cut off.
 
         Raise UploadRefused, UploadTooLarge, UnsupportedFormat, CorruptImage, LimitExceeded or Unavailable; nothing is
         stored then.
         """
         upload_rules = rules.tenant.uploads.rules_for(entity_type)
-        with ExitStack() as stack:
-            original = stack.enter_context(staged.open())
+        with staged.open() as original:
             examination = await self._examine(original, candidate, upload_rules, rules.limits)
-            if examination.end_bytes is not None and examination.end_bytes < staged.size_bytes:
-                staged = stack.enter_context(StagedFile(examination.end_bytes))
-                await _copy(original, staged, examination.end_bytes)
-                original = stack.enter_context(staged.open())
-            os.lseek(original.fd, 0, os.SEEK_SET)
-            await self.originals.put(tenant, staged.digest, original)
-            return AcceptedFile(
-                staged.digest, staged.size_bytes, candidate.file_name, examination, rules.tenant.keep_location
-            )
+        if examination.end_bytes is not None and examination.end_bytes < staged.size_bytes:
+            await staged.truncate(examination.end_bytes)
+        stored = StoredFile(self.originals, tenant, staged)
+        await stored.put()
+        keep_location = rules.tenant.keep_location
+        return AcceptedFile(staged.digest, staged.size_bytes, candidate.file_name, examination, keep_location, stored)
 
     async def _examine(
         self, original: OpenOriginal, candidate: Candidate, rules: UploadRules, limits: Limits
@@ -122,10 +123,3 @@ class Intake:
         if violation.code in _ERRORS:
             raise _ERRORS[violation.code](violation.detail)
         raise UploadRefused(violation.code, violation.detail)
-
-
-async def _copy(original: OpenOriginal, target: StagedFile, size_bytes: int) -> None:
-    """Copy the first bytes of a file; they are hashed on the way."""
-    while target.size_bytes < size_bytes:
-        count = min(_COPY_BYTES, size_bytes - target.size_bytes)
-        await target.append(await asyncio.to_thread(os.pread, original.fd, count, target.size_bytes))

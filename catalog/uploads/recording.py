@@ -1,7 +1,8 @@
 """Recording: an accepted file becomes an image, in one transaction.
 
 Within a tenant the same bytes are one image. Of two uploads of the same bytes at once, the second waits for the first
-one's row and then finds the image.
+one's row and then finds the image. The row of the original is locked first: a deletion for good holds the same lock
+while it deletes the bytes, so under the lock it is made sure that they are stored.
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from catalog.images import service as images
 from catalog.images.service import CENTRE, Description
 from catalog.records.collection import Collection
 from catalog.records.image import MAX_TAGS, Image, ImageVersion
+from catalog.records.refusals import refresh_refusals
 from catalog.records.render_records import insert, original_row
 from catalog.records.uuid7 import new_uuid
 from catalog.uploads.intake import AcceptedFile
@@ -59,12 +61,15 @@ async def record_upload(
     """
     await _check_collection(session, principal, fields.collection)
     await _record_original(session, principal, file)
+    await file.ensure_stored()
     row = _new_image(principal, file, fields)
     created = await _insert(session, row)
     query = select(Image).where(Image.tenant == row.tenant, Image.original == row.original).with_for_update()
     image = (await session.scalars(query)).one()
     if created:
         await _complete(session, principal, origin, image, fields)
+        # the bytes may be those of an image that was deleted for good
+        await refresh_refusals(session, principal.tenant, [image.original])
     else:
         await _add(session, principal, origin, image, fields)
     return RecordedUpload(image, created)

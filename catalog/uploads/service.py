@@ -7,7 +7,6 @@ trusted.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.records.base import FILE_NAME_LENGTH
 from catalog.records.database import Database
 from catalog.records.original import Original
+from catalog.records.refusals import permit_unless_withdrawn
 from catalog.records.render_records import insert, original_row
 from catalog.tenants.rules import limits_of_tenant
+from catalog.uploads.stored_file import StoredFile
 from proxy.core.errors import UnsupportedFormat
 from proxy.core.identifiers import Digest, TenantName
 from proxy.core.media.facts import Facts
@@ -63,9 +64,9 @@ class UploadService:
                 await staged.append(chunk)
             with staged.open() as original:
                 facts = await self._examine(original, limits)
-                os.lseek(original.fd, 0, os.SEEK_SET)
-                await self.originals.put(tenant, staged.digest, original)
-            await self._record(tenant, staged, facts, file_name)
+            stored = StoredFile(self.originals, tenant, staged)
+            await stored.put()
+            await self._record(stored, facts, file_name)
         size = facts.upright
         return Uploaded(staged.digest, staged.size_bytes, facts.format.media_type, size.width, size.height)
 
@@ -82,16 +83,23 @@ class UploadService:
         check_source(facts, limits)
         return facts
 
-    async def _record(self, tenant: TenantName, staged: StagedFile, facts: Facts, file_name: str | None) -> None:
+    async def _record(self, stored: StoredFile, facts: Facts, file_name: str | None) -> None:
+        tenant, staged = stored.tenant, stored.staged
         row = original_row(tenant, staged.digest, facts)
         row.size_bytes = staged.size_bytes
         row.file_name = None if file_name is None else display_name(file_name)
         async with self.database.writing() as session:
             await record_original(session, row)
+            await stored.ensure()
+            await permit_unless_withdrawn(session, tenant, staged.digest)
 
 
 async def record_original(session: AsyncSession, row: Original) -> None:
-    """Write the record of an original, or complete one that a render wrote; values of an earlier upload stay."""
+    """Write the record of an original, or complete one that a render wrote; values of an earlier upload stay.
+
+    The row is locked then. The caller goes on by making sure that the bytes are stored: until now they may have been
+    deleted for good.
+    """
     statement = insert(session, Original)
     columns, excluded = statement.table.c, statement.excluded
     first = {name: func.coalesce(columns[name], excluded[name]) for name in ("size_bytes", "file_name")}

@@ -1,12 +1,18 @@
 """Hot derivatives in this process's memory: the tier that answers every hit."""
 
+import asyncio
+from collections.abc import Collection
+
 from cachetools import LRUCache
 
 from proxy.core.identifiers import DerivativeKey, Digest, TenantName, split_derivative_key
 from proxy.core.media.derivative import Derivative
+from proxy.ports import OriginalName
 
 _ENTRY_BYTES = 512
 """What an entry costs beside its body: key, objects and its place in the table, rounded up."""
+_SLICE = 2_000
+"""Keys that `forget` looks at before it lets requests be answered."""
 _LARGEST_SHARE = 8
 """A body takes at most this part of the budget: a few large pictures must not empty the cache."""
 
@@ -50,6 +56,16 @@ class MemoryDerivatives:
         for key in stale:
             del self._cache[key]
         return len(stale)
+
+    async def forget(self, originals: Collection[OriginalName]) -> None:
+        """Delete the derivatives of originals of any tenants; requests are answered meanwhile."""
+        keys = list(self._cache)
+        for first in range(0, len(keys), _SLICE):
+            for key in keys[first : first + _SLICE]:
+                _version, tenant, _epoch, _shard, original, _variant = key.split("/")
+                if (tenant, original) in originals:
+                    self._cache.pop(key, None)
+            await asyncio.sleep(0)
 
     async def ping(self) -> None:
         """Return: memory is always available."""

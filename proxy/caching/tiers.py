@@ -7,13 +7,13 @@ dropped: they make the next hit faster, and nothing depends on them.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, runtime_checkable
 
 from proxy.core.errors import Unavailable
 from proxy.core.identifiers import DerivativeKey, Digest, TenantName
 from proxy.core.media.derivative import Derivative
-from proxy.ports import Derivatives
+from proxy.ports import Derivatives, OriginalName
 
 _LOG = logging.getLogger("darkroom.tiers")
 _COPIES = 64
@@ -35,6 +35,10 @@ class SynchronousTier(Protocol):
 
     def store(self, key: DerivativeKey, derivative: Derivative) -> None:
         """Do what `put` does, without waiting."""
+        ...
+
+    async def forget(self, originals: Collection[OriginalName]) -> None:
+        """Delete the derivatives of originals."""
         ...
 
 
@@ -103,6 +107,11 @@ class TieredCache:
             if isinstance(count, BaseException):
                 raise count
         return max(count for count in counts if isinstance(count, int))
+
+    async def forget(self, originals: Collection[OriginalName]) -> None:
+        """Delete the derivatives of originals from this process's memory; the shared tiers are left alone."""
+        for tier in self._synchronous:
+            await tier.forget(originals)
 
     async def ping(self) -> None:
         """Return if a durable tier answers."""

@@ -6,6 +6,7 @@
     ├── Forbidden 403            the seal is missing, wrong or expired, or the tenant is unknown
     ├── SourceNotAllowed 403     the reference is outside the tenant's sources
     ├── NotFound 404             the original does not exist
+    │   ├── OriginalWithdrawn 404  the original's image is in the trash or was deleted for good
     │   └── SourceNotFound 404   the referenced source reports that the original does not exist
     ├── RouteNotFound 404        the path is not a route of this server
     ├── MethodNotAllowed 405     the method is not GET, HEAD or OPTIONS
@@ -27,6 +28,7 @@ Each class defines the HTTP status, a stable machine-readable code, and how long
 The codes are documented in docs/answers.md; a test keeps that table complete.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -46,7 +48,7 @@ class DarkroomError(Exception):
         super().__init__(detail)
         self.detail = detail
 
-    def members(self) -> dict[str, str | int]:
+    def members(self) -> Mapping[str, object]:
         """Return the extension members of the problem document (RFC 9457 §3.2)."""
         return {}
 
@@ -120,6 +122,17 @@ class NotFound(DarkroomError):
     code = "original-missing"
     title = "No such original"
     max_age_s = 30
+
+
+class OriginalWithdrawn(NotFound):
+    """The seal is valid, and the image that stands on the original is in the trash or was deleted for good.
+
+    Caches keep it for two seconds: an image that is restored is to be seen within five.
+    """
+
+    code = "original-withdrawn"
+    title = "Image withdrawn"
+    max_age_s = 2
 
 
 class SourceNotFound(NotFound):

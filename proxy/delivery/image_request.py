@@ -15,7 +15,7 @@ from time import time
 from typing import NamedTuple
 
 from proxy.core.caching import VariantKey, derivative_key, etag
-from proxy.core.errors import Forbidden, NotFound, RecipeError
+from proxy.core.errors import Forbidden, NotFound, OriginalWithdrawn, RecipeError
 from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
 from proxy.core.planning.negotiation import Client, client_class
 from proxy.core.recipe import grammar
@@ -26,7 +26,7 @@ from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link
 from proxy.core.url.signing import NO_KEY, verify
 from proxy.delivery.source_resolver import SourceResolver
-from proxy.ports import CachedTenants
+from proxy.ports import CachedTenants, KnownRefusals
 
 NAMED_S = 3_600
 """Freshness of an answer that depends on a preset or a watermark, in seconds."""
@@ -53,6 +53,8 @@ class ImageRequest:
     """The source reference that `original` was resolved from, if any."""
     signed: bool = True
     """False for an unsigned preset."""
+    generation: int = 0
+    """Generation of the refusals under which the original was delivered."""
 
 
 class NegotiationHeaders(NamedTuple):
@@ -72,11 +74,13 @@ class RequestBuilder:
         self,
         tenants: CachedTenants,
         references: SourceResolver,
+        refusals: KnownRefusals,
         renderer_version: RendererVersion,
         clock: Callable[[], float] = time,
     ) -> None:
         self._tenants = tenants
         self._references = references
+        self._refusals = refusals
         self._renderer_version = renderer_version
         self._clock = clock
 
@@ -109,8 +113,22 @@ class RequestBuilder:
         return tenant
 
     def is_current(self, request: ImageRequest) -> bool:
-        """Report whether a link without expiry would make the same request again: its tenant has not changed."""
+        """Report whether a link without expiry would make the same request again.
+
+        That is so as long as neither its tenant nor what is refused has changed.
+        """
+        if request.generation != self._refusals.generation:
+            return False
         return self._tenants.peek(request.tenant.name) is request.tenant
+
+    def check_refusal(self, tenant: TenantName, original: Digest) -> None:
+        """Raise OriginalWithdrawn if the original is not to be delivered, Unavailable before that is known.
+
+        Only the original that a link shows is checked: a watermark is a record of its own, and goes on to be laid over
+        pictures though the image with its bytes is in the trash.
+        """
+        if self._refusals.is_refused(tenant, original):
+            raise OriginalWithdrawn("The image is in the trash, or was deleted. Restore it, or upload it again.")
 
     def _has_expired(self, link: Link) -> bool:
         return link.expires is not None and self._clock() >= link.expires
@@ -123,9 +141,10 @@ class RequestBuilder:
     def build(
         self, tenant: Tenant, link: Link, negotiation: NegotiationHeaders, resolved: Digest | None = None
     ) -> ImageRequest:
-        """Parse the recipe (RecipeError), apply the tenant's rules, and name the derivative.
+        """Parse the recipe (RecipeError), apply the tenant's rules, check for a refusal, and name the derivative.
 
-        `resolved` is the original of a link that refers to a source.
+        `resolved` is the original of a link that refers to a source. Every request passes here, before a 304 and before
+        any cache, so this is the one place that keeps a withdrawn image from being seen. Raise OriginalWithdrawn.
         """
         written = _parse(link.recipe)
         recipe = apply_presets(written, tenant.presets, tenant.watermarks)
@@ -134,6 +153,8 @@ class RequestBuilder:
         original = link.digest or resolved
         if original is None:
             raise ValueError("A reference has to be resolved before a request is built.")
+        generation = self._refusals.generation
+        self.check_refusal(tenant.name, original)
         client = client_class(negotiation.accept) if recipe.format == "auto" else None
         variant = VariantKey(
             renderer_version=self._renderer_version,
@@ -158,6 +179,7 @@ class RequestBuilder:
             fresh_s=fresh_s,
             reference="" if link.digest else link.original,
             signed=link.seal is not None,
+            generation=generation,
         )
 
 

@@ -17,6 +17,8 @@ from proxy.ports import OpenOriginal
 _EXECUTOR = ThreadPoolExecutor(4, "darkroom-staging")
 """Threads of their own: in the event loop's executor, uploads would hold up whatever else uses it."""
 
+_CHUNK_BYTES = 2**20
+
 
 class StagedFile:
     """An unnamed temporary file of at most `limit_bytes`; a context manager that closes it."""
@@ -56,6 +58,20 @@ class StagedFile:
         with self._lock, _translated():
             while rest and not self._file.closed:
                 rest = rest[self._file.write(rest) :]
+
+    async def truncate(self, size_bytes: int) -> None:
+        """Cut off what follows the first bytes, and hash those again, in a thread."""
+        await asyncio.get_running_loop().run_in_executor(_EXECUTOR, self._truncate, size_bytes)
+
+    def _truncate(self, size_bytes: int) -> None:
+        digest = sha256()
+        with self._lock, _translated():
+            os.ftruncate(self._file.fileno(), size_bytes)
+            at = 0
+            while chunk := os.pread(self._file.fileno(), _CHUNK_BYTES, at):
+                digest.update(chunk)
+                at += len(chunk)
+        self._hash, self.size_bytes = digest, at
 
     def open(self) -> OpenOriginal:
         """Open what has been written, from its beginning."""

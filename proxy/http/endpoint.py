@@ -95,6 +95,7 @@ class DeliveryEndpoint:
         if method == "HEAD":
             return await self._inspect(request, receive)
         delivered = await cancel_on_disconnect(receive, self._delivery.deliver(request))
+        self._steps.check_refusal(request)
         self._metrics.observe_stages(delivered.stages)
         return picture_response(request, delivered)
 

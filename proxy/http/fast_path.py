@@ -1,7 +1,8 @@
 """The fast path: responses from memory in a plain call; every other request is left to the endpoint.
 
-The meaning of a link and the head of its response are cached for as long as the tenant object is the same: keys, rules
-and their changes arrive with a new one. Only links whose seal was verified and whose picture is in memory are cached.
+The meaning of a link and the head of its response are cached for as long as the tenant object and the generation of the
+refusals are the same: changes of keys and rules arrive with a new object, withdrawn images with a new number. Only
+links whose seal was verified and whose picture is in memory are cached.
 """
 
 from dataclasses import dataclass

@@ -46,7 +46,7 @@ def problem_body(error: DarkroomError, request_id: str) -> bytes:
 
     Members that do not fit into MAX_BYTES are left out.
     """
-    document: dict[str, str | int] = {
+    document: dict[str, object] = {
         "type": f"urn:darkroom:error:{error.code}",
         "title": error.title,
         "status": error.status,

@@ -38,6 +38,10 @@ class RequestSteps:
         """Return whether the request of a link that does not expire would be built again as it is."""
         return self._requests.is_current(request)
 
+    def check_refusal(self, request: ImageRequest) -> None:
+        """Raise OriginalWithdrawn if the original has been withdrawn since the request was built."""
+        self._requests.check_refusal(request.tenant.name, request.original)
+
     def peek(self, request: ImageRequest) -> tuple[str, Derivative] | None:
         """Return the tier's name and the derivative from this process's memory, or None."""
         return self._delivery.peek(request)

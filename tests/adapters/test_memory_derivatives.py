@@ -1,9 +1,14 @@
 """The memory tier's budget."""
 
+import pytest
+
+from proxy.adapters import memory as memory_module
 from proxy.adapters.memory import MemoryDerivatives
+from proxy.core.identifiers import DerivativeKey, Digest, TenantName
 from proxy.core.media.derivative import Derivative
 from proxy.core.media.formats import WEBP
-from tests.adapters.samples import PICTURE, key
+from proxy.ports import OriginalName
+from tests.adapters.samples import ACME, OTHER, PICTURE, key
 
 BUDGET_BYTES = 64 * 2**10
 
@@ -50,3 +55,27 @@ async def test_no_budget_keeps_nothing() -> None:
     memory = MemoryDerivatives(0)
     await memory.put(key("one"), picture(0))
     assert memory.used_bytes == 0
+
+
+async def test_originals_are_forgotten_with_all_that_was_made_of_them_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory_module, "_SLICE", 3)
+    memory = MemoryDerivatives(2**20)
+    one, other = Digest("aa" + "1" * 62), Digest("aa" + "2" * 62)
+
+    def name(tenant: TenantName, original: Digest, variant: int) -> DerivativeKey:
+        return DerivativeKey(f"5-8.18.7/{tenant}/0/aa/{original}/{variant:064x}")
+
+    keys = {
+        (tenant, original): [name(tenant, original, variant) for variant in range(4)]
+        for tenant in (ACME, OTHER)
+        for original in (one, other)
+    }
+    for names in keys.values():
+        for derivative in names:
+            memory.store(derivative, PICTURE)
+    await memory.forget({OriginalName(ACME, one), OriginalName(OTHER, other)})
+    left = {place for place, names in keys.items() if any(memory.peek(derivative) for derivative in names)}
+    assert left == {(ACME, other), (OTHER, one)}
+    assert memory.used_bytes == 8 * (len(PICTURE.body) + 512)

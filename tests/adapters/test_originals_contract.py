@@ -151,5 +151,35 @@ def _descriptors() -> set[str]:
     return {link for link in links if named(LARGE) in link or "darkroom-original" in link}
 
 
+async def test_what_is_deleted_is_gone_and_can_be_put_again(originals: Originals) -> None:
+    for content in (SMALL, LARGE):
+        await put(originals, content)
+        assert await originals.contains(ACME, named(content))
+    with await originals.open(ACME, named(SMALL)) as reader:
+        await originals.delete(ACME, named(SMALL))
+        assert os.read(reader.fd, len(SMALL)) == SMALL, "who has it open reads on"
+    assert not await originals.contains(ACME, named(SMALL))
+    with pytest.raises(NotFound):
+        await originals.open(ACME, named(SMALL))
+    assert await originals.contains(ACME, named(LARGE))
+    await originals.delete(ACME, named(SMALL))
+    assert await put(originals, SMALL) is True
+    assert content_of(await originals.open(ACME, named(SMALL))) == SMALL
+
+
+async def test_an_original_is_deleted_for_its_tenant_alone(originals: Originals) -> None:
+    await put(originals, SMALL)
+    assert not await originals.contains(OTHER, named(SMALL))
+    await originals.delete(OTHER, named(SMALL))
+    assert await originals.contains(ACME, named(SMALL))
+
+
+@pytest.mark.parametrize("name", ["..", "../" + "a" * 61, ""])
+async def test_what_is_no_digest_is_neither_looked_for_nor_deleted(originals: Originals, name: str) -> None:
+    for call in (originals.contains, originals.delete):
+        with pytest.raises(ValueError, match="SHA-256"):
+            await call(ACME, Digest(name))
+
+
 async def test_a_backend_that_is_there_answers_a_ping(originals: Originals) -> None:
     await originals.ping()

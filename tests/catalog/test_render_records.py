@@ -7,9 +7,10 @@ from hashlib import sha256
 import pytest
 from sqlmodel import select
 
+from catalog.records.base import now
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
-from catalog.records.tables import Derivative, Original
+from catalog.records.tables import Derivative, Original, RefusedOriginal
 from catalog.tenants.service import create_tenant
 from proxy.core.identifiers import DerivativeKey, Digest, TenantName, split_derivative_key
 from proxy.core.media.facts import Facts
@@ -111,3 +112,13 @@ async def test_processes_that_write_the_same_batches_in_other_orders_do_not_dead
     async with asyncio.timeout(60):
         await asyncio.gather(*(records.record(part) for part in turned))
     assert len(await _derivatives(records.database)) == 100
+
+
+async def test_a_render_of_an_original_that_was_withdrawn_meanwhile_is_not_recorded(records: SqlRenderRecords) -> None:
+    gone, lifted, other = rendered("gone"), rendered("lifted"), rendered("other")
+    async with records.database.writing() as session:
+        for render, refused in ((gone, True), (lifted, False)):
+            row = RefusedOriginal(tenant=ACME, original=render.original, refused=refused, changed_at=now())
+            session.add(row)
+    await records.record([gone, lifted, other])
+    assert {row.original for row in await _derivatives(records.database)} == {lifted.original, other.original}

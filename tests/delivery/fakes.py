@@ -102,6 +102,14 @@ class MemoryOriginals:
         self.stored[tenant, digest] = source.head(source.size_bytes)
         return new
 
+    async def contains(self, tenant: TenantName, digest: Digest) -> bool:
+        """See `Originals`."""
+        return (tenant, digest) in self.stored
+
+    async def delete(self, tenant: TenantName, digest: Digest) -> None:
+        """See `Originals`."""
+        self.stored.pop((tenant, digest), None)
+
     async def ping(self) -> None:
         """See `Originals`."""
 
@@ -205,6 +213,21 @@ class MemoryTenants:
 
     async def ping(self) -> None:
         """See `Tenants`."""
+
+
+class MemoryRefusals:
+    """Refused originals in a set (port `KnownRefusals`)."""
+
+    def __init__(self) -> None:
+        self.refused: set[tuple[TenantName, Digest]] = set()
+        self.error: DarkroomError | None = None
+        self.generation = 0
+
+    def is_refused(self, tenant: TenantName, original: Digest) -> bool:
+        """See `KnownRefusals`."""
+        if self.error is not None:
+            raise self.error
+        return (tenant, original) in self.refused
 
 
 class MemoryRecords:

@@ -244,5 +244,6 @@ async def test_a_request_is_current_while_its_tenant_is() -> None:
 
 def test_the_clock_is_unix_time() -> None:
     world = World()
-    builder = image_request.RequestBuilder(world.tenants, world.references, world.pixels.renderer_version)
+    version = world.pixels.renderer_version
+    builder = image_request.RequestBuilder(world.tenants, world.references, world.refusals, version)
     assert abs(builder._clock() - time.time()) < 60

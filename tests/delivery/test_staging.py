@@ -23,6 +23,14 @@ async def test_what_is_appended_is_counted_hashed_and_read_from_the_beginning() 
             assert content_of(staged.open()) == b"one two three"
 
 
+async def test_what_follows_the_end_is_cut_off_and_the_rest_is_hashed_again() -> None:
+    with StagedFile(100) as staged:
+        await staged.append(b"one two three")
+        await staged.truncate(7)
+        assert (staged.size_bytes, staged.digest) == (7, sha256(b"one two").hexdigest())
+        assert content_of(staged.open()) == b"one two"
+
+
 async def test_the_limit_is_exact() -> None:
     with StagedFile(5) as staged:
         await staged.append(b"12345")

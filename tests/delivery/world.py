@@ -28,6 +28,7 @@ from tests.delivery.fakes import (
     MemoryCache,
     MemoryOriginals,
     MemoryRecords,
+    MemoryRefusals,
     MemoryResolvedReferences,
     MemoryTenants,
     settle,
@@ -66,6 +67,7 @@ class World:
     tenants: MemoryTenants = field(default_factory=lambda: MemoryTenants(tenant(), tenant(BOLT)))
     originals: MemoryOriginals = field(default_factory=MemoryOriginals)
     pixels: FakePixels = field(default_factory=FakePixels)
+    refusals: MemoryRefusals = field(default_factory=MemoryRefusals)
     cache: MemoryCache = field(default_factory=MemoryCache)
     source: FakeSource = field(default_factory=lambda: FakeSource(b"\xff\xd8\xff\xe0 source"))
     now_s: float = 1_000_000.0
@@ -81,7 +83,7 @@ class World:
             deadline_s=5.0,
             clock=lambda: self.now_s,
         )
-        self.requests = RequestBuilder(self.tenants, self.references, VERSION, lambda: self.now_s)
+        self.requests = RequestBuilder(self.tenants, self.references, self.refusals, VERSION, lambda: self.now_s)
         self.delivery = Delivery(
             cache=self.cache,
             originals=self.originals,

@@ -52,7 +52,7 @@ async def test_stopping_takes_its_time_and_no_more_where_a_tier_hangs() -> None:
 async def test_checks_of_what_all_nodes_share_are_optional() -> None:
     world = World()
     world.app.start()
-    assert set(world.app.required_checks) == {"queue", "background"}
+    assert set(world.app.required_checks) == {"queue", "background", "refusals"}
     assert set(world.app.optional_checks) == {"store", "cache", "database"}
     for check in (*world.app.required_checks.values(), *world.app.optional_checks.values()):
         await check()

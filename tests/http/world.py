@@ -4,11 +4,13 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from proxy.adapters.memory import MemoryDerivatives
 from proxy.app import DeliveryApp, Ports
+from proxy.caching.digest_set import DigestSet
 from proxy.caching.tiers import TieredCache
 from proxy.core.errors import NotFound
 from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
@@ -25,7 +27,7 @@ from proxy.core.url.signing import SigningKey
 from proxy.core.url.source import Source
 from proxy.core.url.source_reference import Reference
 from proxy.http.problem import Headers
-from proxy.ports import OpenOriginal, Planning, RenderRecord, RenderResult, Sink
+from proxy.ports import OpenOriginal, OriginalChange, OriginalName, Planning, RenderRecord, RenderResult, Sink
 from proxy.settings import Settings
 from proxy.telemetry.metrics import Metrics
 
@@ -106,6 +108,12 @@ class MemoryOriginals:
         self.rows[digest] = source.head(source.size_bytes)
         return True
 
+    async def contains(self, tenant: TenantName, digest: Digest) -> bool:
+        return digest in self.rows
+
+    async def delete(self, tenant: TenantName, digest: Digest) -> None:
+        self.rows.pop(digest, None)
+
     async def ping(self) -> None:
         if self.error is not None:
             raise self.error
@@ -150,6 +158,36 @@ class FakePixels:
             raise
         if self.error is not None:
             raise self.error
+
+
+class MemoryRefusals:
+    """Changes of originals in a dictionary, dated by a clock that counts calls; `error` is raised if it is set."""
+
+    def __init__(self) -> None:
+        self.rows: dict[OriginalName, OriginalChange] = {}
+        self.error: Exception | None = None
+        self.now_s = 0
+
+    def write(self, original: Digest, *, refused: bool) -> None:
+        name = OriginalName(ACME, original)
+        self.rows[name] = OriginalChange(name, refused, self._moment())
+
+    async def now(self) -> datetime:
+        if self.error is not None:
+            raise self.error
+        return self._moment()
+
+    async def changes(
+        self, since: datetime | None, after: OriginalChange | None, limit: int
+    ) -> Sequence[OriginalChange]:
+        rows = sorted(self.rows.values(), key=lambda row: (row.changed_at, row.name))
+        if after is not None:
+            rows = [row for row in rows if (row.changed_at, row.name) > (after.changed_at, after.name)]
+        return [row for row in rows if since is None or row.changed_at >= since][:limit]
+
+    def _moment(self) -> datetime:
+        self.now_s += 1
+        return datetime(2026, 11, 24, tzinfo=UTC) + timedelta(seconds=self.now_s)
 
 
 class MemoryRecords:
@@ -243,6 +281,7 @@ class World:
         self.tenants = MemoryTenants()
         self.originals = MemoryOriginals()
         self.pixels = FakePixels()
+        self.refusals = MemoryRefusals()
         self.records = MemoryRecords()
         self.source = FakeSource()
         self.memory = MemoryDerivatives(2**20)
@@ -252,6 +291,7 @@ class World:
         """Set it, and the client of the running requests has disconnected."""
         self.ports = Ports(
             tenants=self.tenants,
+            refusals=self.refusals,
             render_records=self.records,
             originals=self.originals,
             derivatives=TieredCache([self.memory, self.slow]),
@@ -262,6 +302,7 @@ class World:
         )
         self.settings = Settings(**settings)  # type: ignore[arg-type]
         self.app = DeliveryApp(self.settings, self.ports, self.metrics)
+        self.app.refused_originals._refused = DigestSet()  # most tests start no background task that reads them
         self.digest = self.originals.add(b"an original")
 
     def path(self, recipe: str, original: str = "") -> str:

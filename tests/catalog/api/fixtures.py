@@ -14,6 +14,7 @@ from catalog.core.roles import Principal, Role, Scope
 from catalog.management import create_api
 from catalog.ports import Platform
 from catalog.records.database import Database
+from catalog.records.refusals import SqlRefusals
 from catalog.records.render_records import SqlRenderRecords
 from catalog.tenants.signers import SignerCache
 from catalog.tenants.tenant_repository import SqlTenantRepository
@@ -55,6 +56,7 @@ async def platform(settings: Settings, database: Database, pixels: Pool) -> Asyn
             settings,
             Ports(
                 tenants=SqlTenantRepository(database, LIMITS),
+                refusals=SqlRefusals(database),
                 render_records=SqlRenderRecords(database),
                 originals=backends.originals,
                 derivatives=backends.derivatives,

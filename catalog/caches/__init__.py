@@ -1,0 +1,1 @@
+"""Caches: purging what was derived from originals."""

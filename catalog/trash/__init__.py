@@ -1,0 +1,1 @@
+"""Trash: images that are withdrawn, restored, and deleted for good."""
