@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from catalog.adapters.in_process_engine import InProcessEngine
+from catalog.conversions.tasks import register as register_conversions
 from catalog.jobs.ports import EngineOptions, JobEngine
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.schedules import Recurring
@@ -22,7 +23,7 @@ log = structlog.get_logger("darkroom.jobs")
 
 Register = Callable[[HandlerRegistry, Platform], None]
 
-KINDS: Final[Sequence[Register]] = ()
+KINDS: Final[Sequence[Register]] = (register_conversions,)
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""
 SCHEDULES: Final[Sequence[Recurring]] = ()
 """What starts by itself, once per period in the whole installation."""

@@ -8,7 +8,7 @@ import typer
 from catalog.cli.arguments import AsJson, TenantArgument, epilog
 from catalog.cli.output import print_json, print_line
 from catalog.cli.settings import read_settings, run
-from proxy.core.identifiers import TenantName, digest_name
+from proxy.core.identifiers import digest_name
 
 _ORIGINAL = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _SIGN_EXAMPLES = (
@@ -100,16 +100,17 @@ def focus(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Set the focal point of an original: URLs of cover crops that are signed from now on contain it.
+    """Set the focal point of an original and its image: URLs of cover crops that are signed from now on contain it.
 
     URLs that were signed before do not change.
     """
+    from catalog.cli.principal import principal_for
     from catalog.images.focal_points import set_focus
     from catalog.records.schema import open_database
 
     async def work() -> None:
         async with open_database(read_settings()) as database:
-            await set_focus(database, TenantName(tenant), digest_name(original), point)
+            await set_focus(database, principal_for(tenant), digest_name(original), point)
 
     run(work())
     if as_json:
