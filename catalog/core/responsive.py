@@ -84,7 +84,8 @@ class RenditionPlanner:
         if expanded.format == "lqip" or expanded.format in TEXT_FORMATS:
             return ()
         if given := sorted(set(widths)):
-            return self._by_width([self.plan(self._with_width(recipe, expanded, width)) for width in given])
+            renditions = [self.plan(self._with_width(recipe, expanded, width)) for width in given]
+            return self._by_width([found for found in renditions if self._keeps_crop(found)] or renditions[:1])
         if expanded.width is None and expanded.height is None:
             return self._by_width(self._possible(replace(recipe, width=width) for width in WIDTHS))
         return self._by_density(recipe, expanded)
@@ -107,6 +108,13 @@ class RenditionPlanner:
         size = self.plan(recipe).size
         across = self.facts.upright.width if size is None else size.width
         return replace(recipe, height=ratio(expanded.height, width, across))
+
+    def _keeps_crop(self, rendition: Rendition) -> bool:
+        """Return whether a cover crop has pixels for its box: without, it would show another part of the image."""
+        asked, size = self.expand(rendition.recipe), rendition.size
+        if size is None or asked.width is None or asked.height is None or asked.up or not asked.crops_to_cover:
+            return True
+        return size.width >= asked.width and size.height >= asked.height
 
     def _possible(self, recipes: Iterable[Recipe]) -> list[Rendition]:
         """Plan recipes, without those that are over a limit."""
@@ -134,9 +142,14 @@ class RenditionPlanner:
         if expanded.dpr is not None:
             return list(found.values())
         for rendition in self._possible(replace(recipe, dpr=Fraction(dpr)) for dpr in _DPRS[1:]):
-            wanted = self.expand(rendition.recipe).dpr or Fraction(1)
-            if first.size is not None and rendition.size is not None:
-                wanted = Fraction(rendition.size.width, first.size.width)
-            density = decimal(wanted, _DENSITY_DIGITS)
+            asked = self.expand(rendition.recipe).dpr or Fraction(1)
+            density = decimal(_density(first.size, rendition.size, asked), _DENSITY_DIGITS)
             found.setdefault(density, Candidate(rendition, f"{density}x"))
         return list(found.values())
+
+
+def _density(first: Size | None, size: Size | None, asked: Fraction) -> Fraction:
+    """Return how many pixels an image has for one of the first; what was asked for, but for lack of pixels."""
+    if first is None or size is None or abs(size.width - asked * first.width) <= asked:
+        return asked
+    return Fraction(size.width, first.width)
