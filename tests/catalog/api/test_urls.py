@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pyvips
 from sqlalchemy import update
 from sqlmodel import col
 
@@ -202,9 +203,7 @@ async def test_links_without_a_recipe_are_those_of_the_preview(client_of: Client
 
 
 async def test_an_image_with_transparency_falls_back_to_png(client_of: ClientOf) -> None:
-    import pyvips  # noqa: PLC0415 - drawn here only
-
-    clear = (pyvips.Image.black(40, 30, bands=4) + [9, 8, 7, 90]).cast("uchar").copy(interpretation="srgb")
+    clear = (pyvips.Image.black(40, 30, bands=4) + 90).cast("uchar").copy(interpretation="srgb")
     contributor = await client_of(Role.CONTRIBUTOR)
     image = (await upload(contributor, bytes(clear.write_to_buffer(".png")), "a.png", "image/png")).json()
     links = await links_of(await client_of(Role.EDITOR), image, recipe="auto")
@@ -270,8 +269,15 @@ async def test_a_fault_names_its_path_and_nothing_is_signed(client_of: ClientOf)
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"paths": []}, {"paths": ["x"] * 1_001}, {"paths": ["x" * 2_049]}, {"paths": ["/t"], "expires_s": 0}, {"paths": "/t"}],
-)  # fmt: skip
+    [
+        {},
+        {"paths": []},
+        {"paths": ["x"] * 1_001},
+        {"paths": ["x" * 2_049]},
+        {"paths": ["/t"], "expires_s": 0},
+        {"paths": "/t"},
+    ],
+)
 async def test_bad_requests_to_sign_are_refused(client_of: ClientOf, body: dict[str, Any]) -> None:
     assert_problem(await (await client_of(Role.EDITOR)).post("/api/sign", json=body), 422, "validation")
 
