@@ -92,9 +92,13 @@ class ImageViews:
     def _url(self, image: Image) -> str | None:
         if not self._signer.keys:
             return None
-        recipe = f"~{PREVIEW}" if PREVIEW in self._signer.presets else DEFAULTS[PREVIEW]
-        link = read_path(f"/t/{image.tenant}/{image.original}/{recipe}")
+        link = read_path(f"/t/{image.tenant}/{image.original}/{preview_recipe(self._signer)}")
         return build_url(self._base_url, self._signer, link, point_of_image(image))
+
+
+def preview_recipe(tenant: Tenant) -> str:
+    """Return the recipe of an image's `url`."""
+    return f"~{PREVIEW}" if PREVIEW in tenant.presets else DEFAULTS[PREVIEW]
 
 
 def image_etag(image: Image) -> str:

@@ -14,7 +14,7 @@ from catalog.api.rate_limits import RequestClass
 from catalog.core.api_errors import FieldError, ResourceConflict, ValidationFailed
 from catalog.core.roles import Principal
 from catalog.images import service as images
-from catalog.images.views import PREVIEW
+from catalog.images.views import preview_recipe
 from catalog.records.base import RECIPE_LENGTH
 from catalog.records.image import Image
 from catalog.urls.image_urls import ImageUrls, find_tenant, urls_of
@@ -69,7 +69,9 @@ async def serve_image(  # noqa: PLR0913, PLR0917 - what a request may say
     if size is not None and recipe is not None:
         raise ValidationFailed([FieldError("?recipe", "ambiguous", "Send size or recipe, not both.")])
     urls = await _open(context, caller, id)
-    wanted = _of_size(urls, size or PREVIEW) if recipe is None else read_recipe(caller, urls.tenant, recipe)
+    wanted = _preview(urls) if size is None else _of_size(urls, size)
+    if recipe is not None:
+        wanted = read_recipe(caller, urls.tenant, recipe)
     if not inline:
         return RedirectResponse(urls.url(wanted), 302)
     request.state.rate_limit = await context.rate_limiter.count(caller, RequestClass.RENDER)
@@ -94,7 +96,7 @@ async def read_links(  # noqa: PLR0913, PLR0917 - what a request may say
 ) -> LinksView:
     """Return a recipe as URL, `srcset`, `<img>` and `<picture>`, with alternative text and placeholder."""
     urls = await _open(context, caller, id)
-    wanted = read_recipe(caller, urls.tenant, recipe) if recipe is not None else _of_size(urls, PREVIEW)
+    wanted = _preview(urls) if recipe is None else read_recipe(caller, urls.tenant, recipe)
     asked = _read_widths(caller, urls.tenant, wanted, widths)
     return await asyncio.to_thread(describe_links, urls, wanted, asked, sizes)
 
@@ -144,6 +146,10 @@ def _thumbnail(urls: ImageUrls, name: str) -> ThumbnailView:
         format=rendition.format,
         srcset=urls.srcset(candidates),
     )
+
+
+def _preview(urls: ImageUrls) -> Recipe:
+    return grammar.parse(preview_recipe(urls.tenant))
 
 
 def _of_size(urls: ImageUrls, size: str) -> Recipe:

@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from catalog.api.context import ApiContext
 from catalog.core.roles import Role, Scope
-from catalog.presets.service import put_preset
+from catalog.presets.service import delete_preset, put_preset
 from catalog.records.database import Database
 from catalog.records.image import Image
 from catalog.tenants.tenant_repository import find_signer
@@ -75,6 +75,18 @@ async def test_every_preset_has_the_size_that_delivery_makes(
         assert f"{(await context.platform.renderer.render(await linked(database, url))).width}w" == descriptor
     assert [part.split(" ")[1] for part in thumbnails["ladder"]["srcset"].split(", ")] == ["150w", "600w"]
     assert [part.split(" ")[1] for part in thumbnails["card"]["srcset"].split(", ")] == ["1x", "2x"]
+
+
+async def test_a_tenant_without_the_preset_preview_gets_its_recipe(client_of: ClientOf, database: Database) -> None:
+    assert (await linked(database, (await image_of(client_of))["url"])).recipe == "~preview"
+    await delete_preset(database, ACME, "preview")
+    image = await image_of(client_of, picture(7))
+    assert (await linked(database, image["url"])).recipe == "w640-h360-q85-auto"
+    editor = await client_of(Role.EDITOR)
+    links = (await editor.get(f"/api/images/{image['id']}/links")).json()
+    assert links["url"] == image["url"]
+    answer = await editor.get(f"/api/images/serve/{image['id']}")
+    assert answer.headers["location"] == image["url"]
 
 
 @pytest.mark.parametrize(
