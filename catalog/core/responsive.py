@@ -74,17 +74,20 @@ class RenditionPlanner:
         name = expanded.format if expanded.format in {"auto", *TEXT_FORMATS} else plan.encoding.format.name
         return Rendition(recipe, plan.size if self._is_certain(expanded) else None, name or plan.encoding.format.name)
 
-    def candidates(self, recipe: Recipe, widths: Iterable[int] = ()) -> Sequence[Candidate]:
+    def candidates(
+        self, recipe: Recipe, widths: Iterable[int] = (), *, skip_refused: bool = False
+    ) -> Sequence[Candidate]:
         """Return the candidates of a recipe, the smallest first; none for texts and placeholders.
 
         `widths` are in pixels; without them, the module's text says which. Raise what `plan` raises for a width that
-        was given.
+        was given; with `skip_refused`, one that is over a limit is left out.
         """
         expanded = self.expand(recipe)
         if expanded.format == "lqip" or expanded.format in TEXT_FORMATS:
             return ()
         if given := sorted(set(widths)):
-            renditions = [self.plan(self._with_width(recipe, expanded, width)) for width in given]
+            recipes = [self._with_width(recipe, expanded, width) for width in given]
+            renditions = self._possible(recipes) if skip_refused else [self.plan(sized) for sized in recipes]
             return self._by_width([found for found in renditions if self._keeps_crop(found)] or renditions[:1])
         if expanded.width is None and expanded.height is None:
             return self._by_width(self._possible(replace(recipe, width=width) for width in WIDTHS))

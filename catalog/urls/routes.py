@@ -132,7 +132,8 @@ def _thumbnail(urls: ImageUrls, name: str) -> ThumbnailView:
     ladder = urls.tenant.unsigned.get(name)
     try:
         rendition = urls.planner.plan(recipe)
-        candidates = urls.planner.candidates(recipe, () if ladder is None else ladder.widths)
+        widths = () if ladder is None else ladder.widths
+        candidates = urls.planner.candidates(recipe, widths, skip_refused=True)
     except LimitExceeded as error:
         own = expanded.format or urls.planner.facts.format.name
         return ThumbnailView(

@@ -88,7 +88,9 @@ def test_candidates(recipe: str, widths: tuple[int, ...], expected: list[tuple[s
 def test_a_width_that_was_given_and_is_over_a_limit_is_refused_and_a_usual_one_left_out() -> None:
     large = Facts(JPEG, 6_000, 4_000)
     with pytest.raises(LimitExceeded):
-        srcset("webp", 3_000, facts=large)
+        srcset("webp", 900, 3_000, facts=large)
+    possible = planner(large).candidates(parse("webp"), (900, 3_000), skip_refused=True)
+    assert [candidate.descriptor for candidate in possible] == ["900w"]
     assert srcset("w900-webp", facts=large) == [("w900-webp", "1x"), ("w900-dpr2-webp", "2x")]
 
 
