@@ -24,7 +24,10 @@ from catalog.api.rate_limits import RateLimiter, read_quotas
 from catalog.audit.routes import router as audit
 from catalog.caches.routes import router as caches
 from catalog.collections.routes import router as collections
+from catalog.conversions.routes import router as conversions
 from catalog.core.upload_rules import DEFAULT_MAX_BYTES
+from catalog.duplicates.routes import router as duplicates
+from catalog.entity_images.routes import router as entity_images
 from catalog.images.routes import router as images
 from catalog.jobs.routes import router as jobs
 from catalog.ports import Platform
@@ -33,10 +36,28 @@ from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.routes import router as tokens
 from catalog.trash.routes import router as trash
 from catalog.uploads.routes import router as uploads
+from catalog.urls.routes import router as urls
+from catalog.versions.routes import REPLACEMENT
+from catalog.versions.routes import router as versions
 from catalog.worker import create_engine, handlers_of, running
 from proxy.core.media.formats import readable
 
-ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, caches, collections, images, jobs, tokens, trash, uploads)
+ROUTERS: Final[Sequence[APIRouter]] = (
+    discovery,
+    audit,
+    caches,
+    collections,
+    conversions,
+    duplicates,
+    entity_images,
+    images,
+    jobs,
+    tokens,
+    trash,
+    uploads,
+    urls,
+    versions,
+)
 
 MULTIPART_BYTES: Final = 2**20
 """What a multipart body may have beside its file."""
@@ -92,7 +113,8 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
         app.include_router(router)
 
     def limit(scope: Scope) -> int:
-        return max_upload_bytes if scope["path"].startswith(_UPLOADS) else MAX_JSON_BYTES
+        takes_files = scope["path"].startswith(_UPLOADS) or REPLACEMENT.fullmatch(scope["path"])
+        return max_upload_bytes if takes_files else MAX_JSON_BYTES
 
     return _Envelope(BodyLimits(app, limit))
 

@@ -10,6 +10,7 @@ import structlog
 
 from catalog.adapters.in_process_engine import InProcessEngine
 from catalog.caches import tasks as caches
+from catalog.conversions import tasks as conversions
 from catalog.jobs.ports import EngineOptions, JobEngine
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.schedules import Recurring
@@ -24,7 +25,11 @@ log = structlog.get_logger("darkroom.jobs")
 
 Register = Callable[[HandlerRegistry, Platform], None]
 
-KINDS: Final[Sequence[Register]] = (caches.register, trash.register)
+KINDS: Final[Sequence[Register]] = (
+    caches.register,
+    conversions.register,
+    trash.register,
+)
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""
 SCHEDULES: Final[Sequence[Recurring]] = (trash.EXPIRY,)
 """What starts by itself, once per period in the whole installation."""

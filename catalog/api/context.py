@@ -147,11 +147,8 @@ def _class_of(request: Request) -> RequestClass:
     path = request.scope["route"].path
     if request.method in _SAFE_METHODS:
         return RequestClass.READ
-    return (
-        RequestClass.UPLOAD
-        if path.startswith(("/api/images/upload", "/api/uploads", "/api/tus"))
-        else RequestClass.WRITE
-    )
+    takes_files = path.startswith(("/api/images/upload", "/api/uploads", "/api/tus")) or path.endswith("/replace")
+    return RequestClass.UPLOAD if takes_files else RequestClass.WRITE
 
 
 Context = Annotated[ApiContext, Depends(provide_context)]

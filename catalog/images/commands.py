@@ -108,16 +108,17 @@ def focus(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Set the focal point of an original: URLs of cover crops that are signed from now on contain it.
+    """Set the focal point of an original and its image: URLs of cover crops that are signed from now on contain it.
 
     URLs that were signed before do not change.
     """
+    from catalog.cli.principal import principal_for
     from catalog.images.focal_points import set_focus
     from catalog.records.schema import open_database
 
     async def work() -> None:
         async with open_database(read_settings()) as database:
-            await set_focus(database, TenantName(tenant), digest_name(original), point)
+            await set_focus(database, principal_for(tenant), digest_name(original), point)
 
     run(work())
     if as_json:

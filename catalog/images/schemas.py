@@ -134,7 +134,7 @@ class ImageView(View):
     quality: QualityView | None
     optimized: OptimizedView | None
     entities: list[LinkView]
-    url: Annotated[str | None, Field(description="Signed URL of the preset `preview`; null if the tenant has none.")]
+    url: Annotated[str | None, Field(description="Signed URL of the preset `preview`; null without a signing key.")]
     version: int
     created_at: datetime
     updated_at: datetime

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from catalog.audit.service import record
 from catalog.core.api_errors import NotPermitted, ResourceConflict, ResourceNotFound
-from catalog.core.image_status import ImageStatus
+from catalog.core.image_status import ImageStatus, is_served
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
 from catalog.records.base import now
@@ -65,10 +65,12 @@ async def find_image(session: AsyncSession, tenant: TenantName, identifier: str,
     return row
 
 
-async def find_by_original(session: AsyncSession, tenant: TenantName, original: Digest) -> Image | None:
-    """Return the tenant's image that stands on these bytes, or None."""
+async def find_by_original(
+    session: AsyncSession, tenant: TenantName, original: Digest, *, lock: bool = False
+) -> Image | None:
+    """Return the tenant's image that stands on these bytes, locked for a change if need be, or None."""
     query = select(Image).where(Image.tenant == tenant, Image.original == original)
-    return (await session.scalars(query)).one_or_none()
+    return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
 
 
 async def list_images(
@@ -124,6 +126,19 @@ def check_ownership(principal: Principal, image: Image) -> None:
         raise NotPermitted("A contributor may change only their own uploads: ask an editor.")
 
 
+def check_not_trashed(image: Image) -> None:
+    """Raise ResourceConflict for an image in the trash."""
+    if image.status == ImageStatus.TRASHED.value:
+        raise ResourceConflict("The image is in the trash: restore it first.")
+
+
+def check_served(image: Image) -> None:
+    """Raise ResourceConflict for an image whose URLs delivery does not answer."""
+    check_not_trashed(image)
+    if not is_served(ImageStatus(image.status)):
+        raise ResourceConflict(f"The image is {image.status}: its URLs are not served.")
+
+
 async def change_description(
     session: AsyncSession, principal: Principal, origin: Origin, image: Image, description: Description
 ) -> None:
@@ -132,8 +147,7 @@ async def change_description(
     Raise NotPermitted, and ResourceConflict for an image in the trash.
     """
     check_ownership(principal, image)
-    if image.status == ImageStatus.TRASHED.value:
-        raise ResourceConflict("The image is in the trash: restore it first.")
+    check_not_trashed(image)
     before = await describe(session, image)
     after = _sorted(description)
     if before == after:

@@ -7,7 +7,6 @@ from catalog.core.focus_geometry import FocalPoint
 from catalog.core.spans import UNIT_SECONDS
 from proxy.core.recipe import grammar
 from proxy.core.recipe.presets import apply_presets
-from proxy.core.recipe.recipe import Recipe
 from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link, parse_target
 from proxy.core.url.signing import SEAL_LENGTH
@@ -37,13 +36,18 @@ def build_url(base_url: str, tenant: Tenant, link: Link, focal_point: FocalPoint
     The focal point of the original is written into a cover crop whose recipe specifies no position. Raise RecipeError
     for an unknown preset or watermark.
     """
-    link = _with_focus(link, apply_presets(grammar.parse(link.recipe), tenant.presets, tenant.watermarks), focal_point)
+    link = with_focal_point(tenant, link, focal_point)
     seal = tenant.keys[0].seal(link.sealed_text)
     separator = "?" if link.expires is None else "&"
     return f"{base_url.rstrip('/')}{link.sealed_text}{separator}s={seal}"
 
 
-def _with_focus(link: Link, expanded: Recipe, focal_point: FocalPoint | None) -> Link:
+def with_focal_point(tenant: Tenant, link: Link, focal_point: FocalPoint | None) -> Link:
+    """Return a link with the focal point written into its recipe, where that is a cover crop without a position.
+
+    Raise RecipeError for an unknown preset or watermark.
+    """
+    expanded = apply_presets(grammar.parse(link.recipe), tenant.presets, tenant.watermarks)
     has_position = expanded.gravity is not None or expanded.focus is not None
     if focal_point is None or has_position or not expanded.crops_to_cover:
         return link

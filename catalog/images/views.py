@@ -1,7 +1,6 @@
 """Images as they are answered."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,19 +8,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.api.conditions import etag_of
 from catalog.api.context import ApiContext
 from catalog.api.fields import Focus
-from catalog.core.focus_geometry import FocalPoint
 from catalog.images import service
+from catalog.images.focal_points import point_of_image
 from catalog.images.schemas import ImageView, LinkView, LocationView, Placeholder, QualityView
-from catalog.images.service import CENTRE, ImageParts, focus_of
+from catalog.images.service import ImageParts, focus_of
 from catalog.images.url_builder import build_url, read_path
+from catalog.presets.service import DEFAULTS
 from catalog.records.image import Image
-from proxy.core.geometry import Size
 from proxy.core.identifiers import TenantName
-from proxy.core.recipe.values import Focus as FocusValue
 from proxy.core.tenant import Tenant
 
 PREVIEW = "preview"
-"""The preset of `url`."""
+"""The preset of `url`; a tenant without it gets the recipe that new tenants have under this name."""
 _COLUMNS: Final = (
     "id",
     "original",
@@ -95,14 +93,15 @@ class ImageViews:
         )
 
     def _url(self, image: Image) -> str | None:
-        if PREVIEW not in self._signer.presets or not self._signer.keys:
+        if not self._signer.keys:
             return None
-        x, y = focus_of(image)
-        point = None
-        if (x, y) != (CENTRE, CENTRE):
-            point = FocalPoint(FocusValue(Fraction(x), Fraction(y)), Size(image.width, image.height))
-        link = read_path(f"/t/{image.tenant}/{image.original}/~{PREVIEW}")
-        return build_url(self._base_url, self._signer, link, point)
+        link = read_path(f"/t/{image.tenant}/{image.original}/{preview_recipe(self._signer)}")
+        return build_url(self._base_url, self._signer, link, point_of_image(image))
+
+
+def preview_recipe(tenant: Tenant) -> str:
+    """Return the recipe of an image's `url`."""
+    return f"~{PREVIEW}" if PREVIEW in tenant.presets else DEFAULTS[PREVIEW]
 
 
 def image_etag(image: Image) -> str:

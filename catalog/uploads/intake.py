@@ -57,11 +57,13 @@ class AcceptedFile:
     file_name: str | None
     examination: Examination
     keep_location: bool
-    stored: StoredFile
+    stored: StoredFile | None = None
+    """None for an original that a record protects from deletion."""
 
     async def ensure_stored(self) -> None:
         """Make sure that the bytes are stored; the caller has locked the row of the original."""
-        await self.stored.ensure()
+        if self.stored is not None:
+            await self.stored.ensure()
 
 
 @dataclass(frozen=True, slots=True)

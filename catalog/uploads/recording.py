@@ -5,7 +5,7 @@ one's row and then finds the image. The row of the original is locked first: a d
 while it deletes the bytes, so under the lock it is made sure that they are stored.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,9 +19,11 @@ from catalog.core.origin import Origin
 from catalog.core.roles import Principal
 from catalog.entities.service import EntityRef, images_of, link_image
 from catalog.images import service as images
+from catalog.images.focal_points import point_of_original
 from catalog.images.service import CENTRE, Description
 from catalog.records.collection import Collection
 from catalog.records.image import MAX_TAGS, Image, ImageVersion
+from catalog.records.original import Original
 from catalog.records.refusals import refresh_refusals
 from catalog.records.render_records import insert, original_row
 from catalog.records.uuid7 import new_uuid
@@ -32,6 +34,7 @@ from proxy.core.media.perceptual_hash import bands
 
 CREATED: Final = "image.created"
 UPDATED: Final = "image.updated"
+BANDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,8 @@ async def record_upload(
     Raise ValidationFailed for an unknown collection, and ResourceConflict where a tag or link does not fit.
     """
     await _check_collection(session, principal, fields.collection)
-    await _record_original(session, principal, file)
-    await file.ensure_stored()
+    await record_file(session, principal, file)
+    fields = await _with_focus_of_original(session, principal, file, fields)
     row = _new_image(principal, file, fields)
     created = await _insert(session, row)
     query = select(Image).where(Image.tenant == row.tenant, Image.original == row.original).with_for_update()
@@ -140,11 +143,25 @@ async def _check_collection(session: AsyncSession, principal: Principal, identif
         raise ValidationFailed([FieldError("/collection", "unknown-collection", "There is no such collection.")])
 
 
-async def _record_original(session: AsyncSession, principal: Principal, file: AcceptedFile) -> None:
+async def record_file(session: AsyncSession, principal: Principal, file: AcceptedFile) -> None:
+    """Record the original of an accepted file; its row is locked from here on, and its bytes are stored."""
     row = original_row(principal.tenant, file.original, file.examination.facts)
     row.size_bytes = file.size_bytes
     row.file_name = None if file.file_name is None else display_name(file.file_name)
     await record_original(session, row)
+    await file.ensure_stored()
+
+
+async def _with_focus_of_original(
+    session: AsyncSession, principal: Principal, file: AcceptedFile, fields: UploadFields
+) -> UploadFields:
+    """Return the fields with the focal point that the original had before there was an image, unless they have one."""
+    row = await session.get(Original, (principal.tenant, file.original))
+    point = None if row is None else point_of_original(row)
+    if point is None or fields.description.focus != (CENTRE, CENTRE):
+        return fields
+    focus = (float(point.focus.x), float(point.focus.y))
+    return replace(fields, description=replace(fields.description, focus=focus))
 
 
 async def _insert(session: AsyncSession, row: Image) -> bool:
@@ -181,29 +198,32 @@ def _new_image(principal: Principal, file: AcceptedFile, fields: UploadFields) -
         has_alpha=facts.alpha,
         orientation=facts.orientation,
         created_by=principal.subject,
-        **_examined(file.examination, keep_location=file.keep_location),
+        **examined_columns(file.examination, keep_location=file.keep_location),
     )
 
 
-def _examined(examination: Examination, *, keep_location: bool) -> dict[str, Any]:
-    """Return the columns that only the pixels and the metadata tell."""
+def examined_columns(examination: Examination, *, keep_location: bool) -> dict[str, Any]:
+    """Return the columns that only the pixels and the metadata tell, all of them: what is not known is None."""
+    details, quality = examination.details, examination.quality
     values: dict[str, Any] = {
         "thumbhash": examination.thumbhash,
         "color": examination.color,
         "colors": list(examination.colors),
         "failed_parts": list(examination.failed),
+        "camera": None if details is None else details.camera,
+        "copyright": None if details is None else details.copyright,
+        "taken_at": None,
+        "location": None,
+        "phash": examination.phash,
+        "quality_score": None if quality is None else quality.score,
+        "quality": None,
     }
-    if (details := examination.details) is not None:
-        values |= {"camera": details.camera, "copyright": details.copyright}
-        values["taken_at"] = None if details.taken_at is None else datetime.fromisoformat(details.taken_at)
-        if keep_location and details.latitude is not None and details.longitude is not None:
-            values["location"] = {"latitude": details.latitude, "longitude": details.longitude}
-    if examination.phash is not None:
-        first, second, third, fourth = bands(examination.phash)
-        values |= {"phash": examination.phash, "phash_0": first, "phash_1": second}
-        values |= {"phash_2": third, "phash_3": fourth}
-    if (quality := examination.quality) is not None:
+    if details is not None and details.taken_at is not None:
+        values["taken_at"] = datetime.fromisoformat(details.taken_at)
+    if keep_location and details is not None and details.latitude is not None and details.longitude is not None:
+        values["location"] = {"latitude": details.latitude, "longitude": details.longitude}
+    if quality is not None:
         names = ("sharpness", "exposure", "contrast", "resolution", "noise")
         values["quality"] = {name: getattr(quality, name) for name in names}
-        values["quality_score"] = quality.score
-    return values
+    numbers = (None,) * BANDS if examination.phash is None else bands(examination.phash)
+    return values | {f"phash_{place}": number for place, number in enumerate(numbers)}

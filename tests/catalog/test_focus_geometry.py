@@ -18,6 +18,7 @@ from proxy.core.planning.planner import resolve_plan
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.recipe.values import Focus
+from tests.catalog.samples import principal_of
 from tests.catalog.test_render_records import ACME, rendered
 
 Grid = Sequence[Sequence[tuple[int, int]]]
@@ -89,8 +90,8 @@ async def test_a_focal_point_is_of_the_upright_original(database: Database) -> N
     render = rendered()
     await SqlRenderRecords(database).record([render])
     assert await find_focal_point(database, ACME, render.original) is None
-    await set_focus(database, ACME, render.original, "0.3_0.6")
+    await set_focus(database, principal_of(), render.original, "0.3_0.6")
     point = Focus(Fraction("0.3"), Fraction("0.6"))
     assert await find_focal_point(database, ACME, render.original) == FocalPoint(point, Size(300, 400))
-    await set_focus(database, ACME, render.original, "0.5_0.5")
+    await set_focus(database, principal_of(), render.original, "0.5_0.5")
     assert await find_focal_point(database, ACME, render.original) is None

@@ -58,6 +58,7 @@ async def work(point: str) -> None:
             sources={},
             pixels=none,
             renderer=none,
+            signers=none,
         )
         await run_due(platform)
 

@@ -1,0 +1,1 @@
+"""Conversions: an image in another format, as a derivative or as a new image."""

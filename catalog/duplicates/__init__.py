@@ -1,0 +1,1 @@
+"""Near duplicates: images that look alike by their perceptual hash."""

@@ -1,0 +1,1 @@
+"""The images of an entity over the API: their order, the primary one, links."""

@@ -1,0 +1,1 @@
+"""URLs of images: thumbnails, responsive markup, redirects, signatures."""

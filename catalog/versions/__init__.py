@@ -1,0 +1,1 @@
+"""Versions of an image: replacing its bytes, and going back."""
