@@ -161,7 +161,8 @@ async def test_fifty_writers_leave_exactly_one_primary_at_every_moment(client_of
     answers = await asyncio.gather(*(write(number) for number in range(WRITERS)))
     done = True
     assert await watcher > 1
-    assert {answer.status_code for answer in answers} <= {200, 204, 404, 409}
+    # 503 where a busy machine made a writer wait for a connection for too long: nothing is written then
+    assert {answer.status_code for answer in answers} <= {200, 204, 404, 409, 503}
     assert sum(answer.status_code < 300 for answer in answers) > WRITERS // 4
     async with database.reading() as session:
         positions = await session.scalars(select(EntityLink.position).order_by(col(EntityLink.position)))
