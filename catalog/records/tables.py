@@ -13,6 +13,7 @@ from catalog.records.job import BatchItem, Job, Lane, Schedule
 from catalog.records.key import Secret
 from catalog.records.original import Original
 from catalog.records.preset import Preset
+from catalog.records.search import ImageColor, NearDuplicate, SearchTerm, SearchText, SearchVariant
 from catalog.records.source import Source
 from catalog.records.tenant import Tenant
 from catalog.records.tenant_settings import TenantSettings
@@ -29,15 +30,20 @@ __all__ = [
     "EntityLink",
     "IdempotencyKey",
     "Image",
+    "ImageColor",
     "ImageTag",
     "ImageVersion",
     "Job",
     "Lane",
+    "NearDuplicate",
     "Original",
     "Preset",
     "Record",
     "Schedule",
     "SchemaCompatibility",
+    "SearchTerm",
+    "SearchText",
+    "SearchVariant",
     "Secret",
     "Source",
     "Tenant",
