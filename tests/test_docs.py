@@ -10,6 +10,9 @@ import pytest
 from prometheus_client import generate_latest
 from pydantic import SecretStr
 
+from catalog.core.search.fields import RULES
+from catalog.search.facets import FACETS
+from catalog.search.orders import ORDERS
 from proxy.core.errors import DarkroomError
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.options import OPTIONS
@@ -195,3 +198,13 @@ def test_no_other_distribution_owns_our_import_names() -> None:
     owners = packages_distributions()
     assert set(owners.get("proxy", ["darkroom-images"])) == {"darkroom-images"}
     assert set(owners.get("catalog", ["darkroom-images"])) == {"darkroom-images"}
+
+
+def test_the_search_page_has_every_field_order_and_facet() -> None:
+    page = (DOCS / "search.md").read_text()
+    told = {ticked(row[0])[0]: row for row in rows("search.md") if re.fullmatch(r"`[a-z]+`", row[0])}
+    assert set(told) == {rule.name for rule in RULES}
+    for rule in RULES:
+        assert told[rule.name][1] == (", ".join(f"`{word}`" for word in rule.words) or rule.kind.value)
+    for names in (ORDERS, FACETS):
+        assert ", ".join(f"`{name}`" for name in names) in page

@@ -32,6 +32,7 @@ from catalog.jobs import commands as jobs
 from catalog.keys import commands as key
 from catalog.maintenance import commands as maintenance
 from catalog.presets import commands as preset
+from catalog.search import commands as search
 from catalog.secrets import commands as secrets
 from catalog.sources import commands as source
 from catalog.tenants import commands as tenant
@@ -73,6 +74,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(preset.app, name="preset")
 app.add_typer(watermark.app, name="watermark")
 app.add_typer(source.app, name="source")
+app.add_typer(search.app, name="search")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(cleanup.app, name="cleanup")
 maintenance.register(app)

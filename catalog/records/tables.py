@@ -14,6 +14,7 @@ from catalog.records.key import Secret
 from catalog.records.original import Original
 from catalog.records.preset import Preset
 from catalog.records.refused_original import RefusedOriginal
+from catalog.records.search import ImageColor, NearDuplicate, SearchTerm, SearchText, SearchVariant
 from catalog.records.source import Source
 from catalog.records.tenant import Tenant
 from catalog.records.tenant_settings import TenantSettings
@@ -30,16 +31,21 @@ __all__ = [
     "EntityLink",
     "IdempotencyKey",
     "Image",
+    "ImageColor",
     "ImageTag",
     "ImageVersion",
     "Job",
     "Lane",
+    "NearDuplicate",
     "Original",
     "Preset",
     "Record",
     "RefusedOriginal",
     "Schedule",
     "SchemaCompatibility",
+    "SearchTerm",
+    "SearchText",
+    "SearchVariant",
     "Secret",
     "Source",
     "Tenant",

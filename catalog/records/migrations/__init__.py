@@ -17,7 +17,7 @@ from catalog.core.errors import NotMigrated
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-HEAD = "0010"
+HEAD = "0014"
 """The revision this version of the code is written for."""
 
 

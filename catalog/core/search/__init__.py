@@ -1,0 +1,1 @@
+"""The language of searches: text → tree → text. Pure; `catalog.search` turns a tree into SQL."""

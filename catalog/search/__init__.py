@@ -1,0 +1,1 @@
+"""Search: what images are found by, and how a search becomes SQL."""
