@@ -17,6 +17,7 @@ from catalog.jobs.schedules import Recurring
 from catalog.platform import open_platform
 from catalog.ports import Platform
 from catalog.records.database import Database
+from catalog.search import tasks as search
 from catalog.trash import tasks as trash
 from proxy.settings import Settings
 from proxy.telemetry.metrics import Metrics
@@ -31,7 +32,7 @@ KINDS: Final[Sequence[Register]] = (
     trash.register,
 )
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""
-SCHEDULES: Final[Sequence[Recurring]] = (trash.EXPIRY,)
+SCHEDULES: Final[Sequence[Recurring]] = (search.SWEEP, trash.EXPIRY)
 """What starts by itself, once per period in the whole installation."""
 
 

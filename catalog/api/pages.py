@@ -51,6 +51,6 @@ def next_cursor(  # noqa: PLR0913, PLR0917 - what a cursor is bound to
 
 
 def _canonical(query: PageQuery, name: str) -> str:
-    """Return the text of a query that a cursor is bound to: everything but the page's own size and place."""
-    filters = query.model_dump(mode="json", exclude={"limit", "cursor", "tenant"}, exclude_none=True)
+    """Return the text of a query that a cursor is bound to: what decides which items come, and in which order."""
+    filters = query.model_dump(mode="json", exclude={"limit", "cursor", "tenant", "total", "facets"}, exclude_none=True)
     return f"{name}?{'&'.join(f'{key}={filters[key]}' for key in sorted(filters))}"

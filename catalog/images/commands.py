@@ -1,7 +1,6 @@
 """`darkroom sign` and `darkroom focus`: URLs and focal points; `darkroom images`: list, show and tag images."""
 
 import time
-from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -134,45 +133,41 @@ ImageArgument = Annotated[str, typer.Argument(metavar="ID", help="The image's id
 EXAMPLE_ID = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"
 
 
-class StatusOption(Enum):
-    """Statuses of images, as an option."""
-
-    PENDING = "pending"
-    PROCESSING = "processing"
-    READY = "ready"
-    REJECTED = "rejected"
-    QUARANTINED = "quarantined"
-    TRASHED = "trashed"
-
-
 @app.command(
     "list",
-    epilog=epilog("darkroom images list --tenant acme", "darkroom images list --tenant acme --status trashed --json"),
+    epilog=epilog(
+        "darkroom images list --tenant acme", "darkroom images list --tenant acme --search 'garden tag:blue' --json"
+    ),
 )
 def list_(
     tenant: TenantOption,
-    status: Annotated[
-        StatusOption | None, typer.Option(help="Only images in this status; by default all but those in the trash.")
-    ] = None,
+    search: Annotated[
+        str, typer.Option("--search", "-q", help="What to find, such as status:trashed (docs/search.md).")
+    ] = "",
+    sort: Annotated[str, typer.Option(help="created, name, relevance, …; - before it turns it around.")] = "created",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Images to list.")] = 50,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List a tenant's images, the newest first."""
-    from catalog.core.image_status import ImageStatus
-    from catalog.images.service import list_images
+    """List a tenant's images: those that a search finds, or all that are not in the trash."""
+    from catalog.core.search.parser import parse
     from catalog.images.views import ImageViews
     from catalog.records.schema import open_database
+    from catalog.search.orders import ORDERS, read_order
+    from catalog.search.service import compile_search, find_images
     from catalog.tenants.tenant_repository import find_signer
 
+    if sort.removeprefix("-") not in ORDERS:
+        raise typer.BadParameter(f"--sort is one of {', '.join(ORDERS)}, perhaps with - before it")
     settings = read_settings()
 
     async def read() -> "list[ImageView]":
         async with open_database(settings) as database:
             views = ImageViews(settings.base_url, await find_signer(database, TenantName(tenant)))
             async with database.reading() as session:
-                wanted = None if status is None else ImageStatus(status.value)
-                return await views.views(session, await list_images(session, TenantName(tenant), limit, status=wanted))
+                compiled = await compile_search(session, TenantName(tenant), parse(search))
+                found = await find_images(session, compiled, read_order(sort), limit)
+                return await views.views(session, found.images)
 
     images = run(read())
     if as_json:

@@ -13,17 +13,19 @@ from catalog.api.change import Change
 from catalog.api.conditions import MAX_LENGTH, check_if_match, is_not_modified
 from catalog.api.context import ApiContext, Caller, Changing, Context
 from catalog.api.downloads import Download
-from catalog.api.pages import Page, next_cursor, open_position
-from catalog.api.positions import by_creation, creation_position
+from catalog.api.pages import next_cursor, open_position
 from catalog.api.problems import to_field_errors
 from catalog.core.api_errors import ResourceNotFound, ValidationFailed
-from catalog.core.image_status import ImageStatus
 from catalog.core.merge_patch import merge_patch
+from catalog.core.search.parser import parse
 from catalog.images import reading, service
-from catalog.images.schemas import ImageQuery, ImageView, MetadataPatch, MetadataPut
+from catalog.images.schemas import ImageList, ImageQuery, ImageView, MetadataPatch, MetadataPut
 from catalog.images.service import Description
 from catalog.images.views import ImageViews, image_etag
 from catalog.records.image import Image
+from catalog.search.facets import count_facets
+from catalog.search.orders import read_order, read_position
+from catalog.search.service import compile_search, count_images, find_images
 from proxy.core.identifiers import Digest
 
 router = APIRouter(prefix="/api/images", tags=["images"])
@@ -34,17 +36,21 @@ IfMatch = Annotated[str | None, Header(max_length=MAX_LENGTH, description="Chang
 IfNoneMatch = Annotated[str | None, Header(max_length=MAX_LENGTH, description="304 if the image has this tag.")]
 
 
-@router.get("", summary="List the tenant's images")
-async def list_images(context: Context, caller: Caller, query: Annotated[ImageQuery, Query()]) -> Page[ImageView]:
-    """Return the images that are not in the trash, or those in one status, the newest first."""
-    after = open_position(context.cursors, query, caller.tenant, "images")
+@router.get("", summary="Find the tenant's images")
+async def list_images(context: Context, caller: Caller, query: Annotated[ImageQuery, Query()]) -> ImageList:
+    """Return the images that a search finds, in an order; without one, all that are not in the trash."""
+    node, order = parse(query.q), read_order(query.sort)
+    after = read_position(order, open_position(context.cursors, query, caller.tenant, "images"))
     views = await ImageViews.open(context, caller.tenant)
     async with context.database.reading() as session:
-        status = None if query.status is None else ImageStatus(query.status)
-        rows = await service.list_images(session, caller.tenant, query.limit + 1, by_creation(after), status)
-        items = await views.views(session, rows[: query.limit])
-    cursor = next_cursor(context.cursors, query, caller.tenant, "images", rows, creation_position)
-    return Page(items=items, next_cursor=cursor)
+        search = await compile_search(session, caller.tenant, node)
+        found = await find_images(session, search, order, query.limit + 1, after)
+        items = await views.views(session, found.images[: query.limit])
+        total = await count_images(session, search) if query.total else None
+        names = [name for name in query.facets.split(",") if name]
+        facets = await count_facets(session, search.condition, names) if names else None
+    cursor = next_cursor(context.cursors, query, caller.tenant, "images", found.positions, list)
+    return ImageList(items=items, next_cursor=cursor, total=total, facets=facets)
 
 
 @router.get("/by-hash/{sha256}", summary="Find an image by its bytes", response_model=ImageView)

@@ -7,7 +7,10 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from catalog.api.fields import AltText, Body, Caption, Focus, Metadata, Tags, Title, View
-from catalog.api.pages import PageQuery
+from catalog.api.pages import Page, PageQuery
+from catalog.core.search.parser import MAX_LENGTH
+from catalog.search.facets import FACETS
+from catalog.search.orders import ORDERS
 
 StatusName = Literal["pending", "processing", "ready", "rejected", "quarantined", "trashed"]
 
@@ -51,11 +54,21 @@ def _is_none(value: object) -> bool:
 
 
 class ImageQuery(PageQuery):
-    """The query of the list of images."""
+    """The query of the list of images (docs/search.md)."""
 
-    status: Annotated[
-        StatusName | None, Field(description="Only images in this status; by default all but those in the trash.")
-    ] = None
+    q: Annotated[str, Field(max_length=MAX_LENGTH, description="What to find; empty for all but the trash.")] = ""
+    sort: Annotated[
+        str,
+        Field(pattern=f"^-?({'|'.join(ORDERS)})$", description="Order; `-` turns it around. The newest come first."),
+    ] = "created"
+    total: Annotated[bool, Field(description="Whether to count what is found.")] = False
+    facets: Annotated[
+        str,
+        Field(
+            pattern=f"^(({'|'.join(FACETS)})(,({'|'.join(FACETS)})){{0,15}})?$",
+            description="Fields, separated by commas, whose values are counted within the search.",
+        ),
+    ] = ""
 
 
 class Placeholder(View):
@@ -143,6 +156,16 @@ class ImageView(View):
     duplicate: Annotated[
         Literal[True] | None,
         Field(exclude_if=_is_none, description="Only in the answer to an upload of bytes that were here already."),
+    ] = None
+
+
+class ImageList(Page[ImageView]):
+    """One page of images, and what was counted."""
+
+    total: Annotated[int | None, Field(exclude_if=_is_none, description="Only with `total=true`.")] = None
+    facets: Annotated[
+        dict[str, dict[str, int]] | None,
+        Field(exclude_if=_is_none, description="Only with `facets`: the most frequent values of each field."),
     ] = None
 
 

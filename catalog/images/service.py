@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, tuple_
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -19,6 +18,7 @@ from catalog.records.entity import EntityLink
 from catalog.records.image import Image, ImageTag
 from catalog.records.render_records import insert_missing
 from catalog.records.uuid7 import is_uuid7
+from catalog.search.indexing import index_image
 from proxy.core.identifiers import Digest, TenantName
 
 CENTRE = 0.5
@@ -71,26 +71,6 @@ async def find_by_original(
     """Return the tenant's image that stands on these bytes, locked for a change if need be, or None."""
     query = select(Image).where(Image.tenant == tenant, Image.original == original)
     return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
-
-
-async def list_images(
-    session: AsyncSession,
-    tenant: TenantName,
-    limit: int,
-    after: tuple[datetime, str] | None = None,
-    status: ImageStatus | None = None,
-) -> Sequence[Image]:
-    """Return a tenant's images, the newest first, behind the position `after`.
-
-    Without a status they are those that are not in the trash.
-    """
-    wanted = Image.status != ImageStatus.TRASHED.value if status is None else Image.status == status.value
-    query = (
-        select(Image).where(Image.tenant == tenant, wanted).order_by(col(Image.created_at).desc(), col(Image.id).desc())
-    )
-    if after is not None:
-        query = query.where(tuple_(col(Image.created_at), col(Image.id)) < tuple_(*after))
-    return (await session.scalars(query.limit(limit))).all()
 
 
 async def parts_of(session: AsyncSession, tenant: TenantName, images: Sequence[str]) -> dict[str, ImageParts]:
@@ -157,7 +137,7 @@ async def change_description(
     image.custom = dict(after.metadata)
     image.focus_x, image.focus_y = (None, None) if after.focus == (CENTRE, CENTRE) else after.focus
     touch(image)
-    await session.flush()
+    await index_image(session, image)
     changed = [name for name in Description.__slots__ if getattr(before, name) != getattr(after, name)]
     await record(
         session,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Float, Integer, Select, cast, func, not_, or_, select
 
+from catalog.core.image_status import ImageStatus
 from catalog.core.search.oklab import NEAR, oklab
 from catalog.core.search.tree import Range, Span, Text
 from catalog.records.collection import Collection
@@ -102,7 +103,10 @@ class FieldConditions:
         return condition
 
     def _duplicate(self, value: Text) -> Condition:
-        found = self._in(NearDuplicate, "image")
+        served = select(column(Image, "id")).where(
+            column(Image, "tenant") == self.tenant, column(Image, "status") != ImageStatus.TRASHED.value
+        )
+        found = self._in(NearDuplicate, "image", column(NearDuplicate, "other").in_(served))
         return found if value.text == "true" else not_(found)
 
     def _in(self, model: type[Any], name: str, *conditions: Condition) -> Condition:

@@ -27,6 +27,7 @@ from catalog.records.original import Original
 from catalog.records.refusals import refresh_refusals
 from catalog.records.render_records import insert, original_row
 from catalog.records.uuid7 import new_uuid
+from catalog.search.indexing import index_image
 from catalog.uploads.intake import AcceptedFile
 from catalog.uploads.service import display_name, record_original
 from proxy.core.media.examination import Examination
@@ -71,6 +72,7 @@ async def record_upload(
     image = (await session.scalars(query)).one()
     if created:
         await _complete(session, principal, origin, image, fields)
+        await index_image(session, image)
         # the bytes may be those of an image that was deleted for good
         await refresh_refusals(session, principal.tenant, [image.original])
     else:
@@ -124,6 +126,7 @@ async def _add(session: AsyncSession, principal: Principal, origin: Origin, imag
         raise ResourceConflict(f"The image is here already and would have {len(after)} tags; the limit is {MAX_TAGS}.")
     if after != sorted(before):
         await images.add_tags(session, image, fields.description.tags)
+        await index_image(session, image)
         subject = ("image", image.id)
         await record(session, principal, origin, UPDATED, subject, before={"tags": list(before)}, after={"tags": after})
     order = None if fields.entity is None else await images_of(session, principal.tenant, fields.entity)

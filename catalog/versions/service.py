@@ -21,6 +21,7 @@ from catalog.core.roles import Principal
 from catalog.images.service import check_served, find_by_original, touch
 from catalog.records.image import Image, ImageVersion
 from catalog.records.refusals import refresh_refusals
+from catalog.search.indexing import index_image
 from catalog.uploads.intake import AcceptedFile
 from catalog.uploads.recording import examined_columns, record_file
 from catalog.uploads.service import display_name
@@ -118,7 +119,7 @@ async def _stand_on(session: AsyncSession, image: Image, file: AcceptedFile) -> 
     touch(image)
     try:
         async with session.begin_nested():
-            await session.flush()
+            await index_image(session, image)
     except IntegrityError:
         raise ResourceConflict("Another image has got these bytes meanwhile: find it by their hash.") from None
 

@@ -41,7 +41,7 @@ async def test_images_are_listed_shown_tagged_trashed_restored_and_deleted(shell
     assert await run("trash", one) == [{"id": one, "status": "trashed"}]
     original = await _original(database, one)
     assert await is_refused(database, original)
-    assert [image["id"] for image in await run("list", "--status", "trashed")] == [one]
+    assert [image["id"] for image in await run("list", "--search", "status:trashed")] == [one]
     assert [image["id"] for image in await run("list", "--limit", "1")] == [other]
     assert await run("restore", one) == [{"id": one, "status": "ready"}]
     assert not await is_refused(database, original)

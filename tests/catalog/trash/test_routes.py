@@ -58,7 +58,7 @@ async def test_an_image_goes_into_the_trash_and_comes_back(
     assert (trashed["status"], trashed["version"]) == ("trashed", 2)
     assert trashed["trashed_at"] is not None
     assert (await client.get("/api/images")).json()["items"] == []
-    listed = (await client.get("/api/images?status=trashed")).json()["items"]
+    listed = (await client.get("/api/images?q=status:trashed")).json()["items"]
     assert [item["id"] for item in listed] == [image["id"]]
     assert (await upload(client, picture(100))).json()["status"] == "trashed"
     assert await is_refused(database, image["original"]), "uploading it again does not restore it"
