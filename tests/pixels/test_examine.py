@@ -72,7 +72,9 @@ def test_colours_are_the_images_own() -> None:
     right = pyvips.Image.black(100, 200, bands=3).linear(1, [10, 60, 220])
     image = left.join(right, "horizontal").cast("uchar").copy(interpretation="srgb")
     found = examined(image.pngsave_buffer())
-    assert found.colors == ("#c81e28", "#0a3cdc")
+    expected = ((0xC8, 0x1E, 0x28), (0x0A, 0x3C, 0xDC))
+    for color, levels in zip(found.colors, expected, strict=True):  # the edge between them mixes in a level
+        assert all(abs(mine - its) <= 1 for mine, its in zip(bytes.fromhex(color[1:]), levels, strict=True))
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".gif", ".avif"])
