@@ -12,6 +12,7 @@ from catalog.adapters.in_process_engine import InProcessEngine
 from catalog.jobs.ports import EngineOptions, JobEngine
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.schedules import Recurring
+from catalog.pipeline.tasks import register as pipeline
 from catalog.platform import open_platform
 from catalog.ports import Platform
 from catalog.records.database import Database
@@ -22,7 +23,7 @@ log = structlog.get_logger("darkroom.jobs")
 
 Register = Callable[[HandlerRegistry, Platform], None]
 
-KINDS: Final[Sequence[Register]] = ()
+KINDS: Final[Sequence[Register]] = (pipeline,)
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""
 SCHEDULES: Final[Sequence[Recurring]] = ()
 """What starts by itself, once per period in the whole installation."""

@@ -5,7 +5,6 @@ one's row and then finds the image.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,14 +18,14 @@ from catalog.core.roles import Principal
 from catalog.entities.service import EntityRef, images_of, link_image
 from catalog.images import service as images
 from catalog.images.service import CENTRE, Description
+from catalog.pipeline.examined import examined_columns, fact_columns
+from catalog.pipeline.service import enqueue_pipeline
 from catalog.records.collection import Collection
 from catalog.records.image import MAX_TAGS, Image, ImageVersion
 from catalog.records.render_records import insert, original_row
 from catalog.records.uuid7 import new_uuid
 from catalog.uploads.intake import AcceptedFile
 from catalog.uploads.service import display_name, record_original
-from proxy.core.media.examination import Examination
-from proxy.core.media.perceptual_hash import bands
 
 CREATED: Final = "image.created"
 UPDATED: Final = "image.updated"
@@ -106,6 +105,7 @@ async def _complete(
     )
     if fields.entity is not None:
         await link_image(session, principal, origin, image.id, fields.entity, primary=fields.primary)
+    await enqueue_pipeline(session, principal, image)
 
 
 async def _add(session: AsyncSession, principal: Principal, origin: Origin, image: Image, fields: UploadFields) -> None:
@@ -152,8 +152,7 @@ async def _insert(session: AsyncSession, row: Image) -> bool:
 
 
 def _new_image(principal: Principal, file: AcceptedFile, fields: UploadFields) -> Image:
-    facts, description = file.examination.facts, fields.description
-    size, focus = facts.upright, description.focus
+    description, focus = fields.description, fields.description.focus
     x, y = (None, None) if focus == (CENTRE, CENTRE) else focus
     return Image(
         id=new_uuid(),
@@ -168,37 +167,9 @@ def _new_image(principal: Principal, file: AcceptedFile, fields: UploadFields) -
         collection=fields.collection,
         focus_x=x,
         focus_y=y,
-        media_type=facts.format.media_type,
         size_bytes=file.size_bytes,
-        width=size.width,
-        height=size.height,
-        frames=facts.frames,
-        has_alpha=facts.alpha,
-        orientation=facts.orientation,
         created_by=principal.subject,
-        **_examined(file.examination, keep_location=file.keep_location),
+        failed_parts=list(file.examination.failed),
+        **fact_columns(file.examination),
+        **examined_columns(file.examination, keep_location=file.keep_location),
     )
-
-
-def _examined(examination: Examination, *, keep_location: bool) -> dict[str, Any]:
-    """Return the columns that only the pixels and the metadata tell."""
-    values: dict[str, Any] = {
-        "thumbhash": examination.thumbhash,
-        "color": examination.color,
-        "colors": list(examination.colors),
-        "failed_parts": list(examination.failed),
-    }
-    if (details := examination.details) is not None:
-        values |= {"camera": details.camera, "copyright": details.copyright}
-        values["taken_at"] = None if details.taken_at is None else datetime.fromisoformat(details.taken_at)
-        if keep_location and details.latitude is not None and details.longitude is not None:
-            values["location"] = {"latitude": details.latitude, "longitude": details.longitude}
-    if examination.phash is not None:
-        first, second, third, fourth = bands(examination.phash)
-        values |= {"phash": examination.phash, "phash_0": first, "phash_1": second}
-        values |= {"phash_2": third, "phash_3": fourth}
-    if (quality := examination.quality) is not None:
-        names = ("sharpness", "exposure", "contrast", "resolution", "noise")
-        values["quality"] = {name: getattr(quality, name) for name in names}
-        values["quality_score"] = quality.score
-    return values

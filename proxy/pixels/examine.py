@@ -29,8 +29,8 @@ from proxy.pixels.probe import probe
 from proxy.pixels.source import DECODE_ERRORS, open_image, reader, to_refusal
 
 _SMALL_SIDE = 48
-"""Longer side of the copy for thumbhash and colours. A thumbhash keeps at most seven waves a side: of the 100 pixels that
-its author allows it makes the same, in four times the time."""
+"""Longer side of the copy for thumbhash and colours. A thumbhash keeps at most seven waves a side: the 100 pixels that
+its author allows take four times as long, and make the same."""
 _LAPLACIAN = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
 _NOISE = [[1, -2, 1], [-2, 4, -2], [1, -2, 1]]
 _NOISE_FACTOR = (3.141592653589793 / 2) ** 0.5 / 6
@@ -133,11 +133,7 @@ def _quality(grey: pyvips.Image, facts: Facts) -> Quality:
     histogram = grey.hist_find().write_to_memory()
     counts = list(memoryview(histogram).cast("I"))
     counts += [0] * (_GREY_LEVELS - len(counts))
-    return judge(
-        Measurements(
-            edges.deviate() ** 2, counts, noise.avg() * _NOISE_FACTOR, facts.width * facts.height
-        )
-    )
+    return judge(Measurements(edges.deviate() ** 2, counts, noise.avg() * _NOISE_FACTOR, facts.width * facts.height))
 
 
 def _pixels(image: pyvips.Image, bands: int) -> bytes:

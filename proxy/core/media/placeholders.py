@@ -86,7 +86,7 @@ def _transform(values: Sequence[float], width: int, nx: int, ny: int, *, at: flo
 
 
 def _dot(left: Sequence[float], right: Sequence[float]) -> float:
-    return sum(map(mul, left, right))  # in C: a third of the time of a generator
+    return float(sum(map(mul, left, right)))  # in C: half the time of a generator
 
 
 def _opponent_channels(pixels: bytes) -> tuple[list[float], list[float], list[float], list[float]]:
