@@ -32,6 +32,8 @@ from proxy.core.media.examination import PARTS, Examination
 from proxy.ports import Originals, Pixels
 
 KIND: Final = "image.process"
+MAX_ATTEMPTS: Final = 10
+"""A server may be busy for long: with the pauses between them, ten attempts take a quarter of an hour."""
 PROCESSED: Final = "image.processed"
 REPROCESSED: Final = "image.reprocessed"
 _SERVED: Final = frozenset(status.value for status in SERVED)
@@ -130,7 +132,7 @@ async def _enqueue(session: AsyncSession, owner: Owner, image: Image) -> Job:
     for waiting in await session.scalars(query):
         if waiting.parameters == parameters:
             return waiting
-    return await enqueue(session, owner, KIND, parameters, Priority.PIPELINE, image=image.id)
+    return await enqueue(session, owner, KIND, parameters, Priority.PIPELINE, image=image.id, max_attempts=MAX_ATTEMPTS)
 
 
 async def _renew(  # noqa: PLR0913 - the parts of one change
