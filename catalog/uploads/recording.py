@@ -153,6 +153,7 @@ async def _insert(session: AsyncSession, row: Image) -> bool:
 
 def _new_image(principal: Principal, file: AcceptedFile, fields: UploadFields) -> Image:
     description, focus = fields.description, fields.description.focus
+    details = file.examination.details
     x, y = (None, None) if focus == (CENTRE, CENTRE) else focus
     return Image(
         id=new_uuid(),
@@ -160,7 +161,7 @@ def _new_image(principal: Principal, file: AcceptedFile, fields: UploadFields) -
         original=file.original,
         status=ImageStatus.READY.value,
         file_name=None if file.file_name is None else display_name(file.file_name),
-        title=description.title,
+        title=description.title or (None if details is None else details.title),
         alt_text=description.alt_text,
         caption=description.caption,
         custom=dict(description.metadata),

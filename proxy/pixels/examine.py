@@ -24,7 +24,7 @@ from proxy.core.media.placeholders import thumbhash
 from proxy.core.media.quality_score import SAMPLE_SIDE, Measurements, Quality, judge
 from proxy.pixels import extras
 from proxy.pixels.colour import to_display
-from proxy.pixels.metadata import plain_fields, rights_of
+from proxy.pixels.metadata import plain_fields, rights_of, title_and_moment_of
 from proxy.pixels.probe import probe
 from proxy.pixels.source import DECODE_ERRORS, open_image, reader, to_refusal
 
@@ -110,7 +110,8 @@ def _decode_rest(fd: int, facts: Facts) -> None:
 
 
 def _details(image: pyvips.Image) -> Details:
-    return read_details(plain_fields(image), rights_of(image).get(tiff.COPYRIGHT))
+    title, created = title_and_moment_of(image)
+    return read_details(plain_fields(image), rights_of(image).get(tiff.COPYRIGHT), title, created)
 
 
 def _colours(small: pyvips.Image) -> tuple[str, list[str]]:

@@ -1,5 +1,7 @@
 """Examination: one decode to the end, and what it tells of images that were made on purpose."""
 
+import json
+
 import pytest
 import pyvips
 
@@ -121,6 +123,32 @@ def test_details_come_from_the_metadata(scene: pyvips.Image) -> None:
     details = examined(image.jpegsave_buffer()).details
     assert details is not None
     assert (details.camera, details.taken_at, details.copyright) == ("Leica M11", "2026-11-24T12:00:00+00:00", "Ada")
+
+
+def test_details_come_from_xmp_and_iptc_too(scene: pyvips.Image) -> None:
+    image = scene.resize(0.1).copy()
+    xmp = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF>
+    <rdf:Description photoshop:DateCreated="2026-11-24T12:00:00Z">
+    <dc:title><rdf:Alt><rdf:li xml:lang="x-default">Blue chair</rdf:li></rdf:Alt></dc:title>
+    <dc:rights><rdf:Alt><rdf:li>Ada</rdf:li></rdf:Alt></dc:rights></rdf:Description></rdf:RDF></x:xmpmeta>"""
+    image.set_type(pyvips.GValue.blob_type, "xmp-data", xmp)
+    for suffix in (".jpg", ".png", ".webp"):
+        details = examined(image.write_to_buffer(suffix)).details
+        assert details is not None
+        assert (details.title, details.copyright) == ("Blue chair", "Ada"), suffix
+        assert details.taken_at == "2026-11-24T12:00:00+00:00", suffix
+
+
+def test_serial_numbers_and_owners_of_cameras_are_never_told(scene: pyvips.Image) -> None:
+    image = scene.resize(0.1).copy()
+    fields = {"2-BodySerialNumber": "SERIAL1", "2-LensSerialNumber": "SERIAL2", "2-CameraOwnerName": "SERIAL3",
+              "2-ImageUniqueID": "SERIAL4", "2-MakerNote": "SERIAL5", "0-Model": "M11"}  # fmt: skip
+    for name, value in fields.items():
+        image.set_type(pyvips.GValue.gstr_type, f"exif-ifd{name}", value)
+    body = image.jpegsave_buffer()
+    assert b"SERIAL1" in body
+    assert b"SERIAL2" in body
+    assert "SERIAL" not in json.dumps(examined(body).to_dict())
 
 
 def test_other_bytes_are_no_image() -> None:
