@@ -34,6 +34,7 @@ its author allows take four times as long, and make the same."""
 _LAPLACIAN = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
 _NOISE = [[1, -2, 1], [-2, 4, -2], [1, -2, 1]]
 _NOISE_FACTOR = (3.141592653589793 / 2) ** 0.5 / 6
+_BLOCK_SIDE = 16
 _GREY_LEVELS = 256
 
 Part = TypeVar("Part")
@@ -130,11 +131,20 @@ def _hash(grey: pyvips.Image) -> str:
 
 def _quality(grey: pyvips.Image, facts: Facts) -> Quality:
     edges = grey.cast("float").conv(pyvips.Image.new_from_array(_LAPLACIAN), precision="float")
-    noise = grey.cast("float").conv(pyvips.Image.new_from_array(_NOISE), precision="float").abs()
-    histogram = grey.hist_find().write_to_memory()
-    counts = list(memoryview(histogram).cast("I"))
+    noise = grey.cast("float").conv(pyvips.Image.new_from_array(_NOISE), precision="float").abs().copy_memory()
+    blocks = noise.shrink(min(_BLOCK_SIDE, grey.width), min(_BLOCK_SIDE, grey.height)).write_to_memory()
+    means = sorted(memoryview(blocks).cast("f"))
+    counts = list(memoryview(grey.hist_find().write_to_memory()).cast("I"))
     counts += [0] * (_GREY_LEVELS - len(counts))
-    return judge(Measurements(edges.deviate() ** 2, counts, noise.avg() * _NOISE_FACTOR, facts.width * facts.height))
+    return judge(
+        Measurements(
+            laplacian_variance=edges.deviate() ** 2,
+            histogram=counts,
+            fine_deviation=noise.avg() * _NOISE_FACTOR,
+            quiet_deviation=means[len(means) // 10] * _NOISE_FACTOR,
+            pixels=facts.width * facts.height,
+        )
+    )
 
 
 def _pixels(image: pyvips.Image, bands: int) -> bytes:
