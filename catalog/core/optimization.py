@@ -8,7 +8,8 @@ Theory. How well a format does depends on the picture, so all that may win are r
 
 On 31 images of a corpus, AVIF had 0.8 of WebP's bytes on average. More programs read WebP than AVIF, so AVIF has to
 save a tenth, as it did for 25 of them. JPEG was smaller than both for two, whose transparency it lost. Where nothing is
-smaller than the original, the original is its own optimised version. Vectors and documents have none: pixels are not a smaller version of them.
+smaller than the original, the original is its own optimised version. Vectors and documents have none: pixels are not a
+smaller version of them.
 """
 
 from collections.abc import Sequence
