@@ -168,6 +168,15 @@ class Printer:
             [(row.what, row.ours_s.text(1), row.theirs_s.text(1), row.ratio.text()) for row in rows],
         )
 
+    def pipeline(self, rounds: int, rows: Sequence[Sequence[str]], parts: Sequence[Sequence[str]]) -> None:
+        """Print the CPU of the pipeline over that of a bare decode, and that of the examination's parts."""
+        columns = ("original", "bare decode, ms", "examination, ms", "examination ÷ bare", "with optimised ÷ bare")
+        self._table(
+            f"Pipeline: CPU over one bare decode, {rounds} rounds (goal 2.5 for the examination)", columns, rows
+        )
+        names = ("decode", "sample", "end", "details", "colours", "thumbhash", "hash", "quality")
+        self._table("Examination: CPU of its parts in ms, medians", ("original", *names), parts)
+
     def _line(self, text: str) -> None:
         if self._markdown:
             print(f"\n{text}")

@@ -23,6 +23,10 @@ class Renderer(Protocol):
         """
         ...
 
+    async def render_in_background(self, link: Link, accept: str = "") -> Derivative:
+        """Do the same for work that nobody waits for: requests of people go first, and keep half of the workers."""
+        ...
+
 
 class Signers(Protocol):
     """Tenants with what signs their URLs, at most a second old."""

@@ -14,6 +14,7 @@ from catalog.conversions import tasks as conversions
 from catalog.jobs.ports import EngineOptions, JobEngine
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.schedules import Recurring
+from catalog.pipeline import tasks as pipeline
 from catalog.platform import open_platform
 from catalog.ports import Platform
 from catalog.records.database import Database
@@ -29,6 +30,7 @@ Register = Callable[[HandlerRegistry, Platform], None]
 KINDS: Final[Sequence[Register]] = (
     caches.register,
     conversions.register,
+    pipeline.register,
     trash.register,
 )
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""

@@ -18,6 +18,7 @@ from proxy.core.media.formats import readable, writable
 from proxy.core.planning.planner import Capabilities
 from proxy.core.url.link import Link
 from proxy.delivery.admission import AdmissionQueue
+from proxy.delivery.background import BackgroundTurns
 from proxy.delivery.fair_permits import FairPermits
 from proxy.delivery.image_request import NegotiationHeaders, RequestBuilder
 from proxy.delivery.render_log import RenderLog
@@ -68,6 +69,7 @@ class DeliveryApp:
         self._cache = WriteBehindCache(ports.derivatives)
         self._render_log = RenderLog(ports.render_records)
         self._admission = AdmissionQueue(ports.workers, settings.queue_length)
+        self._background_turns = BackgroundTurns(self._admission, ports.workers)
         self._references = references = _references(settings, ports)
         tenants = self._tenants = TenantCache(ports.tenants, settings.tenant_ttl_s)
         self._delivery = delivery = self._make_delivery(settings, references)
@@ -95,6 +97,11 @@ class DeliveryApp:
         resolved = None if link.digest else await self._requests.resolve(tenant, link)
         request = self._requests.build(tenant, link, NegotiationHeaders(accept), resolved)
         return (await self._delivery.deliver(request)).derivative
+
+    async def render_in_background(self, link: Link, accept: str = "") -> Derivative:
+        """Do the same as `render` for work that nobody waits for: after the requests of people."""
+        async with self._background_turns.turn():
+            return await self.render(link, accept)
 
     def note_unparsable(self, request_id: str, sent_bytes: int) -> None:
         """Count and log a request that is not HTTP and was answered with 400."""

@@ -31,6 +31,7 @@ from catalog.images import commands as images
 from catalog.jobs import commands as jobs
 from catalog.keys import commands as key
 from catalog.maintenance import commands as maintenance
+from catalog.pipeline import commands as pipeline
 from catalog.presets import commands as preset
 from catalog.search import commands as search
 from catalog.secrets import commands as secrets
@@ -70,6 +71,7 @@ trash.register(images.app)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
 app.add_typer(token.app, name="token")
+app.add_typer(pipeline.app, name="images")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(preset.app, name="preset")
 app.add_typer(watermark.app, name="watermark")

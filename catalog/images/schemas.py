@@ -37,7 +37,12 @@ _EXAMPLE: JsonDict = {
     "colors": ["#a0522d"],
     "phash": "c3d1a0b0c0d0e0f0",
     "quality": {"score": 82, "sharpness": 0.9, "exposure": 0.8, "contrast": 0.7, "resolution": 1.0},
-    "optimized": None,
+    "optimized": {
+        "media_type": "image/webp",
+        "size_bytes": 81_234,
+        "ratio": 0.233,
+        "url": "https://img.example.com/t/acme/9f86…0a08/qgood-webp?s=…",
+    },
     "entities": [{"type": "product", "id": "42", "position": 0, "primary": True}],
     "url": "https://img.example.com/t/acme/9f86…0a08/~preview?s=…",
     "version": 1,
@@ -47,6 +52,9 @@ _EXAMPLE: JsonDict = {
     "trashed_at": None,
 }
 _DESCRIPTION: JsonDict = {"alt_text": "A blue chair", "tags": ["blue", "chair"], "metadata": {"sku": "42"}}
+
+
+_REASON = "Why it was rejected or quarantined, or why parts of the pipeline failed."
 
 
 def _is_none(value: object) -> bool:
@@ -71,6 +79,10 @@ class ImageQuery(PageQuery):
     ] = ""
 
 
+def _is_empty(value: object) -> bool:
+    return value == []
+
+
 class Placeholder(View):
     """What is shown until the image is there."""
 
@@ -89,12 +101,14 @@ class QualityView(View):
 
 
 class OptimizedView(View):
-    """The optimised version."""
+    """The optimised version: full size, in fewer bytes."""
 
     media_type: str
     size_bytes: int
-    ratio: float
-    url: str
+    ratio: Annotated[float, Field(description="Its bytes, over those of the original; at most 1.")]
+    url: Annotated[
+        str | None, Field(description="Signed URL; null if no version is smaller than the original (the ratio is 1).")
+    ]
 
 
 class LinkView(View):
@@ -139,13 +153,18 @@ class ImageView(View):
         Field(exclude_if=_is_none, description="Only where the tenant has set keep_location."),
     ] = None
     status: StatusName
-    reason: Annotated[str | None, Field(exclude_if=_is_none, description="Why it was rejected or quarantined.")] = None
+    reason: Annotated[str | None, Field(exclude_if=_is_none, description=_REASON)] = None
+    failed_parts: Annotated[
+        list[str], Field(default_factory=list, exclude_if=_is_empty, description="Parts that could not be computed.")
+    ]
     focus: Focus
     placeholder: Placeholder
     colors: list[str]
     phash: str | None
     quality: QualityView | None
-    optimized: OptimizedView | None
+    optimized: Annotated[
+        OptimizedView | None, Field(description="Null until the pipeline has made it, or if the tenant wants none.")
+    ]
     entities: list[LinkView]
     url: Annotated[str | None, Field(description="Signed URL of the preset `preview`; null without a signing key.")]
     version: int

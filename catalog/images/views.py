@@ -10,7 +10,7 @@ from catalog.api.context import ApiContext
 from catalog.api.fields import Focus
 from catalog.images import service
 from catalog.images.focal_points import point_of_image
-from catalog.images.schemas import ImageView, LinkView, LocationView, Placeholder, QualityView
+from catalog.images.schemas import ImageView, LinkView, LocationView, OptimizedView, Placeholder, QualityView
 from catalog.images.service import ImageParts, focus_of
 from catalog.images.url_builder import build_url, read_path
 from catalog.presets.service import DEFAULTS
@@ -37,6 +37,7 @@ _COLUMNS: Final = (
     "camera",
     "status",
     "reason",
+    "failed_parts",
     "colors",
     "phash",
     "version",
@@ -83,7 +84,7 @@ class ImageViews:
             focus=Focus(x=x, y=y),
             placeholder=Placeholder(thumbhash=image.thumbhash, color=image.color),
             quality=_quality(image),
-            optimized=None,
+            optimized=self._optimized(image),
             entities=[
                 LinkView(type=link.type, id=link.entity, position=link.position, primary=link.is_primary)
                 for link in parts.links
@@ -91,6 +92,16 @@ class ImageViews:
             url=self._url(image),
             duplicate=True if duplicate else None,
         )
+
+    def _optimized(self, image: Image) -> OptimizedView | None:
+        if image.optimized is None:
+            return None
+        recipe, size_bytes = image.optimized["recipe"], int(image.optimized["size_bytes"])
+        url = None
+        if recipe is not None and self._signer.keys:
+            url = build_url(self._base_url, self._signer, read_path(f"/t/{image.tenant}/{image.original}/{recipe}"))
+        ratio = round(size_bytes / image.size_bytes, 3) if image.size_bytes else 1.0
+        return OptimizedView(media_type=image.optimized["media_type"], size_bytes=size_bytes, ratio=ratio, url=url)
 
     def _url(self, image: Image) -> str | None:
         if not self._signer.keys:

@@ -6,7 +6,6 @@ while it deletes the bytes, so under the lock it is made sure that they are stor
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +20,8 @@ from catalog.entities.service import EntityRef, images_of, link_image
 from catalog.images import service as images
 from catalog.images.focal_points import point_of_original
 from catalog.images.service import CENTRE, Description
+from catalog.pipeline.examined import examined_columns, fact_columns
+from catalog.pipeline.service import enqueue_pipeline
 from catalog.records.collection import Collection
 from catalog.records.image import MAX_TAGS, Image, ImageVersion
 from catalog.records.original import Original
@@ -30,8 +31,6 @@ from catalog.records.uuid7 import new_uuid
 from catalog.search.indexing import index_image
 from catalog.uploads.intake import AcceptedFile
 from catalog.uploads.service import display_name, record_original
-from proxy.core.media.examination import Examination
-from proxy.core.media.perceptual_hash import bands
 
 CREATED: Final = "image.created"
 UPDATED: Final = "image.updated"
@@ -116,6 +115,7 @@ async def _complete(
     )
     if fields.entity is not None:
         await link_image(session, principal, origin, image.id, fields.entity, primary=fields.primary)
+    await enqueue_pipeline(session, principal, image)
 
 
 async def _add(session: AsyncSession, principal: Principal, origin: Origin, image: Image, fields: UploadFields) -> None:
@@ -177,8 +177,8 @@ async def _insert(session: AsyncSession, row: Image) -> bool:
 
 
 def _new_image(principal: Principal, file: AcceptedFile, fields: UploadFields) -> Image:
-    facts, description = file.examination.facts, fields.description
-    size, focus = facts.upright, description.focus
+    description, focus = fields.description, fields.description.focus
+    details = file.examination.details
     x, y = (None, None) if focus == (CENTRE, CENTRE) else focus
     return Image(
         id=new_uuid(),
@@ -186,47 +186,16 @@ def _new_image(principal: Principal, file: AcceptedFile, fields: UploadFields) -
         original=file.original,
         status=ImageStatus.READY.value,
         file_name=None if file.file_name is None else display_name(file.file_name),
-        title=description.title,
+        title=description.title or (None if details is None else details.title),
         alt_text=description.alt_text,
         caption=description.caption,
         custom=dict(description.metadata),
         collection=fields.collection,
         focus_x=x,
         focus_y=y,
-        media_type=facts.format.media_type,
         size_bytes=file.size_bytes,
-        width=size.width,
-        height=size.height,
-        frames=facts.frames,
-        has_alpha=facts.alpha,
-        orientation=facts.orientation,
         created_by=principal.subject,
+        failed_parts=list(file.examination.failed),
+        **fact_columns(file.examination),
         **examined_columns(file.examination, keep_location=file.keep_location),
     )
-
-
-def examined_columns(examination: Examination, *, keep_location: bool) -> dict[str, Any]:
-    """Return the columns that only the pixels and the metadata tell, all of them: what is not known is None."""
-    details, quality = examination.details, examination.quality
-    values: dict[str, Any] = {
-        "thumbhash": examination.thumbhash,
-        "color": examination.color,
-        "colors": list(examination.colors),
-        "failed_parts": list(examination.failed),
-        "camera": None if details is None else details.camera,
-        "copyright": None if details is None else details.copyright,
-        "taken_at": None,
-        "location": None,
-        "phash": examination.phash,
-        "quality_score": None if quality is None else quality.score,
-        "quality": None,
-    }
-    if details is not None and details.taken_at is not None:
-        values["taken_at"] = datetime.fromisoformat(details.taken_at)
-    if keep_location and details is not None and details.latitude is not None and details.longitude is not None:
-        values["location"] = {"latitude": details.latitude, "longitude": details.longitude}
-    if quality is not None:
-        names = ("sharpness", "exposure", "contrast", "resolution", "noise")
-        values["quality"] = {name: getattr(quality, name) for name in names}
-    numbers = (None,) * BANDS if examination.phash is None else bands(examination.phash)
-    return values | {f"phash_{place}": number for place, number in enumerate(numbers)}

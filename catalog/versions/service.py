@@ -19,11 +19,13 @@ from catalog.core.image_status import ImageStatus
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
 from catalog.images.service import check_served, find_by_original, touch
+from catalog.pipeline.examined import examined_columns, fact_columns
+from catalog.pipeline.service import enqueue_pipeline
 from catalog.records.image import Image, ImageVersion
 from catalog.records.refusals import refresh_refusals
 from catalog.search.indexing import index_image
 from catalog.uploads.intake import AcceptedFile
-from catalog.uploads.recording import examined_columns, record_file
+from catalog.uploads.recording import record_file
 from catalog.uploads.service import display_name
 from proxy.core.identifiers import Digest, TenantName
 
@@ -61,7 +63,7 @@ async def replace_bytes(
     before = _audited(image)
     image.number = await _next_number(session, image)
     image.file_name = image.file_name if file.file_name is None else display_name(file.file_name)
-    await _stand_on(session, image, file)
+    await _stand_on(session, principal, image, file)
     session.add(_version_of(image, principal))
     await session.flush()
     await _drop_oldest(session, image)
@@ -91,43 +93,32 @@ async def restore_version(  # noqa: PLR0913, PLR0917 - what is restored, and by 
     await _check_free(session, image, file.original)
     before = _audited(image)
     image.number, image.file_name = version.number, version.file_name
-    await _stand_on(session, image, file)
+    await _stand_on(session, principal, image, file)
     await record(
         session, principal, origin, "image.version-restored", ("image", image.id), before=before, after=_audited(image)
     )
     return True
 
 
-async def _stand_on(session: AsyncSession, image: Image, file: AcceptedFile) -> None:
+async def _stand_on(session: AsyncSession, principal: Principal, image: Image, file: AcceptedFile) -> None:
     """Renew all that the bytes tell. Raise ResourceConflict if another image has got them in this very moment."""
-    facts = file.examination.facts
-    size = facts.upright
     columns: dict[str, Any] = {
         "original": file.original,
-        "media_type": facts.format.media_type,
         "size_bytes": file.size_bytes,
-        "width": size.width,
-        "height": size.height,
-        "frames": facts.frames,
-        "has_alpha": facts.alpha,
-        "orientation": facts.orientation,
+        "failed_parts": list(file.examination.failed),
+        **fact_columns(file.examination),
         **examined_columns(file.examination, keep_location=file.keep_location),
     }
     for name, value in columns.items():
         setattr(image, name, value)
-    await begin_processing(session, image)
+    image.status, image.reason = ImageStatus.READY.value, None
     touch(image)
     try:
         async with session.begin_nested():
             await index_image(session, image)
     except IntegrityError:
         raise ResourceConflict("Another image has got these bytes meanwhile: find it by their hash.") from None
-
-
-async def begin_processing(session: AsyncSession, image: Image) -> None:  # noqa: ARG001 - jobs are queued in it
-    """Discard what was derived from the bytes before; whatever derives it anew is queued here, in this transaction."""
-    image.optimized = None
-    image.status, image.reason = ImageStatus.READY.value, None
+    await enqueue_pipeline(session, principal, image)
 
 
 async def _check_free(session: AsyncSession, image: Image, original: Digest) -> None:

@@ -49,6 +49,15 @@ class AdmissionQueue:
         self.admitted = 0
         """Total number of permits granted: the jobs that have begun, however many requests waited for each."""
         self._moved_at = clock()
+        self._limit = permits
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_until_idle(self) -> None:
+        """Wait until a permit is free and no ticket waits for one."""
+        while self.waiting or self.running >= self._limit:
+            self._idle.clear()
+            await self._idle.wait()
 
     @property
     def moved_at(self) -> float:
@@ -97,6 +106,7 @@ class AdmissionQueue:
             finally:
                 self.running -= 1
                 self._moved_at = self._clock()
+                self._wake_if_idle()
 
     def _evict_for(self, tenant: TenantName) -> None:
         """Evict the newest ticket of the tenant with the most waiting ones. Raise ServerBusy if that is not fair."""
@@ -113,3 +123,8 @@ class AdmissionQueue:
         tickets.pop(ticket, None)
         if not tickets:
             self._waiting.pop(ticket.tenant, None)
+        self._wake_if_idle()
+
+    def _wake_if_idle(self) -> None:
+        if not self._waiting and self.running < self._limit:
+            self._idle.set()

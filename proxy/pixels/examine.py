@@ -24,14 +24,17 @@ from proxy.core.media.placeholders import thumbhash
 from proxy.core.media.quality_score import SAMPLE_SIDE, Measurements, Quality, judge
 from proxy.pixels import extras
 from proxy.pixels.colour import to_display
-from proxy.pixels.metadata import plain_fields, rights_of
+from proxy.pixels.metadata import plain_fields, rights_of, title_and_moment_of
 from proxy.pixels.probe import probe
 from proxy.pixels.source import DECODE_ERRORS, open_image, reader, to_refusal
 
-_THUMBHASH_SIDE, _COLOURS_SIDE = 100, 64
+_SMALL_SIDE = 48
+"""Longer side of the copy for thumbhash and colours. A thumbhash keeps at most seven waves a side: the 100 pixels that
+its author allows take four times as long, and make the same."""
 _LAPLACIAN = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
 _NOISE = [[1, -2, 1], [-2, 4, -2], [1, -2, 1]]
 _NOISE_FACTOR = (3.141592653589793 / 2) ** 0.5 / 6
+_BLOCK_SIDE = 16
 _GREY_LEVELS = 256
 
 Part = TypeVar("Part")
@@ -46,6 +49,9 @@ def examine(fd: int) -> Examination:
     try:
         image = _open(fd, facts)
         sample = _sample(image, facts)
+        opaque = sample.flatten(background=255) if sample.hasalpha() else sample
+        grey = opaque.colourspace("b-w")[0].copy_memory()
+        small = sample.thumbnail_image(_SMALL_SIDE, height=_SMALL_SIDE, size="down").copy_memory()
         _decode_rest(fd, facts)
     except DECODE_ERRORS as error:
         raise to_refusal(error) from error
@@ -59,12 +65,11 @@ def examine(fd: int) -> Examination:
             failed.append(name)
             return None
 
-    grey = sample.flatten(background=255) if sample.hasalpha() else sample
-    colours = attempt("colours", lambda: _colours(grey))
+    colours = attempt("colours", lambda: _colours(small))
     return Examination(
         facts=facts,
         details=attempt("details", lambda: _details(image)),
-        thumbhash=attempt("thumbhash", lambda: _thumbhash(sample)),
+        thumbhash=attempt("thumbhash", lambda: _thumbhash(small)),
         color=None if colours is None else colours[0],
         colors=() if colours is None else tuple(colours[1]),
         phash=attempt("hash", lambda: _hash(grey)),
@@ -106,41 +111,40 @@ def _decode_rest(fd: int, facts: Facts) -> None:
 
 
 def _details(image: pyvips.Image) -> Details:
-    return read_details(plain_fields(image), rights_of(image).get(tiff.COPYRIGHT))
+    title, created = title_and_moment_of(image)
+    return read_details(plain_fields(image), rights_of(image).get(tiff.COPYRIGHT), title, created)
 
 
-def _colours(image: pyvips.Image) -> tuple[str, list[str]]:
-    pixels = _pixels(_fitted(image, _COLOURS_SIDE), 3)
+def _colours(small: pyvips.Image) -> tuple[str, list[str]]:
+    pixels = _pixels(small.flatten(background=255) if small.hasalpha() else small, 3)
     return mean_colour(pixels), dominant_colours(pixels)
 
 
-def _thumbhash(image: pyvips.Image) -> str:
-    small = _fitted(image, _THUMBHASH_SIDE)
+def _thumbhash(small: pyvips.Image) -> str:
     coloured = small if small.hasalpha() else small.bandjoin(255)
     return thumbhash(small.width, small.height, _pixels(coloured, 4))
 
 
-def _hash(image: pyvips.Image) -> str:
-    square = image.colourspace("b-w").thumbnail_image(HASH_SIDE, height=HASH_SIDE, size="force")
-    return perceptual_hash(_pixels(square, 1))
+def _hash(grey: pyvips.Image) -> str:
+    return perceptual_hash(_pixels(grey.thumbnail_image(HASH_SIDE, height=HASH_SIDE, size="force"), 1))
 
 
-def _quality(image: pyvips.Image, facts: Facts) -> Quality:
-    grey = image.colourspace("b-w")[0].copy_memory()
+def _quality(grey: pyvips.Image, facts: Facts) -> Quality:
     edges = grey.cast("float").conv(pyvips.Image.new_from_array(_LAPLACIAN), precision="float")
-    noise = grey.cast("float").conv(pyvips.Image.new_from_array(_NOISE), precision="float").abs()
-    histogram = grey.hist_find().write_to_memory()
-    counts = list(memoryview(histogram).cast("I"))
+    noise = grey.cast("float").conv(pyvips.Image.new_from_array(_NOISE), precision="float").abs().copy_memory()
+    blocks = noise.shrink(min(_BLOCK_SIDE, grey.width), min(_BLOCK_SIDE, grey.height)).write_to_memory()
+    means = sorted(memoryview(blocks).cast("f"))
+    counts = list(memoryview(grey.hist_find().write_to_memory()).cast("I"))
     counts += [0] * (_GREY_LEVELS - len(counts))
     return judge(
         Measurements(
-            (edges * edges).avg() - edges.avg() ** 2, counts, noise.avg() * _NOISE_FACTOR, facts.width * facts.height
+            laplacian_variance=edges.deviate() ** 2,
+            histogram=counts,
+            fine_deviation=noise.avg() * _NOISE_FACTOR,
+            quiet_deviation=means[len(means) // 10] * _NOISE_FACTOR,
+            pixels=facts.width * facts.height,
         )
     )
-
-
-def _fitted(image: pyvips.Image, side: int) -> pyvips.Image:
-    return image.thumbnail_image(side, height=side, size="down").copy_memory()
 
 
 def _pixels(image: pyvips.Image, bands: int) -> bytes:

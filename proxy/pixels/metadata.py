@@ -9,11 +9,13 @@ and libvips reads the fields from it.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 import pyvips
 
 from proxy.core.media.copyright import read_iptc, read_xmp
+from proxy.core.media.descriptions import read_created, read_title
 from proxy.core.media.exif import build_exif
 from proxy.core.media.tiff import read_rights
 
@@ -70,6 +72,12 @@ def rights_of(image: pyvips.Image) -> dict[int, str]:
     )
     texts = {tag: "".join(filter(str.isprintable, text)).strip() for source in sources for tag, text in source.items()}
     return {tag: text for tag, text in texts.items() if text}
+
+
+def title_and_moment_of(image: pyvips.Image) -> tuple[str, datetime | None]:
+    """Return title and moment that XMP and IPTC of a loaded picture specify."""
+    xmp, iptc = _blob(image, "xmp-data"), _blob(image, "iptc-data")
+    return read_title(xmp, iptc), read_created(xmp, iptc)
 
 
 def plain_fields(image: pyvips.Image) -> dict[str, str]:

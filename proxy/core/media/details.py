@@ -1,7 +1,12 @@
 """Details: what people look for in an image's metadata: when, by which camera, whose, called what, where.
 
-Input are EXIF fields as libvips names them (`exif-ifd0-Model`), already reduced to their plain text. Sources: EXIF 2.32
-(CIPA DC-008), tables 4 to 8. Every text is bounded and printable; whatever does not parse is left out.
+Input are EXIF fields as libvips names them (`exif-ifd0-Model`), already reduced to their plain text, and what XMP and
+IPTC say (`proxy.core.media.descriptions`). Sources: EXIF 2.32 (CIPA DC-008), tables 4 to 8. The first of these counts:
+
+    title      XMP dc:title · IPTC Object Name · EXIF ImageDescription, unless a camera wrote it
+    taken_at   EXIF DateTimeOriginal · XMP · IPTC Date Created · EXIF DateTimeDigitized (a scan's own date)
+
+Every text is bounded and printable; whatever does not parse is left out. Serial numbers and maker notes are not read.
 """
 
 import re
@@ -15,6 +20,10 @@ LONGEST_COPYRIGHT: Final = 2_000
 _MOMENT: Final = re.compile(r"([0-9]{4}):([0-9]{2}):([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _OFFSET: Final = re.compile(r"([+-])([0-9]{2}):([0-9]{2})")
 _FRACTION: Final = re.compile(r"([0-9]{1,10})/([0-9]{1,10})")
+_WRITTEN_BY_CAMERAS: Final = frozenset(
+    {"OLYMPUS DIGITAL CAMERA", "SONY DSC", "DIGITAL CAMERA", "DCIM", "SAMSUNG", "MINOLTA DIGITAL CAMERA", "DEFAULT"}
+)
+"""Descriptions that are the same in every image of a camera."""
 _MAX_LATITUDE, _MAX_LONGITUDE = 90.0, 180.0
 _FRACTIONS_OF_A_PLACE = 3
 
@@ -46,29 +55,39 @@ class Details:
         return cls(**texts, latitude=latitude, longitude=longitude)
 
 
-def read_details(fields: Mapping[str, str], copyright_text: str | None = None, title: str | None = None) -> Details:
-    """Return the details that EXIF fields tell, with texts that were found elsewhere."""
+def read_details(
+    fields: Mapping[str, str],
+    copyright_text: str | None = None,
+    title: str | None = None,
+    created: datetime | None = None,
+) -> Details:
+    """Return the details that EXIF fields tell, with texts and a moment that were found elsewhere."""
     place = _read_place(fields)
+    moment = _read_moment(fields, "Original") or created or _read_moment(fields, "Digitized")
     return Details(
-        taken_at=_read_moment(fields),
+        taken_at=None if moment is None else moment.isoformat(),
         camera=_read_camera(fields),
-        title=_text(title or fields.get("exif-ifd0-ImageDescription", "")),
+        title=_text(title or "") or _read_description(fields),
         copyright=_text(copyright_text or "", LONGEST_COPYRIGHT),
         latitude=None if place is None else place[0],
         longitude=None if place is None else place[1],
     )
 
 
-def _read_moment(fields: Mapping[str, str]) -> str | None:
-    text = fields.get("exif-ifd2-DateTimeOriginal") or fields.get("exif-ifd2-DateTimeDigitized") or ""
-    match = _MOMENT.match(text)
+def _read_description(fields: Mapping[str, str]) -> str | None:
+    text = _text(fields.get("exif-ifd0-ImageDescription", ""))
+    return None if text is None or text.upper() in _WRITTEN_BY_CAMERAS else text
+
+
+def _read_moment(fields: Mapping[str, str], which: str) -> datetime | None:
+    match = _MOMENT.match(fields.get(f"exif-ifd2-DateTime{which}", ""))
     if match is None:
         return None
-    offset = _OFFSET.match(fields.get("exif-ifd2-OffsetTimeOriginal", ""))
+    offset = _OFFSET.match(fields.get(f"exif-ifd2-OffsetTime{which}", ""))
     zone = UTC if offset is None else _zone(offset)
     try:
         year, month, day, hour, minute, second = map(int, match.groups())
-        return datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC).isoformat()
+        return datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -5,6 +5,7 @@ their median. The constant term is left out of the median, so brightness does no
 """
 
 from math import cos, pi
+from operator import mul
 from typing import Final
 
 SIDE: Final = 32
@@ -21,9 +22,9 @@ def perceptual_hash(pixels: bytes) -> str:
     if len(pixels) != SIDE * SIDE:
         raise ValueError(f"the copy has {SIDE}×{SIDE} pixels of one byte")
     rows = [pixels[at : at + SIDE] for at in range(0, len(pixels), SIDE)]
-    across = [[sum(map(_times, cosines, row)) for cosines in _COSINES] for row in rows]
+    across = [[sum(map(mul, cosines, row)) for cosines in _COSINES] for row in rows]
     columns = list(zip(*across, strict=True))
-    terms = [sum(map(_times, cosines, column)) for cosines in _COSINES for column in columns]
+    terms = [sum(map(mul, cosines, column)) for cosines in _COSINES for column in columns]
     median = sorted(terms[1:])[(BITS - 1) // 2]
     bits = sum(1 << place for place, term in enumerate(reversed(terms)) if term > median)
     return f"{bits:016x}"
@@ -40,7 +41,3 @@ def bands(digits: str) -> tuple[int, int, int, int]:
     parts = [(number >> shift) & 0xFFFF for shift in (48, 32, 16, 0)]
     first, second, third, fourth = (part - 0x10000 if part & 0x8000 else part for part in parts)
     return first, second, third, fourth
-
-
-def _times(factor: float, value: float) -> float:
-    return factor * value

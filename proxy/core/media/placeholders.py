@@ -9,6 +9,7 @@ Sources: BlurHash (github.com/woltapp/blurhash, Algorithm.md), ThumbHash (evanw.
 from base64 import b64encode
 from collections.abc import Sequence
 from math import cos, floor, pi, sqrt
+from operator import mul
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 _MAX_COMPONENTS = 4
@@ -85,7 +86,7 @@ def _transform(values: Sequence[float], width: int, nx: int, ny: int, *, at: flo
 
 
 def _dot(left: Sequence[float], right: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(left, right, strict=True))
+    return float(sum(map(mul, left, right)))  # in C: half the time of a generator
 
 
 def _opponent_channels(pixels: bytes) -> tuple[list[float], list[float], list[float], list[float]]:

@@ -25,7 +25,7 @@ from tests.catalog.images.pictures import FRAGMENT, located, picture
 from tests.catalog.samples import ACME, ZOO
 
 UPLOAD, MULTIPLE = "/api/images/upload", "/api/images/upload/multiple"
-FIELDS = set(ImageView.model_fields) - {"location", "reason", "duplicate"}
+FIELDS = set(ImageView.model_fields) - {"location", "reason", "failed_parts", "duplicate"}
 
 
 async def upload(

@@ -1,7 +1,9 @@
 """What pixels say of an image: perceptual hash, dominant colours, quality."""
 
 import random
+from dataclasses import replace
 from math import cos, sin
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.core.media.dominant_colours import dominant_colours, mean_colour
 from proxy.core.media.perceptual_hash import SIDE, bands, distance, perceptual_hash
-from proxy.core.media.quality_score import Measurements, judge
+from proxy.core.media.quality_score import Measurements, Quality, judge
 
 
 def _scene(x: int, y: int) -> int:
@@ -81,31 +83,92 @@ def histogram(**levels: int) -> list[int]:
 
 
 EVEN = [10] * 256
+WEIGHTS = {"sharpness": 35, "exposure": 20, "contrast": 15, "resolution": 20, "noise": 10}
 
 
-def test_each_component_follows_its_measurement() -> None:
-    good = judge(Measurements(800.0, EVEN, 1.0, 12_000_000))
-    assert (good.sharpness > 0.99, good.exposure > 0.98, good.contrast, good.resolution) == (True, True, 1.0, 1.0)
-    assert good.score >= 95
-    assert judge(Measurements(5.0, EVEN, 1.0, 12_000_000)).sharpness < 0.05
-    assert judge(Measurements(800.0, histogram(_10=90, _20=10), 1.0, 12_000_000)).exposure < 0.2
-    assert judge(Measurements(800.0, histogram(_250=90, _245=10), 1.0, 12_000_000)).exposure < 0.1
-    assert judge(Measurements(800.0, histogram(_0=50, _128=50), 1.0, 1)).exposure < 0.45
-    assert judge(Measurements(800.0, histogram(_120=50, _130=50), 1.0, 1)).contrast < 0.1
-    assert judge(Measurements(800.0, EVEN, 1.0, 100_000)).resolution == 0.05
-    assert judge(Measurements(800.0, EVEN, 20.0, 1)).noise == 0.0
+GOOD = Measurements(800.0, EVEN, 1.0, 1.0, 12_000_000)
+
+
+def judged(**measured: Any) -> Quality:  # noqa: ANN401 - fields of several types
+    return judge(replace(GOOD, **measured))
+
+
+def test_what_is_good_is_judged_good() -> None:
+    good = judge(GOOD)
+    assert (good.sharpness > 0.99, good.exposure > 0.98) == (True, True)
+    assert (good.contrast, good.resolution, good.noise) == (1.0, 1.0, 1.0)
+    assert good.score >= 98
+
+
+@pytest.mark.parametrize(
+    ("variance", "fine", "sharpness"),
+    [(0, 0, 0.0), (5, 0, 0.033), (104, 0, 0.5), (150, 0, 0.632), (800, 0, 0.995), (2_250, 9.5, 0.0), (754, 5, 0.577)],
+)
+def test_sharpness_is_the_laplacians_variance_without_what_noise_adds(
+    variance: float, fine: float, sharpness: float
+) -> None:
+    assert judged(laplacian_variance=variance, fine_deviation=fine).sharpness == sharpness
+
+
+@pytest.mark.parametrize(
+    ("levels", "exposure"),
+    [
+        ({"_0": 100}, 0.0),
+        ({"_20": 100}, 0.25),
+        ({"_40": 100}, 0.5),
+        ({"_80": 100}, 1.0),
+        ({"_175": 100}, 1.0),
+        ({"_215": 100}, 0.5),
+        ({"_255": 100}, 0.0),
+        ({"_0": 25, "_128": 75}, 0.75),
+        ({"_255": 50, "_60": 50}, 0.5),
+    ],
+)
+def test_exposure_is_the_means_place_times_what_is_not_clipped(levels: dict[str, int], exposure: float) -> None:
+    assert judged(histogram=histogram(**levels)).exposure == exposure
+
+
+@pytest.mark.parametrize(
+    ("levels", "contrast"),
+    [
+        ({"_128": 100}, 0.0),
+        ({"_100": 50, "_190": 50}, 0.5),
+        ({"_10": 50, "_190": 50}, 1.0),
+        ({"_0": 50, "_255": 50}, 1.0),
+        ({"_0": 1, "_100": 49, "_190": 49, "_255": 1}, 0.5),
+    ],
+)
+def test_contrast_is_the_span_without_the_outermost_pixels(levels: dict[str, int], contrast: float) -> None:
+    assert judged(histogram=histogram(**levels)).contrast == contrast
+
+
+@pytest.mark.parametrize(("pixels", "resolution"), [(1, 0.0), (100_000, 0.05), (2_000_000, 1.0), (10**9, 1.0)])
+def test_resolution_is_the_area_over_two_megapixels(pixels: int, resolution: float) -> None:
+    assert judged(pixels=pixels).resolution == resolution
+
+
+@pytest.mark.parametrize(("deviation", "noise"), [(0, 1.0), (2, 1.0), (9, 0.5), (16, 0.0), (50, 0.0)])
+def test_noise_counts_from_two_levels_on(deviation: float, noise: float) -> None:
+    assert judged(quiet_deviation=deviation).noise == noise
+
+
+def test_the_score_is_the_weighted_mean() -> None:
+    assert Quality(1.0, 1.0, 1.0, 1.0, 1.0).score == 100
+    single = [Quality(**{name: float(name == wanted) for name in WEIGHTS}).score for wanted in WEIGHTS]
+    assert dict(zip(WEIGHTS, single, strict=True)) == WEIGHTS
 
 
 @given(
     st.floats(-1e9, 1e9),
     st.lists(st.integers(0, 10**6), min_size=256, max_size=256),
     st.floats(0, 1e9),
+    st.floats(0, 1e9),
     st.integers(0, 10**9),
 )
 def test_any_measurements_are_judged_within_bounds(
-    variance: float, counts: list[int], noise: float, pixels: int
+    variance: float, counts: list[int], fine: float, quiet: float, pixels: int
 ) -> None:
-    quality = judge(Measurements(variance, counts, noise, pixels))
+    quality = judge(Measurements(variance, counts, fine, quiet, pixels))
     parts = (quality.sharpness, quality.exposure, quality.contrast, quality.resolution, quality.noise)
     assert all(0 <= part <= 1 for part in parts)
     assert 0 <= quality.score <= 100

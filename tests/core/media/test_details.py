@@ -1,5 +1,7 @@
 """Details of metadata: read from EXIF fields, and rebuilt from what a worker says."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +30,17 @@ def test_what_people_look_for_is_read() -> None:
         "2026-11-24T10:30:00+00:00", "NIKON Z 6", "A chair", "© Ada", 52.52, -13.41
     )
     assert read_details({}) == Details()
+
+
+def test_of_several_titles_and_moments_the_first_counts() -> None:
+    xmp = datetime(2020, 1, 1, tzinfo=UTC)
+    assert read_details(FIELDS, title="Sofa").title == "Sofa"
+    assert read_details(FIELDS, title=" ").title == "A chair"
+    assert read_details(FIELDS | {"exif-ifd0-ImageDescription": "OLYMPUS DIGITAL CAMERA"}).title is None
+    assert read_details(FIELDS, created=xmp).taken_at == "2026-11-24T10:30:00+00:00"
+    scanned = {"exif-ifd2-DateTimeDigitized": "2026:11:24 12:30:00", "exif-ifd2-OffsetTimeDigitized": "-01:00"}
+    assert read_details(scanned, created=xmp).taken_at == "2020-01-01T00:00:00+00:00"
+    assert read_details(scanned).taken_at == "2026-11-24T13:30:00+00:00"
 
 
 @pytest.mark.parametrize(

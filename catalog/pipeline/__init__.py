@@ -1,0 +1,1 @@
+"""The pipeline: what is made of an image after its upload."""
