@@ -25,6 +25,7 @@ from catalog.audit.routes import router as audit
 from catalog.collections.routes import router as collections
 from catalog.core.upload_rules import DEFAULT_MAX_BYTES
 from catalog.images.routes import router as images
+from catalog.imports.routes import router as imports
 from catalog.jobs.routes import router as jobs
 from catalog.ports import Platform
 from catalog.tenants.rules import limits_of
@@ -34,7 +35,7 @@ from catalog.uploads.routes import router as uploads
 from catalog.worker import create_engine, handlers_of, running
 from proxy.core.media.formats import readable
 
-ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, collections, images, jobs, tokens, uploads)
+ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, collections, images, imports, jobs, tokens, uploads)
 
 MULTIPART_BYTES: Final = 2**20
 """What a multipart body may have beside its file."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from catalog.adapters.clamd import scanning_of
 from catalog.ports import Platform
 from catalog.records.render_records import SqlRenderRecords
 from catalog.records.schema import open_database
@@ -54,5 +55,6 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[O
             sources=sources,
             pixels=pool,
             renderer=delivery,
+            scanning=scanning_of(settings.clamd, backends.quarantine),
         )
         yield OpenPlatform(platform, pool, delivery)

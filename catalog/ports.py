@@ -7,7 +7,7 @@ from typing import Protocol
 from catalog.records.database import Database
 from proxy.core.media.derivative import Derivative
 from proxy.core.url.link import Link
-from proxy.ports import Derivatives, DerivativeStore, Originals, Pixels, ResolvedReferences, Sources
+from proxy.ports import Derivatives, DerivativeStore, OpenOriginal, Originals, Pixels, ResolvedReferences, Sources
 from proxy.settings import Settings
 
 
@@ -20,6 +20,25 @@ class Renderer(Protocol):
         Raise what a request for the link would be answered with, but Forbidden: NotFound for an unknown tenant.
         """
         ...
+
+
+class Scanner(Protocol):
+    """A scanner for malware."""
+
+    async def scan(self, file: OpenOriginal) -> str | None:
+        """Return the name of the signature that a file matches; None if it matches none.
+
+        Raise ScannerUnavailable without an answer in time, ScannerLimitExceeded for a file that it does not take.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scanning:
+    """The scanner, and the store of files that wait for it: delivery does not read there."""
+
+    scanner: Scanner
+    quarantine: Originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +57,5 @@ class Platform:
     """By URL scheme."""
     pixels: Pixels
     renderer: Renderer
+    scanning: Scanning | None = None
+    """None where the installation has no scanner."""

@@ -9,12 +9,14 @@ from typing import Final
 import structlog
 
 from catalog.adapters.in_process_engine import InProcessEngine
+from catalog.imports.tasks import register as imports
 from catalog.jobs.ports import EngineOptions, JobEngine
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.schedules import Recurring
 from catalog.platform import open_platform
 from catalog.ports import Platform
 from catalog.records.database import Database
+from catalog.scanning.tasks import register as scanning
 from proxy.settings import Settings
 from proxy.telemetry.metrics import Metrics
 
@@ -22,7 +24,7 @@ log = structlog.get_logger("darkroom.jobs")
 
 Register = Callable[[HandlerRegistry, Platform], None]
 
-KINDS: Final[Sequence[Register]] = ()
+KINDS: Final[Sequence[Register]] = (imports, scanning)
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""
 SCHEDULES: Final[Sequence[Recurring]] = ()
 """What starts by itself, once per period in the whole installation."""

@@ -67,6 +67,17 @@ class Originals(Protocol):
         """
         ...
 
+    async def contains(self, tenant: TenantName, digest: Digest) -> bool:
+        """Return whether an original is stored, by its name alone: its bytes are not read."""
+        ...
+
+    async def delete(self, tenant: TenantName, digest: Digest) -> None:
+        """Delete an original for good, if it is stored; who has it open reads on.
+
+        The caller makes sure that nothing stands on it, and that no one puts it at the same time.
+        """
+        ...
+
     async def ping(self) -> None:
         """Return if the backend answers. Raise Unavailable otherwise."""
         ...

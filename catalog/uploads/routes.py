@@ -9,11 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.api.answers import created, json_answer
 from catalog.api.change import Change
 from catalog.api.context import ApiContext, Changing, Context
-from catalog.entities.service import EntityRef
 from catalog.images.schemas import ImageView
-from catalog.images.service import Description
 from catalog.images.views import ImageViews, image_etag
-from catalog.uploads.form import MAX_FILES, ReceivedFile, ReceivedForm, read_form
+from catalog.uploads.form import MAX_FILES, ReceivedFile, ReceivedForm, read_form, upload_fields
 from catalog.uploads.intake import AcceptedFile, Intake, IntakeRules
 from catalog.uploads.recording import UploadFields, record_upload
 from catalog.uploads.schemas import FileError, FileResult, UploadForm, UploadResults, multipart_body
@@ -44,7 +42,7 @@ async def upload_image(request: Request, context: Context, change: Changing) -> 
         file = await _accept(intake, tenant, rules, form.files[0], fields)
 
         async def work(session: AsyncSession) -> Response:
-            recorded = await record_upload(session, change.principal, change.origin, file, _upload_fields(fields))
+            recorded = await record_upload(session, change.principal, change.origin, file, upload_fields(fields))
             view = await views.view(session, recorded.image, duplicate=not recorded.created)
             place, etag = f"/api/images/{view.id}", image_etag(recorded.image)
             return created(place, view, etag=etag) if recorded.created else json_answer(view, etag=etag)
@@ -77,7 +75,7 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
 
         async def work(session: AsyncSession) -> Response:
             results = [
-                await _record(session, change, views, received.file_name, file, _upload_fields(fields))
+                await _record(session, change, views, received.file_name, file, upload_fields(fields))
                 for received, file in zip(form.files, accepted, strict=True)
             ]
             return json_answer(UploadResults(results=results))
@@ -86,7 +84,8 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
 
 
 async def _open_intake(context: ApiContext, tenant: TenantName) -> tuple[Intake, IntakeRules]:
-    intake = Intake(context.database, context.originals, context.pixels, context.limits, context.formats)
+    database, originals, scanning = context.database, context.originals, context.platform.scanning
+    intake = Intake(database, originals, context.pixels, context.limits, context.formats, scanning)
     return intake, await intake.rules_of(tenant)
 
 
@@ -139,13 +138,3 @@ def _refused(file_name: str, error: DarkroomError) -> FileResult:
         reason=None if reason is None else str(reason),
     )
     return FileResult(file_name=file_name, status=error.status, error=problem)
-
-
-def _upload_fields(form: UploadForm) -> UploadFields:
-    entity = None
-    if form.entity_type is not None and form.entity_id is not None:
-        entity = EntityRef(form.entity_type, form.entity_id)
-    description = Description(
-        form.title or None, form.alt_text, form.caption, tuple(form.tags), form.metadata, (form.focus.x, form.focus.y)
-    )
-    return UploadFields(description, entity, form.primary, form.collection)

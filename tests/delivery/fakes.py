@@ -102,6 +102,14 @@ class MemoryOriginals:
         self.stored[tenant, digest] = source.head(source.size_bytes)
         return new
 
+    async def contains(self, tenant: TenantName, digest: Digest) -> bool:
+        """See `Originals`."""
+        return (tenant, digest) in self.stored
+
+    async def delete(self, tenant: TenantName, digest: Digest) -> None:
+        """See `Originals`."""
+        self.stored.pop((tenant, digest), None)
+
     async def ping(self) -> None:
         """See `Originals`."""
 

@@ -106,6 +106,14 @@ class MemoryOriginals:
         self.rows[digest] = source.head(source.size_bytes)
         return True
 
+    async def contains(self, tenant: TenantName, digest: Digest) -> bool:
+        """See `Originals`."""
+        return (tenant, digest) in self.stored
+
+    async def delete(self, tenant: TenantName, digest: Digest) -> None:
+        """See `Originals`."""
+        self.stored.pop((tenant, digest), None)
+
     async def ping(self) -> None:
         if self.error is not None:
             raise self.error

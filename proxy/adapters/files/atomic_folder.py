@@ -66,6 +66,12 @@ class AtomicFolder:
         self.sync(path)
         return is_new
 
+    def remove(self, path: Path) -> None:
+        """Delete a file, if it is there; in a durable folder it is gone after a power cut too."""
+        path.unlink(missing_ok=True)
+        if self._durable and path.parent.is_dir():
+            _fsync(path.parent)
+
     def sync(self, path: Path) -> None:
         """Fsync the folders from `path`'s own to this one, where it is durable: each may be new."""
         if not self._durable:

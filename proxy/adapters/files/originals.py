@@ -68,6 +68,14 @@ class FileOriginals:
         future.add_done_callback(lambda _: os.close(fd))
         return await asyncio.wrap_future(future)
 
+    async def contains(self, tenant: TenantName, digest: Digest) -> bool:
+        """Return whether an original is stored, by its name alone."""
+        return await asyncio.wrap_future(self._folder.submit(partial(os.path.isfile, self._path(tenant, digest))))
+
+    async def delete(self, tenant: TenantName, digest: Digest) -> None:
+        """Delete an original, if it is stored; its name stays away after a power cut too."""
+        await asyncio.wrap_future(self._folder.submit(partial(self._folder.remove, self._path(tenant, digest))))
+
     async def ping(self) -> None:
         """Return if the folder can be written to."""
         await self._folder.ping()

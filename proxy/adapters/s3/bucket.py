@@ -38,7 +38,7 @@ _CONFLICT_ATTEMPTS = 3
 _CONFLICT_PAUSE_S = 0.1
 BATCH = 1_000
 """Objects that one listing returns and one DeleteObjects takes, at most: S3's own limits."""
-_FORBIDDEN, _CONFLICT, _PRECONDITION_FAILED = 403, 409, 412
+_FORBIDDEN, _NOT_FOUND, _CONFLICT, _PRECONDITION_FAILED = 403, 404, 409, 412
 _DENIED = (
     "The picture store denies access. Its credentials need s3:GetObject, s3:PutObject, s3:DeleteObject, and "
     "s3:ListBucket on the bucket: without the last S3 answers 403 for an object that does not exist."
@@ -100,6 +100,16 @@ class Bucket:
         """Write a small object that may change, whether or not there is one."""
         put = partial(self._client.put_object, Bucket=self._bucket, Key=self._key(name), Body=body)
         await with_retry(partial(put, CacheControl="no-store"))
+
+    async def contains(self, name: str) -> bool:
+        """Return whether there is an object."""
+        try:
+            await with_retry(partial(self._client.head_object, Bucket=self._bucket, Key=self._key(name)))
+        except ClientError as error:
+            if status_of(error) == _NOT_FOUND:
+                return False
+            raise
+        return True
 
     async def delete(self, name: str) -> None:
         """Delete an object, if there is one."""

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from proxy.adapters import offload
 from proxy.adapters.s3.bucket import Bucket, joined
+from proxy.adapters.s3.client import with_retry
 from proxy.core.errors import CorruptImage, LimitExceeded, NotFound
 from proxy.core.identifiers import Digest, TenantName, digest_name, tenant_name
 from proxy.core.media.formats import SNIFF_BYTES, sniff
@@ -69,6 +70,18 @@ class S3Originals:
             async with self._bucket.call():
                 await self._bucket.replace(name, body, **headers)  # type: ignore[arg-type]
             return True
+
+    async def contains(self, tenant: TenantName, digest: Digest) -> bool:
+        """Return whether an original is stored, by its name alone."""
+        name = _name(tenant, digest)
+        async with self._bucket.call():
+            return await self._bucket.contains(name)
+
+    async def delete(self, tenant: TenantName, digest: Digest) -> None:
+        """Delete an original, if it is stored. A bucket with versions keeps its bytes until a rule expires them."""
+        name = _name(tenant, digest)
+        async with self._bucket.call():
+            await with_retry(partial(self._bucket.delete, name))
 
     async def ping(self) -> None:
         """Return if the bucket answers."""
