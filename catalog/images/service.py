@@ -56,10 +56,12 @@ async def find_image(session: AsyncSession, tenant: TenantName, identifier: str,
     return row
 
 
-async def find_by_original(session: AsyncSession, tenant: TenantName, original: Digest) -> Image | None:
-    """Return the tenant's image that stands on these bytes, or None."""
+async def find_by_original(
+    session: AsyncSession, tenant: TenantName, original: Digest, *, lock: bool = False
+) -> Image | None:
+    """Return the tenant's image that stands on these bytes, locked for a change if need be, or None."""
     query = select(Image).where(Image.tenant == tenant, Image.original == original)
-    return (await session.scalars(query)).one_or_none()
+    return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
 
 
 async def list_images(

@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
+from sqlalchemy import or_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
 
 from catalog.audit.service import REDACTED, record
-from catalog.core.api_errors import FieldError, ValidationFailed
+from catalog.core.api_errors import FieldError, ResourceNotFound, ValidationFailed
 from catalog.core.job_state import Priority
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
 from catalog.core.upload_rules import DANGEROUS_EXTENSIONS, EXTENSIONS, extensions_of
 from catalog.jobs.enqueue import enqueue
+from catalog.records.collection import Collection
 from catalog.records.encryption import SecretCipher
 from catalog.records.job import Job
 from proxy.core.errors import MalformedRequest, SourceNotAllowed
+from proxy.core.identifiers import TenantName
 from proxy.core.media.formats import Format
 from proxy.core.url.source import Source
 from proxy.core.url.source_reference import Reference, find_source, follow, parse_reference
@@ -69,6 +73,17 @@ def read_address(text: str, sources: Sequence[Source]) -> Reference:
         )
         raise ValidationFailed([FieldError("/url", "source-not-allowed", detail)]) from None
     return reference
+
+
+async def find_collection_id(session: AsyncSession, tenant: TenantName, text: str) -> str:
+    """Return the id of the collection with this id or name. Raise ResourceNotFound if there is none."""
+    query = select(Collection.id).where(
+        Collection.tenant == tenant, or_(col(Collection.id) == text, col(Collection.name) == text)
+    )
+    found = (await session.scalars(query.limit(1))).one_or_none()
+    if found is None:
+        raise ResourceNotFound(f"There is no collection {text}: create it over the API first.")
+    return found
 
 
 def public_url(reference: Reference) -> str:

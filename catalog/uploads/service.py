@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from catalog.core.api_errors import UploadTooLarge
 from catalog.core.origin import COMMAND_LINE
@@ -93,5 +93,11 @@ async def stage(staged: StagedFile, rules: IntakeRules, source: AsyncIterator[by
 async def read_file(path: Path) -> AsyncIterator[bytes]:
     """Yield a file in chunks, read in a thread. Raise OSError if it cannot be read."""
     with await asyncio.to_thread(path.open, "rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        async for chunk in read_open_file(file):
             yield chunk
+
+
+async def read_open_file(file: IO[bytes]) -> AsyncIterator[bytes]:
+    """Yield the rest of an open file in chunks, read in a thread."""
+    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        yield chunk

@@ -107,12 +107,10 @@ class MemoryOriginals:
         return True
 
     async def contains(self, tenant: TenantName, digest: Digest) -> bool:
-        """See `Originals`."""
-        return (tenant, digest) in self.stored
+        return digest in self.rows
 
     async def delete(self, tenant: TenantName, digest: Digest) -> None:
-        """See `Originals`."""
-        self.stored.pop((tenant, digest), None)
+        self.rows.pop(digest, None)
 
     async def ping(self) -> None:
         if self.error is not None:
