@@ -120,6 +120,8 @@ def _read(text: str) -> Reference:
         return parse_reference(text)
     if not text.startswith(("https://", "http://")):
         raise MalformedRequest("The address must be https://host/path, http://host/path or s3://bucket/key.")
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        raise MalformedRequest("The address has a user name or a password: add them to the source as credentials.")
     reference = follow(_ANYWHERE, text)
     if not reference.path.strip("/"):
         raise MalformedRequest("The address has no path: specify that of an image.")

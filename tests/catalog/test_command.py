@@ -365,7 +365,7 @@ def test_a_bad_file_does_not_stop_the_others(acme: Shell, photo: Path, tmp_path:
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(photo)] * 2
     errors = [json.loads(line) for line in done.stderr.splitlines()]
     assert [error["file"] for error in errors] == list(refused)
-    assert {error["code"] for error in errors} == {"not-a-picture", "failed", "damaged"}
+    assert {error["code"] for error in errors} == {"upload-refused", "failed", "damaged"}
     assert "jpeg" in errors[0]["detail"]
     assert errors[0]["advice"].startswith("Convert")
 
