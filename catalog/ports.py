@@ -1,14 +1,20 @@
 """What use cases ask of the world: the database, the stores, the pixels, and rendering as delivery does it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from catalog.records.database import Database
 from proxy.core.media.derivative import Derivative
 from proxy.core.url.link import Link
+from proxy.delivery.admission import AdmissionQueue
 from proxy.ports import Derivatives, DerivativeStore, OpenOriginal, Originals, Pixels, ResolvedReferences, Sources
 from proxy.settings import Settings
+
+UPLOADS_AT_ONCE: Final = 4
+"""Uploads that are examined, stored and recorded at once; fewer than a process has connections to its database."""
+UPLOADS_WAITING: Final = 256
+"""Further ones that are received or wait, each with a file on disk; what comes then is answered 503."""
 
 
 class Renderer(Protocol):
@@ -59,3 +65,5 @@ class Platform:
     renderer: Renderer
     scanning: Scanning | None = None
     """None where the installation has no scanner."""
+    uploads: AdmissionQueue = field(default_factory=lambda: AdmissionQueue(UPLOADS_AT_ONCE, UPLOADS_WAITING))
+    """Turns of the uploads of this process."""

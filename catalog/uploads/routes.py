@@ -15,6 +15,7 @@ from catalog.uploads.form import MAX_FILES, ReceivedFile, ReceivedForm, read_for
 from catalog.uploads.intake import AcceptedFile, Intake, IntakeRules
 from catalog.uploads.recording import UploadFields, record_upload
 from catalog.uploads.schemas import FileError, FileResult, UploadForm, UploadResults, multipart_body
+from catalog.uploads.turns import turn
 from proxy.core.errors import DarkroomError
 from proxy.core.identifiers import TenantName
 
@@ -35,19 +36,21 @@ async def upload_image(request: Request, context: Context, change: Changing) -> 
     """Take in one file: 201 with its image, or 200 with the image that stands on the same bytes."""
     tenant = change.principal.tenant
     with ExitStack() as stack:
+        ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         intake, rules = await _open_intake(context, tenant)
         form = await _read(stack, request, rules, "file", 1)
         fields = form.fields()
-        views = await ImageViews.open(context, tenant)
-        file = await _accept(intake, tenant, rules, form.files[0], fields)
+        async with turn(context.platform.uploads, ticket):
+            views = await ImageViews.open(context, tenant)
+            file = await _accept(intake, tenant, rules, form.files[0], fields)
 
-        async def work(session: AsyncSession) -> Response:
-            recorded = await record_upload(session, change.principal, change.origin, file, upload_fields(fields))
-            view = await views.view(session, recorded.image, duplicate=not recorded.created)
-            place, etag = f"/api/images/{view.id}", image_etag(recorded.image)
-            return created(place, view, etag=etag) if recorded.created else json_answer(view, etag=etag)
+            async def work(session: AsyncSession) -> Response:
+                recorded = await record_upload(session, change.principal, change.origin, file, upload_fields(fields))
+                view = await views.view(session, recorded.image, duplicate=not recorded.created)
+                place, etag = f"/api/images/{view.id}", image_etag(recorded.image)
+                return created(place, view, etag=etag) if recorded.created else json_answer(view, etag=etag)
 
-        return await change.bound_to(*form.fingerprint()).run(work)
+            return await change.bound_to(*form.fingerprint()).run(work)
 
 
 @router.post(
@@ -60,27 +63,29 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
     """Take in many files with the same fields; the results are in the order of the files, one bad file spoils none."""
     tenant = change.principal.tenant
     with ExitStack() as stack:
+        ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         intake, rules = await _open_intake(context, tenant)
         form = await _read(stack, request, rules, "files", MAX_FILES)
         fields = form.fields()
-        views = await ImageViews.open(context, tenant)
-        accepted: list[AcceptedFile | DarkroomError] = []
-        for received in form.files:
-            try:
-                accepted.append(await _accept(intake, tenant, rules, received, fields))
-            except DarkroomError as error:
-                if error.status >= _SERVER_ERROR:
-                    raise
-                accepted.append(error)
+        async with turn(context.platform.uploads, ticket):
+            views = await ImageViews.open(context, tenant)
+            accepted: list[AcceptedFile | DarkroomError] = []
+            for received in form.files:
+                try:
+                    accepted.append(await _accept(intake, tenant, rules, received, fields))
+                except DarkroomError as error:
+                    if error.status >= _SERVER_ERROR:
+                        raise
+                    accepted.append(error)
 
-        async def work(session: AsyncSession) -> Response:
-            results = [
-                await _record(session, change, views, received.file_name, file, upload_fields(fields))
-                for received, file in zip(form.files, accepted, strict=True)
-            ]
-            return json_answer(UploadResults(results=results))
+            async def work(session: AsyncSession) -> Response:
+                results = [
+                    await _record(session, change, views, received.file_name, file, upload_fields(fields))
+                    for received, file in zip(form.files, accepted, strict=True)
+                ]
+                return json_answer(UploadResults(results=results))
 
-        return await change.bound_to(*form.fingerprint()).run(work)
+            return await change.bound_to(*form.fingerprint()).run(work)
 
 
 async def _open_intake(context: ApiContext, tenant: TenantName) -> tuple[Intake, IntakeRules]:
