@@ -8,11 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from pydantic import ValidationError
 
 from catalog.adapters.clamd import ClamdScanner, Deadlines
 from catalog.core.api_errors import ScannerLimitExceeded
 from catalog.core.errors import ScannerUnavailable
 from proxy.ports import OpenOriginal
+from proxy.settings import Settings
 from tests.catalog.scanning.eicar import EICAR, infected_png
 from tests.catalog.scanning.real_clamd import SIGNATURE, real_clamd
 
@@ -212,3 +214,14 @@ def test_a_real_clamd_is_understood(tmp_path: Path) -> None:
 
     with real_clamd(tmp_path) as address:
         asyncio.run(talk())
+
+
+@pytest.mark.parametrize("address", ["", "unix:///run/clamd.sock", "tcp://scanner:3310", "tcp://[::1]:3310"])
+def test_an_address_of_a_scanner_is_taken(address: str) -> None:
+    assert Settings(clamd=address).clamd == address
+
+
+@pytest.mark.parametrize("address", ["scanner:3310", "http://scanner:3310", "tcp://scanner", "unix://", "tcp://a b:1"])
+def test_another_address_is_refused_with_what_to_write(address: str) -> None:
+    with pytest.raises(ValidationError, match="tcp://host:3310 or unix:///path"):
+        Settings(clamd=address)
