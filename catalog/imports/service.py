@@ -109,10 +109,10 @@ def name_of(reference: Reference, image_format: Format) -> str:
     last = reference.path.rpartition("/")[2]
     name = unquote(last) if reference.scheme != "s3" else last
     extensions, known = extensions_of(name), EXTENSIONS[image_format.name]
-    if extensions and extensions[-1] in known and not DANGEROUS_EXTENSIONS.intersection(extensions):
+    stem = name.partition(".")[0].strip()
+    if stem and extensions and extensions[-1] in known and not DANGEROUS_EXTENSIONS.intersection(extensions):
         return name
-    stem = name.partition(".")[0].strip() or "image"
-    return f"{stem}.{image_format.name}"
+    return f"{stem or 'image'}.{image_format.name}"
 
 
 def _read(text: str) -> Reference:

@@ -36,8 +36,8 @@ async def upload_image(request: Request, context: Context, change: Changing) -> 
     """Take in one file: 201 with its image, or 200 with the image that stands on the same bytes."""
     tenant = change.principal.tenant
     with ExitStack() as stack:
-        ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         intake, rules = await _open_intake(context, tenant)
+        ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         form = await _read(stack, request, rules, "file", 1)
         fields = form.fields()
         async with turn(context.platform.uploads, ticket):
@@ -63,8 +63,8 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
     """Take in many files with the same fields; the results are in the order of the files, one bad file spoils none."""
     tenant = change.principal.tenant
     with ExitStack() as stack:
-        ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         intake, rules = await _open_intake(context, tenant)
+        ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         form = await _read(stack, request, rules, "files", MAX_FILES)
         fields = form.fields()
         async with turn(context.platform.uploads, ticket):
@@ -91,7 +91,9 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
 async def _open_intake(context: ApiContext, tenant: TenantName) -> tuple[Intake, IntakeRules]:
     database, originals, scanning = context.database, context.originals, context.platform.scanning
     intake = Intake(database, originals, context.pixels, context.limits, context.formats, scanning)
-    return intake, await intake.rules_of(tenant)
+    with context.platform.uploads.ticket(tenant) as ticket:
+        async with turn(context.platform.uploads, ticket):
+            return intake, await intake.rules_of(tenant)
 
 
 async def _read(stack: ExitStack, request: Request, rules: IntakeRules, file_field: str, most: int) -> ReceivedForm:

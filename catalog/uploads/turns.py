@@ -1,7 +1,8 @@
 """Turns of uploads: how many are received, and how many of them are examined, stored and recorded at once.
 
-An upload takes a ticket before its body is read, and waits for a turn after. So a burst of uploads is received by and
-by, what waits is on disk, and the workers and the database serve a few at a time, tenants in turn.
+An upload takes a ticket before its body is read, and waits for a turn after. What it reads from the database before
+that waits for a turn as well. So a burst of uploads is received by and by, what waits is on disk, and the workers and
+the database serve a few at a time, tenants in turn.
 """
 
 import asyncio
