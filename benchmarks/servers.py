@@ -115,6 +115,12 @@ def set_up_tenant(home: Path) -> None:
     _run(home, "tenant", "create", TENANT, "--secret", _SECRET)
 
 
+def create_tokens(home: Path, count: int) -> list[str]:
+    """Create API tokens of the tenant that may upload."""
+    create = ("token", "create", "--tenant", TENANT, "--role", "contributor", "--json")
+    return [json.loads(_run(home, *create))["token"] for _ in range(count)]
+
+
 def upload(home: Path, files: Sequence[Path]) -> list[str]:
     """Upload originals; return their names."""
     lines = _run(home, "upload", *map(str, files), "--tenant", TENANT, "--json").splitlines()

@@ -29,6 +29,7 @@ from catalog.core.upload_rules import DEFAULT_MAX_BYTES
 from catalog.duplicates.routes import router as duplicates
 from catalog.entity_images.routes import router as entity_images
 from catalog.images.routes import router as images
+from catalog.imports.routes import router as imports
 from catalog.jobs.routes import router as jobs
 from catalog.ports import Platform
 from catalog.tenants.rules import limits_of
@@ -51,6 +52,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     duplicates,
     entity_images,
     images,
+    imports,
     jobs,
     tokens,
     trash,

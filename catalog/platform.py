@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from catalog.adapters.clamd import scanning_of
 from catalog.ports import Platform
 from catalog.records.refusals import SqlRefusals
 from catalog.records.render_records import SqlRenderRecords
@@ -58,5 +59,6 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[O
             pixels=pool,
             renderer=delivery,
             signers=SignerCache(database),
+            scanning=scanning_of(settings.clamd, backends.quarantine),
         )
         yield OpenPlatform(platform, pool, delivery)

@@ -1,16 +1,22 @@
 """What use cases ask of the world: the database, the stores, the pixels, and rendering as delivery does it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from catalog.records.database import Database
 from proxy.core.identifiers import TenantName
 from proxy.core.media.derivative import Derivative
 from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link
-from proxy.ports import Derivatives, DerivativeStore, Originals, Pixels, ResolvedReferences, Sources
+from proxy.delivery.admission import AdmissionQueue
+from proxy.ports import Derivatives, DerivativeStore, OpenOriginal, Originals, Pixels, ResolvedReferences, Sources
 from proxy.settings import Settings
+
+UPLOADS_AT_ONCE: Final = 4
+"""Uploads that are examined, stored and recorded at once; fewer than a process has connections to its database."""
+UPLOADS_WAITING: Final = 256
+"""Further ones that are received or wait, each with a file on disk; what comes then is answered 503."""
 
 
 class Renderer(Protocol):
@@ -40,6 +46,25 @@ class Signers(Protocol):
         ...
 
 
+class Scanner(Protocol):
+    """A scanner for malware."""
+
+    async def scan(self, file: OpenOriginal) -> str | None:
+        """Return the name of the signature that a file matches; None if it matches none.
+
+        Raise ScannerUnavailable without an answer in time, ScannerLimitExceeded for a file that it does not take.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scanning:
+    """The scanner, and the store of files that wait for it: delivery does not read there."""
+
+    scanner: Scanner
+    quarantine: Originals
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """The installation, as routes and jobs use it."""
@@ -57,3 +82,7 @@ class Platform:
     pixels: Pixels
     renderer: Renderer
     signers: Signers
+    scanning: Scanning | None = None
+    """None where the installation has no scanner."""
+    uploads: AdmissionQueue = field(default_factory=lambda: AdmissionQueue(UPLOADS_AT_ONCE, UPLOADS_WAITING))
+    """Turns of the uploads of this process."""

@@ -11,6 +11,7 @@ import structlog
 from catalog.adapters.in_process_engine import InProcessEngine
 from catalog.caches import tasks as caches
 from catalog.conversions import tasks as conversions
+from catalog.imports import tasks as imports
 from catalog.jobs.ports import EngineOptions, JobEngine
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.schedules import Recurring
@@ -18,6 +19,7 @@ from catalog.pipeline import tasks as pipeline
 from catalog.platform import open_platform
 from catalog.ports import Platform
 from catalog.records.database import Database
+from catalog.scanning import tasks as scanning
 from catalog.search import tasks as search
 from catalog.trash import tasks as trash
 from proxy.settings import Settings
@@ -30,7 +32,9 @@ Register = Callable[[HandlerRegistry, Platform], None]
 KINDS: Final[Sequence[Register]] = (
     caches.register,
     conversions.register,
+    imports.register,
     pipeline.register,
+    scanning.register,
     trash.register,
 )
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""

@@ -28,6 +28,8 @@ class Backends:
     """Where pictures are stored."""
 
     originals: Originals
+    quarantine: Originals
+    """Where files wait for the scanner, out of delivery's reach."""
     derivatives: TieredCache
     derivative_store: DerivativeStore
     """The durable one of the tiers."""
@@ -42,10 +44,10 @@ async def open_backends(settings: Settings, on_skip: Callable[[str], None] | Non
     tier is skipped.
     """
     async with AsyncExitStack() as stack:
-        originals, store, resolved_references = await _open_store(settings, stack)
+        originals, quarantine, store, resolved_references = await _open_store(settings, stack)
         derivatives = TieredCache([*_memory(settings), *_redis(settings, stack), store], on_skip=on_skip)
         stack.push_async_callback(derivatives.close)
-        yield Backends(originals, derivatives, store, resolved_references)
+        yield Backends(originals, quarantine, derivatives, store, resolved_references)
 
 
 @asynccontextmanager
@@ -60,7 +62,9 @@ async def open_sources(settings: Settings) -> AsyncIterator[Mapping[str, Sources
         yield {"https": http, "http": http, "s3": s3}
 
 
-_Store = tuple[Originals, DerivativeStore, ResolvedReferences]
+_Store = tuple[Originals, Originals, DerivativeStore, ResolvedReferences]
+_QUARANTINE = "quarantine"
+"""The folder, or the prefix in the bucket, below which the quarantine is laid out like a store of originals."""
 
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> _Store:
@@ -68,6 +72,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> _Store:
         return await _open_bucket(settings, stack)
     files = (
         FileOriginals(settings.home, settings.source_bytes),
+        FileOriginals(settings.home / _QUARANTINE, settings.source_bytes),
         FileDerivatives(settings.home, settings.derivative_bytes, settings.derivative_disk_bytes),
         FileResolvedReferences(settings.home),
     )
@@ -85,8 +90,9 @@ async def _open_bucket(settings: Settings, stack: AsyncExitStack) -> _Store:
     s3 = open_s3(settings.s3_region, _endpoint(settings.s3_endpoint_url), settings.s3_access_key_id, secret)
     client = await stack.enter_async_context(s3)
     originals = S3Originals(client, bucket, prefix, settings.source_bytes)
+    quarantine = S3Originals(client, bucket, "/".join(filter(None, (prefix, _QUARANTINE))), settings.source_bytes)
     derivatives = S3Derivatives(client, bucket, prefix, settings.derivative_bytes)
-    return originals, derivatives, S3ResolvedReferences(client, bucket, prefix)
+    return originals, quarantine, derivatives, S3ResolvedReferences(client, bucket, prefix)
 
 
 def _anywhere(_address: str) -> bool:

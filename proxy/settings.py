@@ -137,6 +137,12 @@ class Settings(BaseSettings):
         description="Allow referenced HTTP sources on private and loopback addresses; only for trusted networks.",
     )
 
+    clamd: str = Field(
+        "",
+        description="ClamAV daemon that scans uploads of tenants with the rule `scan`: `tcp://host:3310` or "
+        "`unix:///path`. Empty: none.",
+    )
+
     derivative_bytes: int = Field(
         32 * 2**20,
         ge=2**20,
@@ -175,6 +181,13 @@ class Settings(BaseSettings):
         if unsupported := [name for name in names if name not in supported]:
             raise ValueError(f"{', '.join(unsupported)}: specify a list of {','.join(supported)}")
         return ",".join(names)
+
+    @field_validator("clamd")
+    @classmethod
+    def _check_clamd(cls, address: str) -> str:
+        if address and not re.fullmatch(r"unix:///.+|tcp://(\[[0-9a-f:.]+\]|[^\s/:@\[\]]+):[0-9]{1,5}", address):
+            raise ValueError("specify tcp://host:3310 or unix:///path")
+        return address
 
     @field_validator("base_url")
     @classmethod

@@ -72,7 +72,8 @@ class _LimitedBody:
         self._receive = receive
         self._limit = limit
         self._clock = clock
-        self._begun = clock()
+        self._begun: float | None = None
+        """When the application first asked for the body: before that, the client is waiting."""
         self._received = 0
         self._complete = False
 
@@ -94,6 +95,8 @@ class _LimitedBody:
 
     def _remaining_s(self) -> float:
         """Return how long the next bytes may take so that the mean rate stays high enough."""
+        if self._begun is None:
+            self._begun = self._clock()
         elapsed = self._clock() - self._begun
         return max(0.0, GRACE_S + self._received / SLOWEST_BYTES_PER_S - elapsed)
 

@@ -28,6 +28,7 @@ from catalog.cli.output import (
 )
 from catalog.demo import commands as demo
 from catalog.images import commands as images
+from catalog.imports import commands as imports
 from catalog.jobs import commands as jobs
 from catalog.keys import commands as key
 from catalog.maintenance import commands as maintenance
@@ -66,6 +67,7 @@ app = typer.Typer(
 serve.register(app)
 work.register(app)
 upload.register(app)
+imports.register(app)
 images.register(app)
 trash.register(images.app)
 app.add_typer(tenant.app, name="tenant")

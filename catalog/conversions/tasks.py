@@ -14,13 +14,11 @@ from catalog.jobs.errors import JobFailed
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.running_job import RunningJob
 from catalog.ports import Platform
-from catalog.tenants.rules import limits_of
 from catalog.tenants.tenant_repository import find_signer
-from catalog.uploads.intake import AcceptedFile, Intake
+from catalog.uploads.intake import AcceptedFile, intake_of
 from catalog.uploads.recording import UploadFields, record_upload
 from proxy.core.errors import DarkroomError
 from proxy.core.media.derivative import Derivative
-from proxy.core.media.formats import readable
 from proxy.core.url.link import Link
 from proxy.delivery.staging import StagedFile
 
@@ -80,14 +78,7 @@ class ConversionHandler:
         return result
 
     async def _take_in(self, job: RunningJob, derivative: Derivative, file_name: str) -> AcceptedFile:
-        settings = self.platform.settings
-        intake = Intake(
-            self.platform.database,
-            self.platform.originals,
-            self.platform.pixels,
-            limits_of(settings),
-            readable(settings.formats),
-        )
+        intake = intake_of(self.platform)
         rules = await intake.rules_of(job.tenant)
         with StagedFile(rules.limits.source_bytes) as staged:
             await staged.append(derivative.body)

@@ -11,6 +11,7 @@
     ├── PreconditionFailed 412    `If-Match` names another version
     ├── UploadTooLarge 413
     ├── UploadRefused 415         not an image of an accepted kind
+    ├── ScannerLimitExceeded 422  the scanner does not take a file of this size
     ├── ValidationFailed 422      a field, told by its JSON pointer
     │   └── IdempotencyKeyReused 422
     ├── PreconditionRequired 428  the change needs `If-Match`
@@ -160,6 +161,17 @@ class UploadRefused(ApiError):
     def members(self) -> dict[str, str | int]:
         """Return the violation's code."""
         return {"reason": self.reason}
+
+
+class ScannerLimitExceeded(ApiError):
+    """The scanner does not take a file of this size, so nobody can say whether it is clean."""
+
+    status = 422
+    code = "scanner-limit"
+    title = "Too large for the scanner"
+
+    def __init__(self) -> None:
+        super().__init__("The scanner does not take files of this size: send a smaller one, or raise its limit.")
 
 
 class ValidationFailed(ApiError):

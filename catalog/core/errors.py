@@ -14,7 +14,8 @@ DarkroomError
 ├── Misconfigured 500         an invalid setting, for the operator
 │   └── SecretsUnreadable     a stored secret is encrypted with a key that is not configured
 └── Unavailable 503
-    └── NotMigrated 503       the database's schema does not fit this version
+    ├── NotMigrated 503       the database's schema does not fit this version
+    └── ScannerUnavailable 503
 
 The message says what is wrong, then what to do.
 """
@@ -103,6 +104,13 @@ class NotMigrated(Unavailable):
 
     code = "not-migrated"
     title = "Database not migrated"
+
+
+class ScannerUnavailable(Unavailable):
+    """The scanner for malware does not answer in time, or its answer makes no sense."""
+
+    code = "scanner-unavailable"
+    title = "Scanner unavailable"
 
 
 class Misconfigured(DarkroomError):

@@ -5,7 +5,7 @@ violation is reported. Names and declared types never make a file acceptable; th
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -86,6 +86,11 @@ _ALIASES: Final = {
     "image/heif": "image/heic",
 }
 _EXTENSION = re.compile(r"[a-z0-9]{1,10}")
+ACTIVE_CONTENT: Final = ("<script", "<?php", "<iframe", "<!doctype html", "javascript:")
+_ACTIVE_MARKS: Final = {
+    text.encode(encoding): text for text in ACTIVE_CONTENT for encoding in ("ascii", "utf-16-le", "utf-16-be")
+}
+_LONGEST_MARK: Final = max(map(len, _ACTIVE_MARKS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,11 @@ class UploadRules:
     """Refuse a file whose declared media type or extension is that of another format."""
     reject_trailing_data: bool = False
     """Refuse bytes after the picture's end; otherwise they are cut off."""
+    reject_active_content: bool = False
+    """Refuse files that hold scripts, in their metadata or anywhere else: pictures at URLs never do, downloads would.
+
+    Compressed pixels match by chance in about one of 30,000 files of 5 MB.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,8 @@ class Candidate:
     sniffed_known: bool = False
     facts: Facts | None = None
     trailing_bytes: int = 0
+    active_content: str | None = None
+    """The first script that was found."""
 
 
 def check_upload(candidate: Candidate, rules: UploadRules, readable: tuple[Format, ...]) -> Violation | None:
@@ -147,6 +159,7 @@ def check_upload(candidate: Candidate, rules: UploadRules, readable: tuple[Forma
         or _check_agreement(candidate, rules)
         or _check_pixels(candidate, rules)
         or _check_end(candidate, rules)
+        or _check_active_content(candidate, rules)
     )
 
 
@@ -230,6 +243,26 @@ def _check_pixels(candidate: Candidate, rules: UploadRules) -> Violation | None:
 def _check_end(candidate: Candidate, rules: UploadRules) -> Violation | None:
     if candidate.trailing_bytes and rules.reject_trailing_data:
         return Violation("trailing-data", f"{candidate.trailing_bytes} bytes follow the end of the image: remove them.")
+    return None
+
+
+def _check_active_content(candidate: Candidate, rules: UploadRules) -> Violation | None:
+    if candidate.active_content is None or not rules.reject_active_content:
+        return None
+    return Violation(
+        "active-content", f"The file contains {candidate.active_content}: remove its metadata, or export it again."
+    )
+
+
+def find_active_content(blocks: Iterable[bytes]) -> str | None:
+    """Return the first beginning of a script in a file, or None; letters of either case match, also in UTF-16."""
+    tail = b""
+    for block in blocks:
+        text = (tail + block).lower()
+        for mark, name in _ACTIVE_MARKS.items():
+            if mark in text:
+                return name
+        tail = text[1 - _LONGEST_MARK :]
     return None
 
 

@@ -9,6 +9,7 @@ import typer
 from catalog.cli.arguments import epilog
 from catalog.cli.exit_codes import Exit
 from catalog.cli.output import print_line, print_stderr, print_table
+from catalog.cli.principal import principal_for
 from catalog.cli.serve import listen, serve_on
 from catalog.cli.settings import read_settings, run
 from catalog.uploads.commands import open_upload_service
@@ -60,14 +61,14 @@ def _listen_somewhere(settings: "Settings") -> socket.socket:
 
 
 async def _prepare(settings: "Settings", folder: Path | None) -> "list[DemoImage]":
-    from catalog.demo.service import DemoImage, draw_pictures, find_pictures, render_page, upload_all
+    from catalog.demo.service import TENANT, DemoImage, draw_pictures, find_pictures, render_page, upload_all
 
     if folder is None:
         print_line("Drawing a few images …")
     paths = draw_pictures(settings.home / "demo") if folder is None else find_pictures(folder)
     images: list[DemoImage] = []
     async with open_upload_service(settings) as uploads:
-        async for result in upload_all(uploads, paths):
+        async for result in upload_all(uploads, principal_for(TENANT), paths):
             if isinstance(result, DemoImage):
                 images.append(result)
             else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from catalog.core.errors import TenantExists
+from catalog.core.roles import Principal
 from catalog.images.url_builder import build_url, read_path
 from catalog.tenants.service import create_tenant
 from catalog.tenants.tenant_repository import find_signer
@@ -72,17 +73,17 @@ def draw_pictures(folder: Path) -> list[Path]:
 
 
 async def upload_all(
-    uploads: UploadService, paths: list[Path]
+    uploads: UploadService, principal: Principal, paths: list[Path]
 ) -> AsyncIterator[DemoImage | tuple[Path, DarkroomError | OSError]]:
     """Upload each file and yield it with its URLs, or with the error if it is refused."""
     signer = await find_or_create_tenant(uploads)
     for path in paths:
         try:
-            uploaded = await uploads.upload(TENANT, read_file(path), path.name)
+            recorded = await uploads.upload(principal, read_file(path), path.name)
         except (DarkroomError, OSError) as error:
             yield path, error
         else:
-            yield _demo_image(path.name, uploaded, signer)
+            yield _demo_image(path.name, Uploaded.of(recorded.image), signer)
 
 
 def _demo_image(name: str, uploaded: Uploaded, signer: Tenant) -> DemoImage:

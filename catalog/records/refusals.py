@@ -99,16 +99,6 @@ async def refresh_refusals(session: AsyncSession, tenant: TenantName, originals:
         await _write(session, tenant, original, refused=original not in served)
 
 
-async def permit_unless_withdrawn(session: AsyncSession, tenant: TenantName, original: str) -> None:
-    """Deliver an original again that was put without an image, unless images stand on it that are all withdrawn."""
-    await session.flush()
-    if await stands(session, tenant, original, with_watermarks=False):
-        return
-    mine = (col(RefusedOriginal.tenant) == tenant, col(RefusedOriginal.original) == original)
-    lifted = update(RefusedOriginal).where(*mine, col(RefusedOriginal.refused))
-    await session.execute(lifted.values(refused=False, changed_at=_Clock()))
-
-
 async def touch_original(session: AsyncSession, tenant: TenantName, original: str) -> None:
     """Have all nodes drop the original's derivatives from their memory; whether it is refused stays as it is."""
     statement = insert(session, RefusedOriginal).values(

@@ -1,4 +1,4 @@
-"""`darkroom upload`: files become originals."""
+"""`darkroom upload`: files become images."""
 
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,14 +9,18 @@ import typer
 from catalog.cli.arguments import AsJson, epilog, read_tenant
 from catalog.cli.exit_codes import Exit, exit_code
 from catalog.cli.output import print_error, print_failure, print_json, print_line
+from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
+from catalog.core.api_errors import UploadRefused, UploadTooLarge
 from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded, UnsupportedFormat, WorkerCrashed
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from catalog.uploads.service import Uploaded, UploadService
+    from catalog.core.roles import Principal
+    from catalog.records.image import Image
+    from catalog.uploads.service import UploadService
     from proxy.core.tenant import Tenant
     from proxy.settings import Settings
 
@@ -28,6 +32,8 @@ ADVICE: dict[type[DarkroomError], str] = {
     UnsupportedFormat: "Convert the file to one of these formats first.",
     WorkerCrashed: "Export the file again, or in another format.",
     LimitExceeded: "Make the image smaller.",
+    UploadTooLarge: "Make the file smaller, or raise max_bytes in the tenant's upload rules.",
+    UploadRefused: "Convert the file to an accepted format first, or change the tenant's upload rules.",
 }
 """Advice by error, subclasses first."""
 
@@ -40,13 +46,13 @@ def register(app: typer.Typer) -> None:
 
 def upload(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Image files.")],
-    tenant: Annotated[str, typer.Option(parser=read_tenant, metavar="TENANT", help="Owner of the originals.")],
+    tenant: Annotated[str, typer.Option(parser=read_tenant, metavar="TENANT", help="Owner of the images.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Store image files as originals, and print their names and URLs.
+    """Store image files as images, and print the names of their originals and their URLs.
 
-    The same bytes uploaded twice are one original. An error is printed for each file that is refused, and the other
+    The same bytes uploaded twice are one image. An error is printed for each file that is refused, and the other
     files are uploaded.
     """
     raise typer.Exit(run(_upload_all(read_settings(), TenantName(tenant), files, as_json=as_json)))
@@ -55,32 +61,35 @@ def upload(
 async def _upload_all(settings: "Settings", tenant: TenantName, files: list[Path], *, as_json: bool) -> Exit:
     from catalog.tenants.tenant_repository import find_signer
 
-    code = Exit.FINE
+    code, principal = Exit.FINE, principal_for(tenant)
     async with open_upload_service(settings) as uploads:
         signer = await find_signer(uploads.database, tenant)
         for path in files:
-            code = max(code, await _upload_file(uploads, signer, path, settings.base_url, as_json=as_json))
+            upload = _upload_file(uploads, principal, signer, path, settings.base_url, as_json=as_json)
+            code = max(code, await upload)
             if code is Exit.UNAVAILABLE:
                 break
     return code
 
 
-async def _upload_file(uploads: "UploadService", signer: "Tenant", path: Path, base_url: str, *, as_json: bool) -> Exit:
+async def _upload_file(  # noqa: PLR0913 - one file of many
+    uploads: "UploadService", principal: "Principal", signer: "Tenant", path: Path, base_url: str, *, as_json: bool
+) -> Exit:
     from catalog.uploads.service import read_file
 
     try:
-        uploaded = await uploads.upload(signer.name, read_file(path), path.name)
+        recorded = await uploads.upload(principal, read_file(path), path.name)
     except DarkroomError as error:
-        print_error(error, file=str(path), advice=await _advise(uploads, signer.name, error))
+        print_error(error, file=str(path), advice=await advise(uploads, signer.name, error))
         return exit_code(error)
     except OSError as error:
         print_failure(f"Cannot read the file: {error.strerror}.", file=str(path))
         return Exit.REFUSED
-    _print(path, uploaded, signer, base_url, as_json=as_json)
-    return Exit.FINE
+    _print(path, recorded.image, signer, base_url, as_json=as_json)
+    return Exit.REFUSED if recorded.image.status == "quarantined" else Exit.FINE
 
 
-async def _advise(uploads: "UploadService", tenant: TenantName, error: DarkroomError) -> str | None:
+async def advise(uploads: "UploadService", tenant: TenantName, error: DarkroomError) -> str | None:
     """Return what to do about a refused file; for an exceeded limit, which setting raises it."""
     from catalog.tenants.rules import how_to_raise
 
@@ -91,38 +100,47 @@ async def _advise(uploads: "UploadService", tenant: TenantName, error: DarkroomE
 
 
 @asynccontextmanager
-async def open_upload_service(settings: "Settings") -> "AsyncIterator[UploadService]":
-    """Open what an upload needs: the database, the store, and one worker without a spare."""
+async def open_upload_service(settings: "Settings", workers: int = 1) -> "AsyncIterator[UploadService]":
+    """Open what uploads need: the database, the stores, the scanner if there is one, and workers without a spare."""
+    from catalog.adapters.clamd import scanning_of
     from catalog.records.schema import open_database
     from catalog.tenants.rules import limits_of
+    from catalog.uploads.intake import Intake
     from catalog.uploads.service import UploadService
     from proxy.backends import open_backends
     from proxy.core.media.formats import readable
     from proxy.workers.pool import open_pool
 
-    single = settings.model_copy(update={"workers": 1})
+    few = settings.model_copy(update={"workers": workers})
     async with (
         open_database(settings) as database,
         open_backends(settings) as backends,
-        open_pool(single, spare=False) as pixels,
+        open_pool(few, spare=False) as pixels,
     ):
-        yield UploadService(database, backends.originals, pixels, limits_of(settings), readable(settings.formats))
+        scanning = scanning_of(settings.clamd, backends.quarantine)
+        limits, formats = limits_of(settings), readable(settings.formats)
+        yield UploadService(Intake(database, backends.originals, pixels, limits, formats, scanning))
 
 
-def _print(path: Path, uploaded: "Uploaded", signer: "Tenant", base_url: str, *, as_json: bool) -> None:
+def _print(path: Path, image: "Image", signer: "Tenant", base_url: str, *, as_json: bool) -> None:
     from catalog.images.url_builder import build_url, read_path
 
-    url = build_url(base_url, signer, read_path(f"/t/{signer.name}/{uploaded.original}/{RECIPE}"))
+    url = build_url(base_url, signer, read_path(f"/t/{signer.name}/{image.original}/{RECIPE}"))
+    unusual = {} if image.status == "ready" else {"status": image.status, "reason": image.reason}
     if as_json:
         print_json(
             file=str(path),
-            original=uploaded.original,
-            bytes=uploaded.size_bytes,
-            media_type=uploaded.media_type,
-            width=uploaded.width,
-            height=uploaded.height,
+            original=image.original,
+            bytes=image.size_bytes,
+            media_type=image.media_type,
+            width=image.width,
+            height=image.height,
             url=url,
+            image=image.id,
+            **unusual,
         )
     else:
-        print_line(f"{path}  {uploaded.media_type} {uploaded.width}×{uploaded.height}, {uploaded.size_bytes} bytes")
-        print_line(f"  {uploaded.original}\n  {url}")
+        print_line(f"{path}  {image.media_type} {image.width}×{image.height}, {image.size_bytes} bytes")
+        print_line(f"  {image.original}\n  {url}")
+        if unusual:
+            print_line(f"  {image.status}: {image.reason}")

@@ -12,6 +12,9 @@ from catalog.api.multipart import FieldPart, FileBegin, FileChunk, FileEnd, read
 from catalog.api.problems import to_field_errors
 from catalog.core.api_errors import FieldError, UploadTooLarge, ValidationFailed
 from catalog.core.upload_rules import Candidate
+from catalog.entities.service import EntityRef
+from catalog.images.service import Description
+from catalog.uploads.recording import UploadFields
 from catalog.uploads.schemas import UploadForm
 from proxy.core.errors import LimitExceeded
 from proxy.delivery.staging import StagedFile
@@ -100,6 +103,17 @@ async def read_form(  # noqa: PLR0913 - what a form is read with
     if not form.files:
         raise _wrong(file_field, "missing", f"Send the image as a file in the field `{file_field}`.")
     return form
+
+
+def upload_fields(form: UploadForm) -> UploadFields:
+    """Return what the fields of a form say about an image."""
+    entity = None
+    if form.entity_type is not None and form.entity_id is not None:
+        entity = EntityRef(form.entity_type, form.entity_id)
+    description = Description(
+        form.title or None, form.alt_text, form.caption, tuple(form.tags), form.metadata, (form.focus.x, form.focus.y)
+    )
+    return UploadFields(description, entity, form.primary, form.collection)
 
 
 async def _append(file: ReceivedFile, data: bytes) -> None:

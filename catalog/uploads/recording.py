@@ -8,6 +8,7 @@ while it deletes the bytes, so under the lock it is made sure that they are stor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import select
 
@@ -22,15 +23,16 @@ from catalog.images.focal_points import point_of_original
 from catalog.images.service import CENTRE, Description
 from catalog.pipeline.examined import examined_columns, fact_columns
 from catalog.pipeline.service import enqueue_pipeline
+from catalog.records.base import FILE_NAME_LENGTH
 from catalog.records.collection import Collection
 from catalog.records.image import MAX_TAGS, Image, ImageVersion
 from catalog.records.original import Original
 from catalog.records.refusals import refresh_refusals
 from catalog.records.render_records import insert, original_row
 from catalog.records.uuid7 import new_uuid
+from catalog.scanning.service import apply_answer, enqueue_scan
 from catalog.search.indexing import index_image
 from catalog.uploads.intake import AcceptedFile
-from catalog.uploads.service import display_name, record_original
 
 CREATED: Final = "image.created"
 UPDATED: Final = "image.updated"
@@ -75,7 +77,11 @@ async def record_upload(
         # the bytes may be those of an image that was deleted for good
         await refresh_refusals(session, principal.tenant, [image.original])
     else:
-        await _add(session, principal, origin, image, fields)
+        await add_upload(session, principal, origin, image, fields)
+        if file.status is not ImageStatus.PROCESSING:
+            await apply_answer(session, principal, origin, image, file.signature)
+    if file.status is ImageStatus.PROCESSING:
+        await enqueue_scan(session, principal, image)
     return RecordedUpload(image, created)
 
 
@@ -111,14 +117,18 @@ async def _complete(
             "media_type": image.media_type,
             "size_bytes": image.size_bytes,
             "tags": sorted(fields.description.tags),
-        },
+        }
+        | ({} if image.reason is None else {"status": image.status, "reason": image.reason}),
     )
     if fields.entity is not None:
         await link_image(session, principal, origin, image.id, fields.entity, primary=fields.primary)
-    await enqueue_pipeline(session, principal, image)
+    if image.status == ImageStatus.READY.value:
+        await enqueue_pipeline(session, principal, image)
 
 
-async def _add(session: AsyncSession, principal: Principal, origin: Origin, image: Image, fields: UploadFields) -> None:
+async def add_upload(
+    session: AsyncSession, principal: Principal, origin: Origin, image: Image, fields: UploadFields
+) -> None:
     """Add tags and the link of an upload to an image that was here already; nothing else changes."""
     before = (await images.describe(session, image)).tags
     after = sorted({*before, *fields.description.tags})
@@ -147,12 +157,25 @@ async def _check_collection(session: AsyncSession, principal: Principal, identif
 
 
 async def record_file(session: AsyncSession, principal: Principal, file: AcceptedFile) -> None:
-    """Record the original of an accepted file; its row is locked from here on, and its bytes are stored."""
+    """Write the record of an original, or complete one that a render wrote; values of an earlier upload stay.
+
+    The row is locked from here on, and its bytes are stored: until now they may have been deleted for good.
+    """
     row = original_row(principal.tenant, file.original, file.examination.facts)
     row.size_bytes = file.size_bytes
     row.file_name = None if file.file_name is None else display_name(file.file_name)
-    await record_original(session, row)
+    statement = insert(session, Original)
+    columns, excluded = statement.table.c, statement.excluded
+    first = {name: func.coalesce(columns[name], excluded[name]) for name in ("size_bytes", "file_name")}
+    upsert = statement.on_conflict_do_update(index_elements=["tenant", "sha256"], set_=first)
+    await session.execute(upsert, row.model_dump())
     await file.ensure_stored()
+
+
+def display_name(file_name: str) -> str:
+    """Return the last part of a file name without control characters, at most 255 characters long."""
+    last = file_name.replace("\\", "/").rpartition("/")[2]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in last)[:FILE_NAME_LENGTH]
 
 
 async def _with_focus_of_original(
@@ -184,7 +207,8 @@ def _new_image(principal: Principal, file: AcceptedFile, fields: UploadFields) -
         id=new_uuid(),
         tenant=principal.tenant,
         original=file.original,
-        status=ImageStatus.READY.value,
+        status=file.status.value,
+        reason=file.reason,
         file_name=None if file.file_name is None else display_name(file.file_name),
         title=description.title or (None if details is None else details.title),
         alt_text=description.alt_text,

@@ -9,14 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.api.answers import created, json_answer
 from catalog.api.change import Change
 from catalog.api.context import ApiContext, Changing, Context
-from catalog.entities.service import EntityRef
 from catalog.images.schemas import ImageView
-from catalog.images.service import Description
 from catalog.images.views import ImageViews, image_etag
-from catalog.uploads.form import MAX_FILES, ReceivedFile, ReceivedForm, read_form
+from catalog.uploads.form import MAX_FILES, ReceivedFile, ReceivedForm, read_form, upload_fields
 from catalog.uploads.intake import AcceptedFile, Intake, IntakeRules
 from catalog.uploads.recording import UploadFields, record_upload
 from catalog.uploads.schemas import FileError, FileResult, UploadForm, UploadResults, multipart_body
+from catalog.uploads.turns import turn
 from proxy.core.errors import DarkroomError
 from proxy.core.identifiers import TenantName
 
@@ -38,18 +37,20 @@ async def upload_image(request: Request, context: Context, change: Changing) -> 
     tenant = change.principal.tenant
     with ExitStack() as stack:
         intake, rules = await _open_intake(context, tenant)
+        ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         form = await _read(stack, request, rules, "file", 1)
         fields = form.fields()
-        views = await ImageViews.open(context, tenant)
-        file = await _accept(intake, tenant, rules, form.files[0], fields)
+        async with turn(context.platform.uploads, ticket):
+            views = await ImageViews.open(context, tenant)
+            file = await _accept(intake, tenant, rules, form.files[0], fields)
 
-        async def work(session: AsyncSession) -> Response:
-            recorded = await record_upload(session, change.principal, change.origin, file, _upload_fields(fields))
-            view = await views.view(session, recorded.image, duplicate=not recorded.created)
-            place, etag = f"/api/images/{view.id}", image_etag(recorded.image)
-            return created(place, view, etag=etag) if recorded.created else json_answer(view, etag=etag)
+            async def work(session: AsyncSession) -> Response:
+                recorded = await record_upload(session, change.principal, change.origin, file, upload_fields(fields))
+                view = await views.view(session, recorded.image, duplicate=not recorded.created)
+                place, etag = f"/api/images/{view.id}", image_etag(recorded.image)
+                return created(place, view, etag=etag) if recorded.created else json_answer(view, etag=etag)
 
-        return await change.bound_to(*form.fingerprint()).run(work)
+            return await change.bound_to(*form.fingerprint()).run(work)
 
 
 @router.post(
@@ -63,31 +64,36 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
     tenant = change.principal.tenant
     with ExitStack() as stack:
         intake, rules = await _open_intake(context, tenant)
+        ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         form = await _read(stack, request, rules, "files", MAX_FILES)
         fields = form.fields()
-        views = await ImageViews.open(context, tenant)
-        accepted: list[AcceptedFile | DarkroomError] = []
-        for received in form.files:
-            try:
-                accepted.append(await _accept(intake, tenant, rules, received, fields))
-            except DarkroomError as error:
-                if error.status >= _SERVER_ERROR:
-                    raise
-                accepted.append(error)
+        async with turn(context.platform.uploads, ticket):
+            views = await ImageViews.open(context, tenant)
+            accepted: list[AcceptedFile | DarkroomError] = []
+            for received in form.files:
+                try:
+                    accepted.append(await _accept(intake, tenant, rules, received, fields))
+                except DarkroomError as error:
+                    if error.status >= _SERVER_ERROR:
+                        raise
+                    accepted.append(error)
 
-        async def work(session: AsyncSession) -> Response:
-            results = [
-                await _record(session, change, views, received.file_name, file, _upload_fields(fields))
-                for received, file in zip(form.files, accepted, strict=True)
-            ]
-            return json_answer(UploadResults(results=results))
+            async def work(session: AsyncSession) -> Response:
+                results = [
+                    await _record(session, change, views, received.file_name, file, upload_fields(fields))
+                    for received, file in zip(form.files, accepted, strict=True)
+                ]
+                return json_answer(UploadResults(results=results))
 
-        return await change.bound_to(*form.fingerprint()).run(work)
+            return await change.bound_to(*form.fingerprint()).run(work)
 
 
 async def _open_intake(context: ApiContext, tenant: TenantName) -> tuple[Intake, IntakeRules]:
-    intake = Intake(context.database, context.originals, context.pixels, context.limits, context.formats)
-    return intake, await intake.rules_of(tenant)
+    database, originals, scanning = context.database, context.originals, context.platform.scanning
+    intake = Intake(database, originals, context.pixels, context.limits, context.formats, scanning)
+    with context.platform.uploads.ticket(tenant) as ticket:
+        async with turn(context.platform.uploads, ticket):
+            return intake, await intake.rules_of(tenant)
 
 
 async def _read(stack: ExitStack, request: Request, rules: IntakeRules, file_field: str, most: int) -> ReceivedForm:
@@ -139,13 +145,3 @@ def _refused(file_name: str, error: DarkroomError) -> FileResult:
         reason=None if reason is None else str(reason),
     )
     return FileResult(file_name=file_name, status=error.status, error=problem)
-
-
-def _upload_fields(form: UploadForm) -> UploadFields:
-    entity = None
-    if form.entity_type is not None and form.entity_id is not None:
-        entity = EntityRef(form.entity_type, form.entity_id)
-    description = Description(
-        form.title or None, form.alt_text, form.caption, tuple(form.tags), form.metadata, (form.focus.x, form.focus.y)
-    )
-    return UploadFields(description, entity, form.primary, form.collection)

@@ -58,7 +58,8 @@ async def replace_image(
     tenant = change.principal.tenant
     entity_types = await _find_entity_types(context, change, id, if_match)
     with ExitStack() as stack:
-        intake = Intake(context.database, context.originals, context.pixels, context.limits, context.formats)
+        scanning = context.platform.scanning
+        intake = Intake(context.database, context.originals, context.pixels, context.limits, context.formats, scanning)
         rules = await intake.rules_of(tenant)
         form = await read_form(
             stack,

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, func, select
 
 from catalog.audit.service import record
-from catalog.core.api_errors import ResourceConflict, ResourceNotFound
+from catalog.core.api_errors import ResourceConflict, ResourceNotFound, UploadRefused
+from catalog.core.errors import ScannerUnavailable
 from catalog.core.image_status import ImageStatus
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
@@ -25,8 +26,7 @@ from catalog.records.image import Image, ImageVersion
 from catalog.records.refusals import refresh_refusals
 from catalog.search.indexing import index_image
 from catalog.uploads.intake import AcceptedFile
-from catalog.uploads.recording import record_file
-from catalog.uploads.service import display_name
+from catalog.uploads.recording import display_name, record_file
 from proxy.core.identifiers import Digest, TenantName
 
 MAX_VERSIONS = 100
@@ -56,6 +56,7 @@ async def replace_bytes(
     Raise ResourceConflict if the image is not served, or if another image stands on these bytes.
     """
     check_served(image)
+    _check_scanned(file)
     if file.original == image.original:
         return False
     await _check_free(session, image, file.original)
@@ -119,6 +120,14 @@ async def _stand_on(session: AsyncSession, principal: Principal, image: Image, f
     except IntegrityError:
         raise ResourceConflict("Another image has got these bytes meanwhile: find it by their hash.") from None
     await enqueue_pipeline(session, principal, image)
+
+
+def _check_scanned(file: AcceptedFile) -> None:
+    """Raise UploadRefused for an infected file, and ScannerUnavailable: an image is not withdrawn to wait for it."""
+    if file.status is ImageStatus.QUARANTINED:
+        raise UploadRefused("infected", f"The scanner found {file.signature}: the file is refused.")
+    if file.status is not ImageStatus.READY:
+        raise ScannerUnavailable("The scanner does not answer: replace the file later.")
 
 
 async def _check_free(session: AsyncSession, image: Image, original: Digest) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from catalog.cli.arguments import AsJson, TenantArgument, epilog
 from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
 from catalog.uploads.commands import open_upload_service
 from proxy.core.identifiers import TenantName
@@ -30,14 +31,17 @@ def put(
     as_json: AsJson = False,
 ) -> None:
     """Upload an image and name it as a watermark, or replace the image of a watermark."""
-    from catalog.uploads.service import read_file
+    from catalog.core.errors import WatermarkConflict
+    from catalog.uploads.service import Uploaded, read_file
     from catalog.watermarks.service import check_name, put_watermark
 
     async def work() -> "Watermark":
         check_name(name)
         async with open_upload_service(read_settings()) as uploads:
-            upload = await uploads.upload(TenantName(tenant), read_file(file), file.name)
-            return await put_watermark(uploads.database, TenantName(tenant), name, upload)
+            image = (await uploads.upload(principal_for(tenant), read_file(file), file.name)).image
+            if image.reason is not None:
+                raise WatermarkConflict(f"The image is {image.status} and cannot be a watermark. {image.reason}")
+            return await put_watermark(uploads.database, TenantName(tenant), name, Uploaded.of(image))
 
     if not file.is_file():
         raise typer.BadParameter(f"{file} is not a readable file")

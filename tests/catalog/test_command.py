@@ -334,7 +334,7 @@ def test_a_recipe_that_is_wrong_is_underlined_and_the_right_spelling_said(acme: 
 def test_an_upload_is_an_original_with_a_url(acme: Shell, photo: Path) -> None:
     digest = sha256(photo.read_bytes()).hexdigest()
     [uploaded] = acme.objects("upload", photo, "--tenant", "acme")
-    url = str(uploaded.pop("url"))
+    url, image = str(uploaded.pop("url")), str(uploaded.pop("image"))
     assert uploaded == {
         "file": str(photo),
         "original": digest,
@@ -348,6 +348,7 @@ def test_an_upload_is_an_original_with_a_url(acme: Shell, photo: Path) -> None:
     assert digest in printed
     assert url in printed
     assert acme.objects("tenant", "show", "acme")[0]["originals"] == 1
+    assert acme.objects("upload", photo, "--tenant", "acme")[0]["image"] == image
 
 
 def test_a_bad_file_does_not_stop_the_others(acme: Shell, photo: Path, tmp_path: Path) -> None:
@@ -364,7 +365,7 @@ def test_a_bad_file_does_not_stop_the_others(acme: Shell, photo: Path, tmp_path:
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(photo)] * 2
     errors = [json.loads(line) for line in done.stderr.splitlines()]
     assert [error["file"] for error in errors] == list(refused)
-    assert {error["code"] for error in errors} == {"not-a-picture", "failed", "damaged"}
+    assert {error["code"] for error in errors} == {"upload-refused", "failed", "damaged"}
     assert "jpeg" in errors[0]["detail"]
     assert errors[0]["advice"].startswith("Convert")
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,25 +11,30 @@ import pytest
 import pyvips
 from sqlmodel import select
 
+from catalog.core.api_errors import UploadRefused, UploadTooLarge
 from catalog.core.errors import TenantNotFound
+from catalog.core.tenant_rules import TenantRules, write_rules
+from catalog.core.upload_rules import TenantUploadRules, UploadRules
 from catalog.records.base import FILE_NAME_LENGTH
 from catalog.records.database import Database
+from catalog.records.image import Image
 from catalog.records.render_records import SqlRenderRecords
-from catalog.records.tables import Original
+from catalog.records.tables import Original, TenantSettings
 from catalog.tenants.service import create_tenant
 from catalog.uploads.commands import open_upload_service
-from catalog.uploads.service import CHUNK_BYTES, UploadService, display_name, read_file
+from catalog.uploads.intake import Intake
+from catalog.uploads.recording import display_name
+from catalog.uploads.service import CHUNK_BYTES, Uploaded, UploadService, read_file
 from proxy.backends import open_backends
-from proxy.core.errors import DarkroomError, LimitExceeded, NotFound, UnsupportedFormat
+from proxy.core.errors import CorruptImage, DarkroomError, LimitExceeded, NotFound
 from proxy.core.identifiers import DerivativeKey, Digest, TenantName
 from proxy.core.media.facts import Facts
-from proxy.core.media.formats import JPEG
+from proxy.core.media.formats import ALWAYS_READ, JPEG
 from proxy.core.planning.limits import Limits
 from proxy.ports import RenderRecord
 from proxy.settings import Settings
 from proxy.workers.pool import Pool, open_pool
-
-ACME = TenantName("acme")
+from tests.catalog.samples import ACME, principal_of
 
 
 def picture(orientation: int = 1, width: int = 40, height: int = 30) -> bytes:
@@ -64,7 +70,14 @@ async def uploads(settings: Settings, database: Database, pixels: Pool) -> Async
     """Return the upload service of an installation with one tenant, originals on disk."""
     await create_tenant(database, ACME)
     async with open_backends(settings) as backends:
-        yield UploadService(database, backends.originals, pixels, Limits(source_bytes=2 * CHUNK_BYTES))
+        limits = Limits(source_bytes=2 * CHUNK_BYTES)
+        yield UploadService(Intake(database, backends.originals, pixels, limits, ALWAYS_READ, None))
+
+
+async def _upload(
+    uploads: UploadService, source: AsyncIterator[bytes], name: str | None = None, tenant: TenantName = ACME
+) -> Uploaded:
+    return Uploaded.of((await uploads.upload(principal_of(tenant=tenant), source, name)).image)
 
 
 async def _records(uploads: UploadService) -> list[Original]:
@@ -75,30 +88,40 @@ async def _records(uploads: UploadService) -> list[Original]:
 async def test_an_original_is_kept_and_recorded(uploads: UploadService) -> None:
     body = picture()
     digest = Digest(sha256(body).hexdigest())
-    uploaded = await uploads.upload(ACME, chunks(body), "photo.jpg")
+    uploaded = await _upload(uploads, chunks(body), "photo.jpg")
     assert (uploaded.original, uploaded.size_bytes, uploaded.media_type) == (digest, len(body), "image/jpeg")
-    with await uploads.originals.open(ACME, digest) as original:
+    with await uploads.intake.originals.open(ACME, digest) as original:
         assert os.pread(original.fd, len(body) + 1, 0) == body
     [record] = await _records(uploads)
     assert (record.sha256, record.size_bytes, record.file_name) == (digest, len(body), "photo.jpg")
     assert (record.width, record.height, record.orientation) == (40, 30, 1)
 
 
+async def test_an_upload_of_the_command_is_an_image(uploads: UploadService) -> None:
+    recorded = await uploads.upload(principal_of(subject="cli:root"), chunks(picture()), "a/photo.jpg")
+    assert recorded.created
+    async with uploads.database.reading() as session:
+        [image] = await session.scalars(select(Image))
+    assert (image.id, image.status, image.created_by) == (recorded.image.id, "ready", "cli:root")
+    assert image.file_name == "photo.jpg"
+    assert not (await uploads.upload(principal_of(), chunks(picture()), "again.jpg")).created
+
+
 async def test_sides_are_told_upright_and_recorded_as_stored(uploads: UploadService) -> None:
-    uploaded = await uploads.upload(ACME, chunks(picture(orientation=6)))
+    uploaded = await _upload(uploads, chunks(picture(orientation=6)))
     assert (uploaded.width, uploaded.height) == (30, 40)
     [record] = await _records(uploads)
     assert (record.width, record.height, record.orientation) == (40, 30, 6)
 
 
 async def test_the_same_bytes_twice_are_one_original_and_the_first_name_stays(uploads: UploadService) -> None:
-    first = await uploads.upload(ACME, chunks(picture()), "first.jpg")
-    assert await uploads.upload(ACME, chunks(picture(), 100), "second.jpg") == first
+    first = await _upload(uploads, chunks(picture()), "first.jpg")
+    assert await _upload(uploads, chunks(picture(), 100), "second.jpg") == first
     assert [record.file_name for record in await _records(uploads)] == ["first.jpg"]
 
 
 async def test_the_same_bytes_at_once_are_one_original(uploads: UploadService) -> None:
-    results = await asyncio.gather(*(uploads.upload(ACME, chunks(picture(), 50)) for _ in range(6)))
+    results = await asyncio.gather(*(_upload(uploads, chunks(picture(), 50)) for _ in range(6)))
     assert len(set(results)) == 1
     assert len(await _records(uploads)) == 1
 
@@ -112,37 +135,38 @@ async def test_an_upload_completes_the_record_that_a_render_has_left(uploads: Up
         [RenderRecord(ACME, digest, key, "webp", facts, "webp", 40, 30, 9, 0.1)]
     )
     assert [record.size_bytes for record in await _records(uploads)] == [None]
-    await uploads.upload(ACME, chunks(body), "photo.jpg")
+    await _upload(uploads, chunks(body), "photo.jpg")
     assert [(record.size_bytes, record.file_name) for record in await _records(uploads)] == [(len(body), "photo.jpg")]
 
 
 async def test_tenants_have_their_own_originals(uploads: UploadService) -> None:
     other = TenantName("other")
     await create_tenant(uploads.database, other)
-    uploaded = await uploads.upload(ACME, chunks(picture()))
+    uploaded = await _upload(uploads, chunks(picture()))
     with pytest.raises(NotFound):
-        await uploads.originals.open(other, uploaded.original)
-    await uploads.upload(other, chunks(picture()))
+        await uploads.intake.originals.open(other, uploaded.original)
+    await _upload(uploads, chunks(picture()), tenant=other)
     assert {record.tenant for record in await _records(uploads)} == {"acme", "other"}
 
 
 async def _refused(uploads: UploadService, body: bytes, kind: type[DarkroomError], tenant: TenantName = ACME) -> str:
     """Check that a body is refused, and that neither its bytes nor a record remain."""
     with pytest.raises(kind) as refusal:
-        await uploads.upload(tenant, chunks(body, CHUNK_BYTES))
+        await _upload(uploads, chunks(body, CHUNK_BYTES), tenant=tenant)
     assert await _records(uploads) == []
     with pytest.raises(NotFound):
-        await uploads.originals.open(ACME, Digest(sha256(body).hexdigest()))
+        await uploads.intake.originals.open(ACME, Digest(sha256(body).hexdigest()))
     return str(refusal.value)
 
 
 @pytest.mark.parametrize("body", [b"", b"hello, world", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7"])
 async def test_what_is_no_picture_is_refused(uploads: UploadService, body: bytes) -> None:
-    assert "jpeg" in await _refused(uploads, body, UnsupportedFormat)
+    reason = "empty" if not body else "jpeg"
+    assert reason in await _refused(uploads, body, UploadRefused)
 
 
 async def test_what_only_begins_like_a_picture_is_refused(uploads: UploadService) -> None:
-    await _refused(uploads, b"\xff\xd8\xff\xe0" + b"nonsense" * 100, UnsupportedFormat)
+    await _refused(uploads, b"\xff\xd8\xff\xe0" + b"nonsense" * 100, CorruptImage)
 
 
 async def test_too_many_bytes_are_refused_before_they_are_all_read(uploads: UploadService) -> None:
@@ -156,21 +180,25 @@ async def test_too_many_bytes_are_refused_before_they_are_all_read(uploads: Uplo
 
     async with asyncio.timeout(30):
         with pytest.raises(LimitExceeded, match=str(2 * CHUNK_BYTES)):
-            await uploads.upload(ACME, endless())
+            await _upload(uploads, endless())
     assert read == 3
 
 
-async def test_exactly_the_limit_is_taken(uploads: UploadService) -> None:
-    """A JPEG may be followed by anything: it is the same picture."""
+async def test_exactly_the_limit_is_taken_and_what_follows_the_end_is_cut(uploads: UploadService) -> None:
     body = picture()
-    uploaded = await uploads.upload(ACME, chunks(body + bytes(2 * CHUNK_BYTES - len(body)), CHUNK_BYTES))
-    assert uploaded.size_bytes == 2 * CHUNK_BYTES
+    uploaded = await _upload(uploads, chunks(body + bytes(2 * CHUNK_BYTES - len(body)), CHUNK_BYTES))
+    assert (uploaded.original, uploaded.size_bytes) == (sha256(body).hexdigest(), len(body))
+
+
+async def test_the_tenant_s_own_byte_limit_is_named_as_such(uploads: UploadService) -> None:
+    rules = TenantRules(uploads=TenantUploadRules(UploadRules(max_bytes=100)))
+    async with uploads.database.writing() as session:
+        session.add(TenantSettings(tenant=ACME, document=write_rules(rules)))
+    assert "100" in await _refused(uploads, picture(), UploadTooLarge)
 
 
 async def test_pixels_and_frames_over_the_limit_are_refused_by_number(uploads: UploadService) -> None:
-    narrow = UploadService(
-        uploads.database, uploads.originals, uploads.pixels, Limits(source_pixels=1_000, source_frames=2)
-    )
+    narrow = UploadService(replace(uploads.intake, limits=Limits(source_pixels=1_000, source_frames=2)))
     assert "1200" in await _refused(narrow, picture(), LimitExceeded)
     assert "3" in await _refused(narrow, animation(3), LimitExceeded)
 
@@ -183,7 +211,7 @@ async def test_a_tenant_that_is_missing_is_told_before_anything_is_read(uploads:
         yield picture()
 
     with pytest.raises(TenantNotFound):
-        await uploads.upload(TenantName("nobody"), watched())
+        await _upload(uploads, watched(), tenant=TenantName("nobody"))
     assert read == []
 
 
@@ -200,7 +228,7 @@ async def test_a_client_that_leaves_leaves_nothing(uploads: UploadService) -> No
         await asyncio.sleep(60)
 
     for _ in range(5):
-        task = asyncio.create_task(uploads.upload(ACME, halting()))
+        task = asyncio.create_task(_upload(uploads, halting()))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -211,10 +239,10 @@ async def test_a_client_that_leaves_leaves_nothing(uploads: UploadService) -> No
 
 async def test_the_command_starts_one_worker_and_no_spare(tmp_path: Path) -> None:
     async with open_upload_service(Settings(home=tmp_path, workers=4)) as uploads:
-        assert isinstance(uploads.pixels, Pool)
-        assert uploads.pixels.workers == 1
+        assert isinstance(uploads.intake.pixels, Pool)
+        assert uploads.intake.pixels.workers == 1
         await create_tenant(uploads.database, ACME)
-        assert (await uploads.upload(ACME, chunks(picture()))).width == 40
+        assert (await _upload(uploads, chunks(picture()))).width == 40
 
 
 async def test_a_file_is_read_in_chunks(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from catalog.records.tenant_settings import TenantSettings
 from proxy.core.identifiers import Digest
 from tests.catalog.api.fixtures import ClientOf
 from tests.catalog.api.test_tokens import assert_problem
-from tests.catalog.images.pictures import FRAGMENT, located, picture
+from tests.catalog.images.pictures import FRAGMENT, described, located, picture
 from tests.catalog.samples import ACME, ZOO
 
 UPLOAD, MULTIPLE = "/api/images/upload", "/api/images/upload/multiple"
@@ -154,6 +154,19 @@ async def test_what_follows_the_end_is_refused_where_the_tenant_wants_it(
     assert_problem(answer, 415, "upload-refused")
     assert answer.json()["reason"] == "trailing-data"
     assert (await upload(client, picture())).status_code == 201
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_scripts_in_metadata_are_refused_where_the_tenant_wants_it(
+    client_of: ClientOf, database: Database, refuses: bool
+) -> None:
+    """What follows the end is cut off before, and does not count."""
+    client = await client_of(Role.CONTRIBUTOR)
+    await set_rules(database, TenantRules(TenantUploadRules(UploadRules(reject_active_content=refuses))))
+    answer = await upload(client, described("<ScRipt>alert(1)</script>"))
+    assert answer.status_code == (415 if refuses else 201)
+    assert answer.json().get("reason") == ("active-content" if refuses else None)
+    assert (await upload(client, picture() + FRAGMENT)).status_code == 201
 
 
 async def test_rules_of_an_entity_type_apply_to_its_images(client_of: ClientOf, database: Database) -> None:

@@ -12,6 +12,7 @@ UPLOAD_RULES = st.builds(
     max_bytes=st.integers(1, 10**9),
     formats=FORMATS,
     extensions=st.none() | st.just(frozenset({"jpg"})),
+    reject_active_content=st.booleans(),
 )
 RULES = st.builds(
     TenantRules,

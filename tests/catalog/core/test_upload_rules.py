@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.core.upload_rules import Candidate, TenantUploadRules, UploadRules, check_upload, extensions_of
+from catalog.core.upload_rules import (
+    ACTIVE_CONTENT,
+    Candidate,
+    TenantUploadRules,
+    UploadRules,
+    check_upload,
+    extensions_of,
+    find_active_content,
+)
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import ALWAYS_READ, GIF, JPEG, PNG, SVG, Format
 
@@ -78,6 +86,30 @@ def test_entity_types_may_have_rules_of_their_own() -> None:
     rules = TenantUploadRules(by_entity_type={"avatar": UploadRules(max_bytes=10)})
     assert rules.rules_for("avatar").max_bytes == 10
     assert rules.rules_for("product") == rules.rules_for(None) == rules.default
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mark", ACTIVE_CONTENT)
+@given(before=st.integers(0, 60), block_bytes=st.integers(1, 40))
+def test_a_script_is_found_wherever_the_blocks_divide_it(
+    encoding: str, mark: str, before: int, block_bytes: int
+) -> None:
+    body = bytes(before) + mark.upper().encode(encoding) + b"\xff" * 20
+    blocks = [body[at : at + block_bytes] for at in range(0, len(body), block_bytes)]
+    assert find_active_content(blocks) == mark
+
+
+@pytest.mark.parametrize("body", [b"", b"<scrip t>", b"<?xpacket begin=", b"<rdf:RDF>", b"<?xml ?>", bytes(5_000)])
+def test_what_metadata_usually_holds_is_no_script(body: bytes) -> None:
+    assert find_active_content([body]) is None
+
+
+def test_scripts_are_refused_where_the_tenant_says_so() -> None:
+    found = Candidate(active_content="<script")
+    assert check_upload(found, UploadRules(), ALWAYS_READ) is None
+    violation = check_upload(found, UploadRules(reject_active_content=True), ALWAYS_READ)
+    assert violation is not None
+    assert violation.code == "active-content"
 
 
 @given(st.text(max_size=300))

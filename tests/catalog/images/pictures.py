@@ -13,6 +13,13 @@ def picture(level: int = 100, width: int = 40, height: int = 30, suffix: str = "
     return bytes(image.write_to_buffer(suffix))
 
 
+def described(text: str) -> bytes:
+    """Return a JPEG with a description in its EXIF block."""
+    image = (pyvips.Image.black(40, 30, bands=3) + 70).cast("uchar").copy(interpretation="srgb")
+    image.set_type(pyvips.GValue.gstr_type, "exif-ifd0-ImageDescription", text)
+    return bytes(image.write_to_buffer(".jpg"))
+
+
 def located() -> bytes:
     """Return a JPEG that says where and by which camera it was taken."""
     image = (pyvips.Image.black(40, 30, bands=3) + 90).cast("uchar").copy(interpretation="srgb")

@@ -21,6 +21,7 @@ from catalog.uploads.recording import UploadFields, record_upload
 from catalog.uploads.service import UploadService, read_file
 from proxy.core.errors import Unavailable
 from proxy.core.identifiers import Digest, TenantName
+from proxy.core.media.formats import ALWAYS_READ
 from proxy.delivery.staging import StagedFile
 from tests.catalog.api.fixtures import LIMITS, ClientOf
 from tests.catalog.api.test_uploads import rows_of, upload
@@ -83,7 +84,7 @@ async def test_bytes_that_are_deleted_between_storing_and_recording_are_stored_a
     client_of: ClientOf, context: ApiContext, platform: Platform, database: Database
 ) -> None:
     original = await deleted_for_good(await client_of(Role.ADMIN))
-    intake = Intake(database, platform.originals, platform.pixels, LIMITS, context.formats)
+    intake = Intake(database, platform.originals, platform.pixels, LIMITS, context.formats, None)
     rules = await intake.rules_of(ACME)
     with StagedFile(LIMITS.source_bytes) as staged:
         await staged.append(picture(100) + b"what follows the end is cut off")
@@ -116,8 +117,8 @@ async def test_an_upload_by_the_command_keeps_the_bytes_too(
     original = await deleted_for_good(await client_of(Role.ADMIN))
     path = tmp_path / "a.jpg"
     path.write_bytes(picture(100))
-    service = UploadService(database, platform.originals, platform.pixels, LIMITS)
-    await service.upload(ACME, read_file(path))
+    service = UploadService(Intake(database, platform.originals, platform.pixels, LIMITS, ALWAYS_READ, None))
+    await service.upload(principal_of(), read_file(path))
     assert not await is_refused(database, original)
     await run_due(platform)
     assert await is_stored(platform.originals, original)

@@ -1,0 +1,1 @@
+"""Imports: images from an address, and from a folder of this machine."""

@@ -1,0 +1,1 @@
+"""Scanning uploads for malware."""
