@@ -40,8 +40,9 @@ MOST_ORIGINALS: Final = 500
 """Originals of one job: its parameters are bounded."""
 DELETE_S: Final = 15.0
 """How long a row is locked at most while its bytes are deleted."""
-SETTLE_S: Final = 5.0
-"""How long it stays locked after a deletion whose outcome is unknown: the store may still carry it out."""
+SETTLE_S: Final = 3.0
+"""How long it stays locked after a deletion whose outcome is unknown, as the store may still carry it out; less than a
+job that is stopped has to clean up."""
 
 
 async def delete_image(
@@ -113,13 +114,13 @@ async def _delete_original(job: RunningJob, platform: Platform, original: Digest
 
 @asynccontextmanager
 async def _settled() -> AsyncIterator[None]:
-    """Bound a deletion of bytes. After a failure wait, still under the lock, until the store will not act on it."""
+    """Bound a deletion of bytes. If its outcome is unknown, wait, under the lock, until the store will not act on it."""
     try:
         try:
             async with asyncio.timeout(DELETE_S):
                 yield
         except TimeoutError:
             raise Unavailable("The picture store does not respond.") from None
-    except Unavailable:
+    except (Unavailable, asyncio.CancelledError):
         await asyncio.sleep(SETTLE_S)
         raise
