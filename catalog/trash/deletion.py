@@ -114,7 +114,7 @@ async def _delete_original(job: RunningJob, platform: Platform, original: Digest
 
 @asynccontextmanager
 async def _settled() -> AsyncIterator[None]:
-    """Bound a deletion of bytes. If its outcome is unknown, wait, under the lock, until the store will not act on it."""
+    """Bound a deletion of bytes. If its outcome is unknown, wait under the lock until the store will not act on it."""
     try:
         try:
             async with asyncio.timeout(DELETE_S):
