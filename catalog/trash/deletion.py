@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from catalog.audit.service import record
-from catalog.caches.service import enqueue_purge
+from catalog.caches.service import enqueue_purge, in_parts
 from catalog.core.job_state import Priority
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
@@ -36,8 +36,6 @@ from proxy.core.errors import Unavailable
 from proxy.core.identifiers import Digest
 
 DELETE: Final = "images.delete"
-MOST_ORIGINALS: Final = 500
-"""Originals of one job: its parameters are bounded."""
 DELETE_S: Final = 15.0
 """How long a row is locked at most while its bytes are deleted."""
 SETTLE_S: Final = 3.0
@@ -73,8 +71,8 @@ async def enqueue_deletion(
     image: str | None = None,
 ) -> list[Job]:
     """Queue the deletion of originals that are refused, for those on which nothing stands when the job runs."""
-    slices = [originals[first : first + MOST_ORIGINALS] for first in range(0, len(originals), MOST_ORIGINALS)]
-    return [await enqueue(session, owner, DELETE, {"originals": list(part)}, priority, image=image) for part in slices]
+    parts = in_parts(originals)
+    return [await enqueue(session, owner, DELETE, {"originals": part}, priority, image=image) for part in parts]
 
 
 async def delete_originals(job: RunningJob, platform: Platform) -> dict[str, Any]:
