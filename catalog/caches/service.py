@@ -31,6 +31,8 @@ from catalog.records.tenant_lock import lock_tenant
 from proxy.core.identifiers import Digest
 
 PURGE: Final = "caches.purge"
+MOST_ORIGINALS: Final = 500
+"""Originals of one job: its parameters are bounded."""
 AGAIN_S: Final = 60.0
 """Longer than a request may render and its derivative wait to be written, with the time for which nodes do not know."""
 
@@ -66,10 +68,19 @@ async def enqueue_purge(  # noqa: PLR0913 - a job's own parts
     image: str | None = None,
     again: bool = True,
 ) -> Job:
-    """Queue the purge of originals, and have it come `again` a minute after it was done."""
+    """Queue the purge of originals, and have it come `again` a minute after it was done; return the first job."""
     run_at = now() if again else now() + timedelta(seconds=AGAIN_S)
-    parameters = {"originals": list(originals), "again": again}
-    return await enqueue(session, owner, PURGE, parameters, priority, image=image, run_at=run_at)
+    jobs = [
+        await enqueue(session, owner, PURGE, {"originals": part, "again": again}, priority, image=image, run_at=run_at)
+        for part in in_parts(originals)
+    ]
+    return jobs[0]
+
+
+def in_parts(originals: Sequence[str]) -> list[list[str]]:
+    """Return originals in parts that the parameters of a job have room for; at least one."""
+    starts = range(0, max(1, len(originals)), MOST_ORIGINALS)
+    return [list(originals[start : start + MOST_ORIGINALS]) for start in starts]
 
 
 async def purge(job: RunningJob, platform: Platform) -> dict[str, Any]:

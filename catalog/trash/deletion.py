@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from catalog.audit.service import record
-from catalog.caches.service import enqueue_purge
+from catalog.caches.service import enqueue_purge, in_parts
 from catalog.core.job_state import Priority
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal
@@ -36,12 +36,11 @@ from proxy.core.errors import Unavailable
 from proxy.core.identifiers import Digest
 
 DELETE: Final = "images.delete"
-MOST_ORIGINALS: Final = 500
-"""Originals of one job: its parameters are bounded."""
 DELETE_S: Final = 15.0
 """How long a row is locked at most while its bytes are deleted."""
-SETTLE_S: Final = 5.0
-"""How long it stays locked after a deletion whose outcome is unknown: the store may still carry it out."""
+SETTLE_S: Final = 3.0
+"""How long it stays locked after a deletion whose outcome is unknown, as the store may still carry it out; less than a
+job that is stopped has to clean up."""
 
 
 async def delete_image(
@@ -72,8 +71,8 @@ async def enqueue_deletion(
     image: str | None = None,
 ) -> list[Job]:
     """Queue the deletion of originals that are refused, for those on which nothing stands when the job runs."""
-    slices = [originals[first : first + MOST_ORIGINALS] for first in range(0, len(originals), MOST_ORIGINALS)]
-    return [await enqueue(session, owner, DELETE, {"originals": list(part)}, priority, image=image) for part in slices]
+    parts = in_parts(originals)
+    return [await enqueue(session, owner, DELETE, {"originals": part}, priority, image=image) for part in parts]
 
 
 async def delete_originals(job: RunningJob, platform: Platform) -> dict[str, Any]:
@@ -113,13 +112,13 @@ async def _delete_original(job: RunningJob, platform: Platform, original: Digest
 
 @asynccontextmanager
 async def _settled() -> AsyncIterator[None]:
-    """Bound a deletion of bytes. After a failure wait, still under the lock, until the store will not act on it."""
+    """Bound a deletion of bytes. If its outcome is unknown, wait under the lock until the store will not act on it."""
     try:
         try:
             async with asyncio.timeout(DELETE_S):
                 yield
         except TimeoutError:
             raise Unavailable("The picture store does not respond.") from None
-    except Unavailable:
+    except (Unavailable, asyncio.CancelledError):
         await asyncio.sleep(SETTLE_S)
         raise

@@ -49,7 +49,8 @@ async def expire(job: RunningJob, platform: Platform) -> dict[str, Any]:
     """Do the work of a job of the kind EXPIRE; return how many images, and left over originals, it deletes."""
     async with job.transaction() as session:
         leftovers = await _find_leftovers(session, job.tenant)
-        await enqueue_deletion(session, System(job.tenant), leftovers, Priority.MAINTENANCE)
+        if leftovers:
+            await enqueue_deletion(session, System(job.tenant), leftovers, Priority.MAINTENANCE)
         await _delete_lifted(session, job.tenant)
     rules = await rules_of_tenant(platform.database, job.tenant)
     days = rules.retention.trash_days

@@ -45,7 +45,9 @@ def test_a_trashed_image_is_404_on_every_server_and_after_a_restart(home: Home, 
 
 def test_an_image_that_is_deleted_for_good_leaves_no_file(home: Home, server: Server, other: Server) -> None:
     headers = {"authorization": f"Bearer {token_of(home)}"}
-    uploaded = server.http.post("/api/images/upload", files={"file": ("a.jpg", halves(seed=8))}, headers=headers)
+    uploaded = server.http.post(
+        "/api/images/upload", files={"file": ("a.jpg", halves(400, 300, seed=8))}, headers=headers
+    )
     original, url = uploaded.json()["original"], uploaded.json()["url"]
     target = url[url.index("/t/") :]
     assert other.get(target).status_code == 200

@@ -181,6 +181,26 @@ async def test_an_original_on_which_something_stands_is_kept(
     assert await is_refused(database, image["original"]) == (claim == "watermark")
 
 
+async def test_an_image_with_very_many_versions_goes_in_parts(
+    client_of: ClientOf, platform: Platform, database: Database
+) -> None:
+    client = await client_of(Role.ADMIN)
+    place, image = await new_image(client)
+    facts: Any = {"media_type": "image/jpeg", "size_bytes": 1, "width": 1, "height": 1}
+    async with database.writing() as session:
+        for number in range(2, 1_203):
+            original = f"{number:064x}"
+            session.add(ImageVersion(image=image["id"], number=number, tenant=ACME, original=original, **facts))
+    assert (await gone(client, place)).status_code == 204
+    assert [len(job.parameters["originals"]) for job in await jobs_of(database, "caches.purge")] == [500, 500, 202]
+    answer = await gone(client, place, permanent="true")
+    assert answer.status_code == 202
+    jobs = await jobs_of(database, "images.delete")
+    assert answer.json()["id"] == jobs[0].id
+    assert sum(len(job.parameters["originals"]) for job in jobs) == 1_202
+    assert await is_refused(database, f"{1_202:064x}")
+
+
 async def test_an_old_version_goes_and_comes_back_with_its_image(
     client_of: ClientOf, platform: Platform, database: Database
 ) -> None:
