@@ -96,7 +96,17 @@ async def advise(uploads: "UploadService", tenant: TenantName, error: DarkroomEr
     if isinstance(error, LimitExceeded) and error.limit is not None:
         setting = await how_to_raise(uploads.database, tenant, error.limit, uploads.limits)
         return f"Make it smaller, or raise {setting}" if setting else "Make it smaller: the limit is at its hard cap."
+    if isinstance(error, UploadRefused) and (names := _disabled(uploads, error.detail)):
+        return f"Set DARKROOM_FORMATS={names[0]} to enable it, or convert the file first."
     return next((advice for kind, advice in ADVICE.items() if isinstance(error, kind)), None)
+
+
+def _disabled(uploads: "UploadService", detail: str) -> list[str]:
+    """Return the formats that a setting would enable, if the refusal is about one."""
+    from proxy.core.media.formats import BY_SETTING
+
+    refused = detail.partition(" are not accepted")[0].removeprefix("Files with .").removesuffix(" images")
+    return [kind.name for kind in BY_SETTING if kind not in uploads.intake.formats and kind.name == refused]
 
 
 @asynccontextmanager
