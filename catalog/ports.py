@@ -7,7 +7,7 @@ from typing import Protocol
 from catalog.records.database import Database
 from proxy.core.media.derivative import Derivative
 from proxy.core.url.link import Link
-from proxy.ports import Derivatives, DerivativeStore, Originals, Pixels, ResolvedReferences, Sources
+from proxy.ports import Derivatives, DerivativeStore, Originals, Pixels, ResolvedReferences, Sources, UploadParts
 from proxy.settings import Settings
 
 
@@ -36,5 +36,7 @@ class Platform:
     resolved_references: ResolvedReferences
     sources: Mapping[str, Sources]
     """By URL scheme."""
+    upload_parts: UploadParts
+    """Bytes of uploads that are under way."""
     pixels: Pixels
     renderer: Renderer
