@@ -25,6 +25,7 @@ from catalog.records.render_records import insert, original_row
 from catalog.records.uuid7 import new_uuid
 from catalog.uploads.intake import AcceptedFile
 from catalog.uploads.service import display_name, record_original
+from proxy.core.identifiers import Digest
 from proxy.core.media.examination import Examination
 from proxy.core.media.perceptual_hash import bands
 
@@ -57,7 +58,7 @@ async def record_upload(
 
     Raise ValidationFailed for an unknown collection, and ResourceConflict where a tag or link does not fit.
     """
-    await _check_collection(session, principal, fields.collection)
+    await check_collection(session, principal, fields.collection)
     await _record_original(session, principal, file)
     row = _new_image(principal, file, fields)
     created = await _insert(session, row)
@@ -68,6 +69,19 @@ async def record_upload(
     else:
         await _add(session, principal, origin, image, fields)
     return RecordedUpload(image, created)
+
+
+async def record_known(
+    session: AsyncSession, principal: Principal, origin: Origin, original: Digest, fields: UploadFields
+) -> RecordedUpload | None:
+    """Do what an upload of bytes that are here already does, without the bytes; None if no image stands on them."""
+    query = select(Image).where(Image.tenant == principal.tenant, Image.original == original).with_for_update()
+    image = (await session.scalars(query)).one_or_none()
+    if image is None:
+        return None
+    await check_collection(session, principal, fields.collection)
+    await _add(session, principal, origin, image, fields)
+    return RecordedUpload(image, created=False)
 
 
 async def _complete(
@@ -127,7 +141,8 @@ async def _add(session: AsyncSession, principal: Principal, origin: Origin, imag
         await session.flush()
 
 
-async def _check_collection(session: AsyncSession, principal: Principal, identifier: str | None) -> None:
+async def check_collection(session: AsyncSession, principal: Principal, identifier: str | None) -> None:
+    """Raise ValidationFailed if the tenant has no collection of that id; None is none."""
     if identifier is None:
         return
     row = await session.get(Collection, identifier)

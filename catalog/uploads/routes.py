@@ -37,14 +37,14 @@ async def upload_image(request: Request, context: Context, change: Changing) -> 
     """Take in one file: 201 with its image, or 200 with the image that stands on the same bytes."""
     tenant = change.principal.tenant
     with ExitStack() as stack:
-        intake, rules = await _open_intake(context, tenant)
+        intake, rules = await open_intake(context, tenant)
         form = await _read(stack, request, rules, "file", 1)
         fields = form.fields()
         views = await ImageViews.open(context, tenant)
         file = await _accept(intake, tenant, rules, form.files[0], fields)
 
         async def work(session: AsyncSession) -> Response:
-            recorded = await record_upload(session, change.principal, change.origin, file, _upload_fields(fields))
+            recorded = await record_upload(session, change.principal, change.origin, file, upload_fields(fields))
             view = await views.view(session, recorded.image, duplicate=not recorded.created)
             place, etag = f"/api/images/{view.id}", image_etag(recorded.image)
             return created(place, view, etag=etag) if recorded.created else json_answer(view, etag=etag)
@@ -62,7 +62,7 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
     """Take in many files with the same fields; the results are in the order of the files, one bad file spoils none."""
     tenant = change.principal.tenant
     with ExitStack() as stack:
-        intake, rules = await _open_intake(context, tenant)
+        intake, rules = await open_intake(context, tenant)
         form = await _read(stack, request, rules, "files", MAX_FILES)
         fields = form.fields()
         views = await ImageViews.open(context, tenant)
@@ -77,7 +77,7 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
 
         async def work(session: AsyncSession) -> Response:
             results = [
-                await _record(session, change, views, received.file_name, file, _upload_fields(fields))
+                await _record(session, change, views, received.file_name, file, upload_fields(fields))
                 for received, file in zip(form.files, accepted, strict=True)
             ]
             return json_answer(UploadResults(results=results))
@@ -85,7 +85,8 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
         return await change.bound_to(*form.fingerprint()).run(work)
 
 
-async def _open_intake(context: ApiContext, tenant: TenantName) -> tuple[Intake, IntakeRules]:
+async def open_intake(context: ApiContext, tenant: TenantName) -> tuple[Intake, IntakeRules]:
+    """Return what takes in a tenant's files, and what the tenant takes."""
     intake = Intake(context.database, context.originals, context.pixels, context.limits, context.formats)
     return intake, await intake.rules_of(tenant)
 
@@ -141,7 +142,8 @@ def _refused(file_name: str, error: DarkroomError) -> FileResult:
     return FileResult(file_name=file_name, status=error.status, error=problem)
 
 
-def _upload_fields(form: UploadForm) -> UploadFields:
+def upload_fields(form: UploadForm) -> UploadFields:
+    """Return the fields of a form as recording takes them."""
     entity = None
     if form.entity_type is not None and form.entity_id is not None:
         entity = EntityRef(form.entity_type, form.entity_id)

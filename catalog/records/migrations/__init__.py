@@ -17,7 +17,7 @@ from catalog.core.errors import NotMigrated
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-HEAD = "0009"
+HEAD = "0011"
 """The revision this version of the code is written for."""
 
 

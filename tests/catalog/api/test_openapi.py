@@ -21,6 +21,10 @@ from tests.catalog.api.fixtures import ClientOf
 from tests.catalog.api.test_tokens import assert_problem
 
 
+SEALED = "PUT /api/uploads/{id}/content"
+"""The one public route that its URL's seal guards."""
+
+
 @pytest.fixture
 def anonymous(api: ASGIApp) -> httpx.AsyncClient:
     """Return a client without a token."""
@@ -118,7 +122,9 @@ async def test_only_public_routes_answer_without_a_token(anonymous: httpx.AsyncC
     for route in sorted(routes_of(api)):
         method, path = route.split(" ")
         answer = await anonymous.request(method, re.sub(r"\{\w+\}", "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071", path))
-        if route in PUBLIC:
+        if route == SEALED:
+            assert_problem(answer, 403, "not-permitted")
+        elif route in PUBLIC:
             assert answer.status_code == 200, route
         elif method == "HEAD":
             assert answer.status_code == 401, route
