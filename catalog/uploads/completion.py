@@ -64,6 +64,16 @@ class Completion:
         if row.outcome is not None and "code" in row.outcome:
             raise repeated(row.outcome)
         check_unfinished(row)
+        try:
+            return await self._take_in(row)
+        except (ResourceConflict, Unavailable):
+            # another request may have completed the upload, and deleted its parts, in between
+            if await self._is_completed(row):
+                return None
+            raise
+
+    async def _take_in(self, row: UploadSession) -> AcceptedFile:
+        """Read the parts into one file, check and accept it; a refusal ends the session."""
         tenant = TenantName(row.tenant)
         await self._check_whole(row)
         intake, rules = await open_intake(self.context, tenant)
@@ -79,6 +89,11 @@ class Completion:
             except DarkroomError as error:
                 await self._refuse(row, error)
                 raise
+
+    async def _is_completed(self, row: UploadSession) -> bool:
+        async with self.context.database.reading() as session:
+            present = await find_session(session, self.change.principal, row.id, Kind(row.kind))
+        return present.state == UploadState.COMPLETED.value
 
     async def _check_whole(self, row: UploadSession) -> None:
         stored = await self.context.platform.upload_parts.stored(TenantName(row.tenant), UploadId(row.id))
@@ -106,9 +121,9 @@ class Completion:
             nonlocal refusal
             locked = await find_session(session, change.principal, row.id, kind, lock=True)
             if locked.state != UploadState.COMPLETED.value:
+                check_unfinished(locked)
                 if file is None:
                     raise gone(kind)
-                check_unfinished(locked)
                 fields = upload_fields(_form(locked))
                 try:
                     recorded = await record_upload(session, change.principal, change.origin, file, fields)

@@ -134,11 +134,12 @@ def gone(kind: Kind) -> UploadGone | UploadNotFound:
     return UploadGone() if kind is Kind.TUS else UploadNotFound()
 
 
-async def set_size(session: AsyncSession, principal: Principal, identifier: str, size_bytes: int) -> None:
+async def set_size(session: AsyncSession, principal: Principal, identifier: str, size_bytes: int) -> UploadSession:
     """Write the size of an upload that did not know it. Raise what `find_session` and `check_unfinished` raise."""
     row = await find_session(session, principal, identifier, Kind.TUS, lock=True)
     check_unfinished(row)
     row.size_bytes, row.deferred = size_bytes, False
+    return row
 
 
 async def note_progress(session: AsyncSession, principal: Principal, identifier: str, received_bytes: int) -> None:

@@ -55,7 +55,7 @@ async def sweep_uploads(job: RunningJob, platform: Platform, *, at: datetime | N
         for identifier in identifiers:
             await platform.upload_parts.delete(job.tenant, UploadId(identifier))
         async with job.transaction() as session:
-            swept = (UploadSession.tenant == job.tenant, col(UploadSession.id).in_(identifiers))
+            swept = (col(UploadSession.tenant) == job.tenant, col(UploadSession.id).in_(identifiers))
             await session.execute(delete(UploadSession).where(*swept))
         expired += len(identifiers)
     orphans = await _find_orphans(platform, job.tenant)

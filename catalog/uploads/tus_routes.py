@@ -111,7 +111,7 @@ async def create_tus_upload(request: Request, context: Context, change: Changing
     row = await _find(context, change, response.headers["location"].rpartition("/")[2])
     response.headers["upload-expires"] = _expires(row)
     if has_body and "idempotency-replayed" not in response.headers:
-        await _add_bytes(request, context, change, row, checksum, response)
+        await _add_bytes(request, context, change, row, StoredParts(), checksum, response)
     elif has_body:  # these bytes may be there: the client goes on at the offset
         response.headers["upload-offset"] = str((await _stored(context, row)).size_bytes)
     return response
@@ -154,7 +154,7 @@ async def append_to_tus_upload(request: Request, context: Context, change: Chang
         raise OffsetConflict(stored.size_bytes)
     row = await _with_size(request, context, change, row, stored.size_bytes)
     response = no_content()
-    await _add_bytes(request, context, change, row, checksum, response)
+    await _add_bytes(request, context, change, row, stored, checksum, response)
     response.headers["upload-expires"] = _expires(row)
     return response
 
@@ -176,11 +176,14 @@ async def _add_bytes(  # noqa: PLR0913, PLR0917 - what creation and PATCH have i
     context: ApiContext,
     change: Change,
     row: UploadSession,
+    stored: StoredParts,
     checksum: Checksum | None,
     response: Response,
 ) -> None:
-    """Store the body behind what is there, complete the upload if that is all, and tell of it in `response`."""
-    stored = await _stored(context, row)
+    """Store the body behind `stored`, complete the upload if that is all, and tell of it in `response`.
+
+    `stored` is what the request's own offset was compared with: read again, it may be what another request wrote since.
+    """
     _check_length(request, row.size_bytes - stored.size_bytes)
     if row.state != UploadState.COMPLETED.value:
         parts = context.platform.upload_parts
@@ -238,8 +241,7 @@ async def _with_size(
     _, rules = await open_intake(context, change.principal.tenant)
     check_announcement(_announced(row.upload_metadata or "", size_bytes), rules, context.formats)
     async with context.database.writing() as session:
-        await set_size(session, change.principal, row.id, size_bytes)
-    return await _find(context, change, row.id)
+        return await set_size(session, change.principal, row.id, size_bytes)
 
 
 def _announced(metadata: str, size_bytes: int | None) -> Announcement:
