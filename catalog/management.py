@@ -3,6 +3,7 @@
 `catalog.app` imports this module only where the plane is served: delivery nodes never load FastAPI.
 """
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +22,7 @@ from catalog.api.discovery import router as discovery
 from catalog.api.jwt import JwtVerifier, read_issuers
 from catalog.api.openapi import ERRORS, VERSION, DescribedApi
 from catalog.api.rate_limits import RateLimiter, read_quotas
+from catalog.api.tus import TusMessages
 from catalog.audit.routes import router as audit
 from catalog.caches.routes import router as caches
 from catalog.collections.routes import router as collections
@@ -36,7 +38,9 @@ from catalog.tenants.rules import limits_of
 from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.routes import router as tokens
 from catalog.trash.routes import router as trash
+from catalog.uploads.direct_routes import router as direct_uploads
 from catalog.uploads.routes import router as uploads
+from catalog.uploads.tus_routes import router as tus
 from catalog.urls.routes import router as urls
 from catalog.versions.routes import REPLACEMENT
 from catalog.versions.routes import router as versions
@@ -54,8 +58,10 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     images,
     imports,
     jobs,
+    direct_uploads,
     tokens,
     trash,
+    tus,
     uploads,
     urls,
     versions,
@@ -64,8 +70,10 @@ ROUTERS: Final[Sequence[APIRouter]] = (
 MULTIPART_BYTES: Final = 2**20
 """What a multipart body may have beside its file."""
 
-_UPLOADS: Final = ("/api/images/upload", "/api/uploads/", "/api/tus")
-"""Beginnings of the paths whose bodies are files; every other body is read into memory."""
+_UPLOADS: Final = "/api/images/upload"
+"""Beginning of the paths whose bodies are forms with files; every body but these and streams is read into memory."""
+_STREAM: Final = re.compile("/api/tus(/.*)?|/api/uploads/[^/]+/content")
+"""Paths whose bodies are the bytes of one file."""
 _SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -115,10 +123,12 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
         app.include_router(router)
 
     def limit(scope: Scope) -> int:
+        if _STREAM.fullmatch(scope["path"]):
+            return context.limits.source_bytes
         takes_files = scope["path"].startswith(_UPLOADS) or REPLACEMENT.fullmatch(scope["path"])
         return max_upload_bytes if takes_files else MAX_JSON_BYTES
 
-    return _Envelope(BodyLimits(app, limit))
+    return _Envelope(TusMessages(BodyLimits(app, limit)))
 
 
 class _Envelope:

@@ -56,6 +56,7 @@ async def open_platform(settings: Settings, metrics: Metrics) -> AsyncIterator[O
             derivative_store=backends.derivative_store,
             resolved_references=backends.resolved_references,
             sources=sources,
+            upload_parts=backends.upload_parts,
             pixels=pool,
             renderer=delivery,
             signers=SignerCache(database),

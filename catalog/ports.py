@@ -10,7 +10,16 @@ from proxy.core.media.derivative import Derivative
 from proxy.core.tenant import Tenant
 from proxy.core.url.link import Link
 from proxy.delivery.admission import AdmissionQueue
-from proxy.ports import Derivatives, DerivativeStore, OpenOriginal, Originals, Pixels, ResolvedReferences, Sources
+from proxy.ports import (
+    Derivatives,
+    DerivativeStore,
+    OpenOriginal,
+    Originals,
+    Pixels,
+    ResolvedReferences,
+    Sources,
+    UploadParts,
+)
 from proxy.settings import Settings
 
 UPLOADS_AT_ONCE: Final = 4
@@ -79,6 +88,8 @@ class Platform:
     resolved_references: ResolvedReferences
     sources: Mapping[str, Sources]
     """By URL scheme."""
+    upload_parts: UploadParts
+    """Bytes of uploads that are under way."""
     pixels: Pixels
     renderer: Renderer
     signers: Signers

@@ -22,6 +22,7 @@ from catalog.records.database import Database
 from catalog.scanning import tasks as scanning
 from catalog.search import tasks as search
 from catalog.trash import tasks as trash
+from catalog.uploads import tasks as uploads
 from proxy.settings import Settings
 from proxy.telemetry.metrics import Metrics
 
@@ -36,9 +37,10 @@ KINDS: Final[Sequence[Register]] = (
     pipeline.register,
     scanning.register,
     trash.register,
+    uploads.register,
 )
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""
-SCHEDULES: Final[Sequence[Recurring]] = (search.SWEEP, trash.EXPIRY)
+SCHEDULES: Final[Sequence[Recurring]] = (search.SWEEP, trash.EXPIRY, uploads.SCHEDULE)
 """What starts by itself, once per period in the whole installation."""
 
 

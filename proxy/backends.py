@@ -6,14 +6,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from proxy.adapters.files import FileDerivatives, FileOriginals, FileResolvedReferences
+from proxy.adapters.files import FileDerivatives, FileOriginals, FileResolvedReferences, FileUploadParts
 from proxy.adapters.http import HttpSources, open_http
 from proxy.adapters.memory import MemoryDerivatives
 from proxy.adapters.redis import RedisDerivatives
-from proxy.adapters.s3 import S3Derivatives, S3Originals, S3ResolvedReferences, S3Sources, open_s3
+from proxy.adapters.s3 import S3Derivatives, S3Originals, S3ResolvedReferences, S3Sources, S3UploadParts, open_s3
 from proxy.caching.tiers import TieredCache
 from proxy.core.url.public_addresses import is_public
-from proxy.ports import Derivatives, DerivativeStore, Originals, ResolvedReferences, Sources
+from proxy.ports import Derivatives, DerivativeStore, Originals, ResolvedReferences, Sources, UploadParts
 from proxy.settings import Settings
 
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)/?")
@@ -34,6 +34,7 @@ class Backends:
     derivative_store: DerivativeStore
     """The durable one of the tiers."""
     resolved_references: ResolvedReferences
+    upload_parts: UploadParts
 
 
 @asynccontextmanager
@@ -44,10 +45,10 @@ async def open_backends(settings: Settings, on_skip: Callable[[str], None] | Non
     tier is skipped.
     """
     async with AsyncExitStack() as stack:
-        originals, quarantine, store, resolved_references = await _open_store(settings, stack)
+        originals, quarantine, store, resolved_references, parts = await _open_store(settings, stack)
         derivatives = TieredCache([*_memory(settings), *_redis(settings, stack), store], on_skip=on_skip)
         stack.push_async_callback(derivatives.close)
-        yield Backends(originals, quarantine, derivatives, store, resolved_references)
+        yield Backends(originals, quarantine, derivatives, store, resolved_references, parts)
 
 
 @asynccontextmanager
@@ -62,7 +63,7 @@ async def open_sources(settings: Settings) -> AsyncIterator[Mapping[str, Sources
         yield {"https": http, "http": http, "s3": s3}
 
 
-_Store = tuple[Originals, Originals, DerivativeStore, ResolvedReferences]
+_Store = tuple[Originals, Originals, DerivativeStore, ResolvedReferences, UploadParts]
 _QUARANTINE = "quarantine"
 """The folder, or the prefix in the bucket, below which the quarantine is laid out like a store of originals."""
 
@@ -75,6 +76,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> _Store:
         FileOriginals(settings.home / _QUARANTINE, settings.source_bytes),
         FileDerivatives(settings.home, settings.derivative_bytes, settings.derivative_disk_bytes),
         FileResolvedReferences(settings.home),
+        FileUploadParts(settings.home),
     )
     for adapter in files:
         stack.callback(adapter.close)
@@ -92,7 +94,8 @@ async def _open_bucket(settings: Settings, stack: AsyncExitStack) -> _Store:
     originals = S3Originals(client, bucket, prefix, settings.source_bytes)
     quarantine = S3Originals(client, bucket, "/".join(filter(None, (prefix, _QUARANTINE))), settings.source_bytes)
     derivatives = S3Derivatives(client, bucket, prefix, settings.derivative_bytes)
-    return originals, quarantine, derivatives, S3ResolvedReferences(client, bucket, prefix)
+    references, parts = S3ResolvedReferences(client, bucket, prefix), S3UploadParts(client, bucket, prefix)
+    return originals, quarantine, derivatives, references, parts
 
 
 def _anywhere(_address: str) -> bool:

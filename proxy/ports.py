@@ -6,13 +6,13 @@ or its answer is invalid; the request is served without it or becomes 503) and t
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol, Self
 
 from proxy.core.geometry import Box
-from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName
+from proxy.core.identifiers import DerivativeKey, Digest, RendererVersion, TenantName, UploadId
 from proxy.core.media.derivative import Derivative
 from proxy.core.media.examination import Examination
 from proxy.core.media.facts import Facts
@@ -111,6 +111,94 @@ class Sources(Protocol):
         SourceNotAllowed, SourceNotFound, SourceFailed, SourceTimeout or LimitExceeded; the sink is invalid then.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredParts:
+    """What is durable of an upload: its bytes from the beginning without a gap, and how many blocks hold them."""
+
+    size_bytes: int = 0
+    blocks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedPost:
+    """A form with which a client sends one file straight to the store: the fields first, then `file`."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
+class UploadParts(Protocol):
+    """Bytes of uploads that take more than one request, until they become an original.
+
+    Theory. An upload is a sequence of blocks, each whole or absent, each named by the offset at which it begins. A
+    block's name is given once: of two writers at one offset one succeeds. A writer continues at the end of what is
+    stored, and then at the end of its own last block. So the blocks never overlap, whichever processes write them, and
+    what is stored is always a beginning of the file.
+    """
+
+    block_bytes: int
+    """How many bytes to collect before a block is written."""
+
+    async def stored(self, tenant: TenantName, upload: UploadId) -> StoredParts:
+        """Return what is durable; nothing for an upload that is not known."""
+        ...
+
+    async def append(self, tenant: TenantName, upload: UploadId, offset: int, block: bytes) -> bool:
+        """Write a block, durably before this returns. Return False if another block begins at this offset."""
+        ...
+
+    async def replace(self, tenant: TenantName, upload: UploadId, source: OpenOriginal) -> None:
+        """Write the whole of `source` as the one block of an upload, in place of what was there."""
+        ...
+
+    async def read(self, tenant: TenantName, upload: UploadId, sink: Sink) -> None:
+        """Write what is stored into `sink`, which may raise LimitExceeded."""
+        ...
+
+    async def delete(self, tenant: TenantName, upload: UploadId) -> None:
+        """Delete all blocks of an upload; repeat it if it was interrupted."""
+        ...
+
+    async def uploads(self, tenant: TenantName) -> list[str]:
+        """Return the names of the tenant's uploads that have blocks."""
+        ...
+
+    async def presign(
+        self, tenant: TenantName, upload: UploadId, size_bytes: int, lifetime_s: int
+    ) -> PresignedPost | None:
+        """Return a form that stores exactly `size_bytes` as the one block of an upload; None if there is no such way.
+
+        What is sent within `lifetime_s` seconds replaces what was sent before.
+        """
+        ...
+
+    async def free_bytes(self) -> int | None:
+        """Return how many bytes there is room for; None if the store sets no limit."""
+        ...
+
+
+def block_name(offset: int) -> str:
+    """Return the name of the block that begins at `offset`; names sort as offsets do."""
+    return f"{offset:015d}"
+
+
+def without_gap(blocks: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return the blocks (name, bytes) that follow each other from offset 0, in order."""
+    chain: list[tuple[str, int]] = []
+    end = 0
+    for name, size_bytes in sorted(blocks):
+        if name != block_name(end) or size_bytes == 0:
+            break
+        chain.append((name, size_bytes))
+        end += size_bytes
+    return chain
+
+
+def parts_of(blocks: Sequence[tuple[str, int]]) -> StoredParts:
+    """Return what a chain of blocks holds."""
+    return StoredParts(sum(size_bytes for _, size_bytes in blocks), len(blocks))
 
 
 class ResolvedReferences(Protocol):

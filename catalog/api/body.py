@@ -7,9 +7,10 @@ uvicorn sends `100 Continue` when the application first asks for the body, so re
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from time import monotonic
 
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.api.problems import problem
@@ -30,6 +31,26 @@ class RequestTimeout(ApiError):
 
     def __init__(self) -> None:
         super().__init__(f"The body came slower than {SLOWEST_BYTES_PER_S} bytes a second: use a resumable upload.")
+
+
+class BodyInterrupted(ApiError):
+    """The connection ended before the body; nobody reads the answer."""
+
+    status = 400
+    code = "body-interrupted"
+    title = "Body interrupted"
+
+    def __init__(self) -> None:
+        super().__init__("The connection ended before the body did: send the rest in another request.")
+
+
+async def read_stream(request: Request) -> AsyncIterator[bytes]:
+    """Yield a body in pieces as they come. Raise BodyInterrupted, RequestTimeout or UploadTooLarge before its end."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise BodyInterrupted from None
 
 
 class BodyLimits:

@@ -113,7 +113,7 @@ async def change_of(request: Request, principal: Annotated[Principal, Depends(au
     context, key = context_of(request), request.headers.get("idempotency-key")
     idempotent = None
     if key is not None:
-        body = b"" if request.headers.get("content-type", "").startswith("multipart/") else await request.body()
+        body = b"" if _is_stream(request) else await request.body()
         route = f"{request.method} {request.scope['route'].path}"
         fingerprint = fingerprint_of(request.method, request.url.path, request.url.query, body)
         idempotent = IdempotentRequest(principal, route, check_key(key), fingerprint)
@@ -126,6 +126,12 @@ def _on_commit(request: Request, principal: Principal) -> Callable[[], None]:
     if permission_of(request).role < Role.ADMIN:
         return lambda: None
     return lambda: signers.forget(principal.tenant)
+
+
+def _is_stream(request: Request) -> bool:
+    """Return whether the body is the bytes of a file, which the route reads."""
+    multipart = request.headers.get("content-type", "").startswith("multipart/")
+    return multipart or request.url.path.startswith("/api/tus")
 
 
 async def _acting_for(request: Request, principal: Principal) -> Principal:

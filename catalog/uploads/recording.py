@@ -33,6 +33,7 @@ from catalog.records.uuid7 import new_uuid
 from catalog.scanning.service import apply_answer, enqueue_scan
 from catalog.search.indexing import index_image
 from catalog.uploads.intake import AcceptedFile
+from proxy.core.identifiers import Digest
 
 CREATED: Final = "image.created"
 UPDATED: Final = "image.updated"
@@ -64,7 +65,7 @@ async def record_upload(
 
     Raise ValidationFailed for an unknown collection, and ResourceConflict where a tag or link does not fit.
     """
-    await _check_collection(session, principal, fields.collection)
+    await check_collection(session, principal, fields.collection)
     await record_file(session, principal, file)
     fields = await _with_focus_of_original(session, principal, file, fields)
     row = _new_image(principal, file, fields)
@@ -83,6 +84,19 @@ async def record_upload(
     if file.status is ImageStatus.PROCESSING:
         await enqueue_scan(session, principal, image)
     return RecordedUpload(image, created)
+
+
+async def record_known(
+    session: AsyncSession, principal: Principal, origin: Origin, original: Digest, fields: UploadFields
+) -> RecordedUpload | None:
+    """Do what an upload of bytes that are here already does, without the bytes; None if no image stands on them."""
+    query = select(Image).where(Image.tenant == principal.tenant, Image.original == original).with_for_update()
+    image = (await session.scalars(query)).one_or_none()
+    if image is None:
+        return None
+    await check_collection(session, principal, fields.collection)
+    await add_upload(session, principal, origin, image, fields)
+    return RecordedUpload(image, created=False)
 
 
 async def _complete(
@@ -148,7 +162,8 @@ async def add_upload(
         await session.flush()
 
 
-async def _check_collection(session: AsyncSession, principal: Principal, identifier: str | None) -> None:
+async def check_collection(session: AsyncSession, principal: Principal, identifier: str | None) -> None:
+    """Raise ValidationFailed if the tenant has no collection of that id; None is none."""
     if identifier is None:
         return
     row = await session.get(Collection, identifier)

@@ -36,7 +36,7 @@ async def upload_image(request: Request, context: Context, change: Changing) -> 
     """Take in one file: 201 with its image, or 200 with the image that stands on the same bytes."""
     tenant = change.principal.tenant
     with ExitStack() as stack:
-        intake, rules = await _open_intake(context, tenant)
+        intake, rules = await open_intake(context, tenant)
         ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         form = await _read(stack, request, rules, "file", 1)
         fields = form.fields()
@@ -63,7 +63,7 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
     """Take in many files with the same fields; the results are in the order of the files, one bad file spoils none."""
     tenant = change.principal.tenant
     with ExitStack() as stack:
-        intake, rules = await _open_intake(context, tenant)
+        intake, rules = await open_intake(context, tenant)
         ticket = stack.enter_context(context.platform.uploads.ticket(tenant))
         form = await _read(stack, request, rules, "files", MAX_FILES)
         fields = form.fields()
@@ -88,7 +88,8 @@ async def upload_images(request: Request, context: Context, change: Changing) ->
             return await change.bound_to(*form.fingerprint()).run(work)
 
 
-async def _open_intake(context: ApiContext, tenant: TenantName) -> tuple[Intake, IntakeRules]:
+async def open_intake(context: ApiContext, tenant: TenantName) -> tuple[Intake, IntakeRules]:
+    """Return what takes in a tenant's files, and what the tenant takes."""
     database, originals, scanning = context.database, context.originals, context.platform.scanning
     intake = Intake(database, originals, context.pixels, context.limits, context.formats, scanning)
     with context.platform.uploads.ticket(tenant) as ticket:

@@ -5,9 +5,10 @@ size a thread saves little. hashlib, read(2) and write(2) release the GIL.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from hashlib import sha256
-from typing import TypeVar
+from typing import IO, TypeVar
 
 LARGE_BYTES = 256 * 2**10
 
@@ -22,3 +23,8 @@ async def run(size_bytes: int, work: Callable[[], _T]) -> _T:
 async def digest(content: bytes) -> bytes:
     """Return the SHA-256 of `content`."""
     return await run(len(content), lambda: sha256(content).digest())
+
+
+async def file_digest(size_bytes: int, file: IO[bytes]) -> bytes:
+    """Return the SHA-256 of an open file, from its offset to its end."""
+    return await run(size_bytes, lambda: hashlib.file_digest(file, "sha256").digest())  # type: ignore[arg-type]

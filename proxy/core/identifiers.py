@@ -18,11 +18,15 @@ The variant is 64 hex digits that cover everything that shapes the bytes. The re
 part of the path, so that what an upgrade or a purge has made unreachable can be found and deleted by its prefix.
 """
 
+UploadId = NewType("UploadId", str)
+"""Identifier of an upload that takes more than one request: a UUID, 36 characters in lower case."""
+
 RendererVersion = NewType("RendererVersion", str)
 """Version of everything that renders a plan: pixel code, libvips, fonts. A new version changes all keys and ETags."""
 
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
+UPLOAD = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 RENDERER_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 DERIVATIVE_KEY = re.compile(
     rf"(?P<renderer_version>{RENDERER_VERSION.pattern})/(?P<tenant>{TENANT.pattern})/(?P<cache_epoch>0|[1-9][0-9]{{0,9}})"
@@ -60,6 +64,13 @@ def digest_name(text: str) -> Digest:
     if not DIGEST.fullmatch(text):
         raise ValueError(f"{text[:70]!r} is not a digest: use the 64 lower-case hex digits of a SHA-256")
     return Digest(text)
+
+
+def upload_id(text: str) -> UploadId:
+    """Return `text` as the identifier of an upload. Raise ValueError if it does not have the shape."""
+    if not UPLOAD.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not the identifier of an upload: use a UUID in lower case")
+    return UploadId(text)
 
 
 def derivative_key(text: str) -> DerivativeKey:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.adapters.files import FileDerivatives, FileOriginals
+from proxy.adapters.files import FileDerivatives, FileOriginals, FileUploadParts
 from proxy.adapters.memory import MemoryDerivatives
 from proxy.adapters.redis import RedisDerivatives
-from proxy.adapters.s3 import S3Derivatives, S3Originals
+from proxy.adapters.s3 import S3Derivatives, S3Originals, S3UploadParts
 from proxy.caching.tiers import TieredCache
 from tests.adapters.samples import LIMIT_BYTES
 from tests.servers.fixtures import S3
@@ -68,3 +68,17 @@ async def tiers_derivatives(
     tiers = TieredCache([memory_derivatives, redis_derivatives, s3_derivatives])
     yield tiers
     await tiers.close()
+
+
+@pytest.fixture
+def file_upload_parts(tmp_path: Path) -> Iterator[FileUploadParts]:
+    """Provide parts of uploads in a folder."""
+    parts = FileUploadParts(tmp_path)
+    yield parts
+    parts.close()
+
+
+@pytest.fixture
+def s3_upload_parts(s3_client: "S3Client", s3: S3) -> S3UploadParts:
+    """Provide parts of uploads in a bucket."""
+    return S3UploadParts(s3_client, s3.bucket, "darkroom")

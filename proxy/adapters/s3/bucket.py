@@ -137,6 +137,14 @@ class Bucket:
         answer = await with_retry(partial(listing, StartAfter=f"{within}{after}0" if after else "", MaxKeys=BATCH))
         return [item["Prefix"].removeprefix(within).rstrip("/") for item in answer.get("CommonPrefixes", ())]
 
+    async def presign_post(self, name: str, size_bytes: int, lifetime_s: int) -> tuple[str, dict[str, str]]:
+        """Return address and fields of a form that writes an object of exactly `size_bytes`; needs no answer."""
+        exact = ["content-length-range", size_bytes, size_bytes]
+        answer = await self._client.generate_presigned_post(
+            self._bucket, self._key(name), Conditions=[exact], ExpiresIn=lifetime_s
+        )
+        return answer["url"], answer["fields"]
+
     async def ping(self) -> None:
         """Return if the bucket answers. Calls even while the breaker is open, and closes it."""
         async with self._translate_errors(_PING_DEADLINE_S):

@@ -28,6 +28,7 @@ _RETRY_PAUSE_S = 0.1
 _TOO_MANY, _SERVER_ERROR = 429, 500
 _CHECKSUM_HEADER = "x-amz-checksum-sha256"
 _SIGNATURE, _OUR_SIGNATURE = "s3v4", "darkroom-s3v4"
+_FORM_SIGNATURE = "s3v4-presign-post"
 
 _T = TypeVar("_T")
 
@@ -105,5 +106,7 @@ AUTH_TYPE_MAPS[_OUR_SIGNATURE] = _KnownPayloadAuth
 
 
 def _choose_signer(signature_version: object, **_: object) -> str | None:
-    """Handle botocore's event `choose-signer`; None leaves its choice (unsigned, presigned)."""
+    """Handle botocore's event `choose-signer`; None leaves its choice (unsigned)."""
+    if signature_version in {_FORM_SIGNATURE, "v4-presign-post"}:
+        return _FORM_SIGNATURE  # botocore would sign forms by version 2, which AWS no longer accepts for new buckets
     return _OUR_SIGNATURE if signature_version in {_SIGNATURE, "v4"} else None

@@ -76,6 +76,7 @@ async def platform(settings: Settings, database: Database, pixels: Pool) -> Asyn
             derivative_store=backends.derivative_store,
             resolved_references=backends.resolved_references,
             sources=sources,
+            upload_parts=backends.upload_parts,
             pixels=pixels,
             renderer=delivery,
             signers=SignerCache(database),

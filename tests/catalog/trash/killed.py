@@ -59,6 +59,7 @@ async def work(point: str) -> None:
             pixels=none,
             renderer=none,
             signers=none,
+            upload_parts=none,
         )
         await run_due(platform)
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
-down_revision = "0010"
+down_revision = "0011"
 
 _TERM = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 _NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
