@@ -15,6 +15,7 @@ from catalog.jobs.schedules import Recurring
 from catalog.platform import open_platform
 from catalog.ports import Platform
 from catalog.records.database import Database
+from catalog.settings import tasks as settings_tasks
 from proxy.settings import Settings
 from proxy.telemetry.metrics import Metrics
 
@@ -22,7 +23,7 @@ log = structlog.get_logger("darkroom.jobs")
 
 Register = Callable[[HandlerRegistry, Platform], None]
 
-KINDS: Final[Sequence[Register]] = ()
+KINDS: Final[Sequence[Register]] = (settings_tasks.register,)
 """What each noun's `tasks.py` brings: a function that registers its kinds of jobs."""
 SCHEDULES: Final[Sequence[Recurring]] = ()
 """What starts by itself, once per period in the whole installation."""

@@ -40,4 +40,4 @@ class Change:
         async with self.database.writing() as session:
             if self.idempotent is None:
                 return await work(session)
-            return await answer_once(session, self.idempotent, work)
+            return await answer_once(session, self.database.cipher, self.idempotent, work)

@@ -7,7 +7,9 @@ import typer
 
 from catalog.cli.arguments import AsJson, TenantArgument, epilog
 from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
+from catalog.core.origin import COMMAND_LINE
 from catalog.uploads.commands import open_upload_service
 from proxy.core.identifiers import TenantName
 
@@ -31,13 +33,15 @@ def put(
 ) -> None:
     """Upload an image and name it as a watermark, or replace the image of a watermark."""
     from catalog.uploads.service import read_file
-    from catalog.watermarks.service import check_name, put_watermark
+    from catalog.watermarks.service import Picture, check_name, put_watermark
 
     async def work() -> "Watermark":
         check_name(name)
         async with open_upload_service(read_settings()) as uploads:
             upload = await uploads.upload(TenantName(tenant), read_file(file), file.name)
-            return await put_watermark(uploads.database, TenantName(tenant), name, upload)
+            picture = Picture(upload.original, upload.width, upload.height)
+            async with uploads.database.writing() as session:
+                return await put_watermark(session, principal_for(tenant), COMMAND_LINE, name, picture)
 
     if not file.is_file():
         raise typer.BadParameter(f"{file} is not a readable file")
@@ -51,8 +55,8 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
     from catalog.watermarks.service import list_watermarks
 
     async def work() -> "list[Watermark]":
-        async with open_database(read_settings()) as database:
-            return await list_watermarks(database, TenantName(tenant))
+        async with open_database(read_settings()) as database, database.reading() as session:
+            return await list_watermarks(session, TenantName(tenant))
 
     _print(run(work()), as_json=as_json)
 
@@ -64,8 +68,8 @@ def delete(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fals
     from catalog.watermarks.service import delete_watermark
 
     async def work() -> None:
-        async with open_database(read_settings()) as database:
-            await delete_watermark(database, TenantName(tenant), name)
+        async with open_database(read_settings()) as database, database.writing() as session:
+            await delete_watermark(session, principal_for(tenant), COMMAND_LINE, name)
 
     run(work())
     if as_json:

@@ -21,8 +21,10 @@ def principal_of(role: Role = Role.EDITOR, tenant: TenantName = ACME, subject: s
 
 async def add_tenants(database: Database) -> None:
     """Create the tenants acme and zoo."""
-    for tenant in (ACME, ZOO):
-        await create_tenant(database, tenant)
+    async with database.writing() as session:
+        for tenant in (ACME, ZOO):
+            owner = principal_of(Role.OPERATOR, tenant)
+            await create_tenant(session, database.cipher, owner, ORIGIN, tenant)
 
 
 async def add_images(database: Database, count: int, tenant: TenantName = ACME) -> list[str]:

@@ -15,7 +15,6 @@ from catalog.records.base import FILE_NAME_LENGTH
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
 from catalog.records.tables import Original
-from catalog.tenants.service import create_tenant
 from catalog.uploads.commands import open_upload_service
 from catalog.uploads.service import CHUNK_BYTES, UploadService, display_name, read_file
 from proxy.backends import open_backends
@@ -27,6 +26,7 @@ from proxy.core.planning.limits import Limits
 from proxy.ports import RenderRecord
 from proxy.settings import Settings
 from proxy.workers.pool import Pool, open_pool
+from tests.catalog.services import create_tenant
 
 ACME = TenantName("acme")
 

@@ -114,9 +114,13 @@ def test_every_route_has_a_permission_or_is_public(api: ASGIApp) -> None:
     assert PERMISSIONS.keys() & PUBLIC == set()
 
 
-async def test_only_public_routes_answer_without_a_token(anonymous: httpx.AsyncClient, api: ASGIApp) -> None:
-    for route in sorted(routes_of(api)):
+async def test_only_public_routes_answer_without_a_token(api: ASGIApp) -> None:
+    for number, route in enumerate(sorted(routes_of(api))):
         method, path = route.split(" ")
+        # an address that fails often has to wait, so each request comes from its own
+        anonymous = httpx.AsyncClient(
+            transport=httpx.ASGITransport(api, client=(f"203.0.113.{number}", 1)), base_url="http://darkroom.test"
+        )
         answer = await anonymous.request(method, re.sub(r"\{\w+\}", "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071", path))
         if route in PUBLIC:
             assert answer.status_code == 200, route
