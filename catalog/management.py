@@ -17,6 +17,7 @@ from catalog.adapters.jwks import JwksKeys
 from catalog.api import problems
 from catalog.api.body import MAX_JSON_BYTES, BodyLimits
 from catalog.api.context import ApiContext
+from catalog.api.cross_origin import CrossOrigin
 from catalog.api.cursors import CursorSealer
 from catalog.api.discovery import router as discovery
 from catalog.api.jwt import JwtVerifier, read_issuers
@@ -33,7 +34,13 @@ from catalog.entity_images.routes import router as entity_images
 from catalog.images.routes import router as images
 from catalog.imports.routes import router as imports
 from catalog.jobs.routes import router as jobs
+from catalog.keys.routes import router as keys
 from catalog.ports import Platform
+from catalog.presets.routes import router as presets
+from catalog.settings.origins import OriginCache
+from catalog.settings.routes import router as settings_
+from catalog.sources.routes import router as sources
+from catalog.tenants.routes import router as tenants
 from catalog.tenants.rules import limits_of
 from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.routes import router as tokens
@@ -44,6 +51,7 @@ from catalog.uploads.tus_routes import router as tus
 from catalog.urls.routes import router as urls
 from catalog.versions.routes import REPLACEMENT
 from catalog.versions.routes import router as versions
+from catalog.watermarks.routes import router as watermarks
 from catalog.worker import create_engine, handlers_of, running
 from proxy.core.media.formats import readable
 
@@ -58,6 +66,11 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     images,
     imports,
     jobs,
+    keys,
+    presets,
+    settings_,
+    sources,
+    tenants,
     direct_uploads,
     tokens,
     trash,
@@ -65,6 +78,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     uploads,
     urls,
     versions,
+    watermarks,
 )
 
 MULTIPART_BYTES: Final = 2**20
@@ -88,9 +102,9 @@ async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
     async with AsyncExitStack() as stack:
         limiter = RateLimiter(read_quotas(settings.api_rates), settings.redis_url)
         stack.push_async_callback(limiter.close)
-        keys = JwksKeys()
-        stack.push_async_callback(keys.close)
-        verify_jwt = JwtVerifier(read_issuers(settings.jwt_issuers.get_secret_value()), keys)
+        jwks = JwksKeys()
+        stack.push_async_callback(jwks.close)
+        verify_jwt = JwtVerifier(read_issuers(settings.jwt_issuers.get_secret_value()), jwks)
         context = ApiContext(
             platform=platform,
             authenticator=Authenticator(database, verify_jwt),
@@ -101,7 +115,8 @@ async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
             base_url=settings.base_url,
         )
         await stack.enter_async_context(running(create_engine(settings, database, handlers_of(platform))))
-        yield create_api(context, DEFAULT_MAX_BYTES + MULTIPART_BYTES)
+        # a tenant's rules may take larger files than the default, up to the installation's limit
+        yield create_api(context, max(DEFAULT_MAX_BYTES, context.limits.source_bytes) + MULTIPART_BYTES)
 
 
 def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
@@ -128,7 +143,8 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
         takes_files = scope["path"].startswith(_UPLOADS) or REPLACEMENT.fullmatch(scope["path"])
         return max_upload_bytes if takes_files else MAX_JSON_BYTES
 
-    return _Envelope(TusMessages(BodyLimits(app, limit)))
+    origins = OriginCache(context.database, context.platform.settings.tenant_ttl_s)
+    return _Envelope(CrossOrigin(TusMessages(BodyLimits(app, limit)), origins))
 
 
 class _Envelope:

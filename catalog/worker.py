@@ -21,6 +21,7 @@ from catalog.ports import Platform
 from catalog.records.database import Database
 from catalog.scanning import tasks as scanning
 from catalog.search import tasks as search
+from catalog.settings import tasks as settings_tasks
 from catalog.trash import tasks as trash
 from catalog.uploads import tasks as uploads
 from proxy.settings import Settings
@@ -36,6 +37,7 @@ KINDS: Final[Sequence[Register]] = (
     imports.register,
     pipeline.register,
     scanning.register,
+    settings_tasks.register,
     trash.register,
     uploads.register,
 )

@@ -43,6 +43,6 @@ class Change:
             if self.idempotent is None:
                 answer = await work(session)
             else:
-                answer = await answer_once(session, self.idempotent, work)
+                answer = await answer_once(session, self.database.cipher, self.idempotent, work)
         self.committed()
         return answer

@@ -1,13 +1,27 @@
 """Conditional requests on records (RFC 9110 §13): `ETag`, `If-Match`, `If-None-Match`."""
 
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Header
+
 from catalog.core.api_errors import PreconditionFailed
 
 MAX_LENGTH = 4_096
+
+IfMatch = Annotated[
+    str | None, Header(max_length=MAX_LENGTH, description="The ETag that was read; another one is refused with 412.")
+]
 
 
 def etag_of(identifier: str, version: int) -> str:
     """Return the strong entity tag of a record, with its quotes."""
     return f'"{identifier}-{version}"'
+
+
+def etag_of_change(identifier: str, changed_at: datetime) -> str:
+    """Return the strong entity tag of a record that has no version, by the moment of its last change."""
+    return f'"{identifier}-{changed_at.timestamp():.6f}"'
 
 
 def check_if_match(if_match: str | None, etag: str) -> None:

@@ -99,6 +99,7 @@ async def authorize(request: Request) -> Principal:
     context = context_of(request)
     address = request.client.host if request.client else ""
     principal = await context.authenticator.authenticate(request.headers.get("authorization"), address)
+    request.state.caller_tenant = principal.tenant  # whose allowed origins may read the answer
     permission = permission_of(request)
     if not principal.may(permission):
         detail = f"This needs the role {permission.role.label} and the scope {permission.scope.value}."

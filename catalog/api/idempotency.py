@@ -19,6 +19,7 @@ from sqlmodel import col
 from catalog.core.api_errors import IdempotencyKeyReused, InvalidRequest
 from catalog.core.roles import Principal
 from catalog.records.base import now
+from catalog.records.encryption import SecretCipher
 from catalog.records.identity import IDEMPOTENCY_KEY_LENGTH, IdempotencyKey
 from catalog.records.render_records import insert
 
@@ -56,19 +57,23 @@ def check_key(key: str) -> str:
 
 
 async def answer_once(
-    session: AsyncSession, request: IdempotentRequest, work: Callable[[AsyncSession], Awaitable[Response]]
+    session: AsyncSession,
+    cipher: SecretCipher,
+    request: IdempotentRequest,
+    work: Callable[[AsyncSession], Awaitable[Response]],
 ) -> Response:
     """Do `work` within the caller's transaction, or return the answer that it had before.
 
-    Raise IdempotencyKeyReused if the key belongs to another request.
+    Answers are stored encrypted: that of a new token or key holds its secret. Raise IdempotencyKeyReused if the key
+    belongs to another request.
     """
     if not await _reserve(session, request):
-        return await _replay(session, request)
+        return await _replay(session, cipher, request)
     response = await work(session)
     row = await _find(session, request)
     row.status = response.status_code
     row.headers = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
-    row.body = bytes(response.body)
+    row.body = cipher.encrypt(bytes(response.body).decode()).encode()
     return response
 
 
@@ -93,12 +98,12 @@ async def _reserve(session: AsyncSession, request: IdempotentRequest) -> bool:
     return bool(cast("CursorResult[Any]", await session.execute(statement)).rowcount)
 
 
-async def _replay(session: AsyncSession, request: IdempotentRequest) -> Response:
+async def _replay(session: AsyncSession, cipher: SecretCipher, request: IdempotentRequest) -> Response:
     row = await _find(session, request)
     if row.fingerprint != request.fingerprint:
         raise IdempotencyKeyReused
     headers = {str(name): str(value) for name, value in row.headers.items()}
-    return Response(row.body, row.status or 200, headers | {"idempotency-replayed": "true"})
+    return Response(cipher.decrypt(row.body.decode()), row.status or 200, headers | {"idempotency-replayed": "true"})
 
 
 async def _find(session: AsyncSession, request: IdempotentRequest) -> IdempotencyKey:

@@ -1,4 +1,4 @@
-"""Positions in lists that are ordered by time of creation and id."""
+"""Positions in lists: by time of creation and id, by name, or by number."""
 
 from datetime import datetime
 from typing import Protocol
@@ -28,3 +28,21 @@ def by_creation(position: Position | None) -> tuple[datetime, str] | None:
         return datetime.fromisoformat(moment), str(identifier)
     except (TypeError, ValueError):
         raise InvalidCursor from None
+
+
+def by_name(position: Position | None) -> str | None:
+    """Return a position of a list in the order of names. Raise InvalidCursor if it is not one."""
+    if position is None:
+        return None
+    if len(position) != 1 or not isinstance(position[0], str):
+        raise InvalidCursor
+    return position[0]
+
+
+def by_number(position: Position | None) -> int | None:
+    """Return a position of a list in the order of numbers. Raise InvalidCursor if it is not one."""
+    if position is None:
+        return None
+    if len(position) != 1 or not isinstance(position[0], int):
+        raise InvalidCursor
+    return position[0]

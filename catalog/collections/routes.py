@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.api.answers import created, json_answer, no_content
-from catalog.api.conditions import MAX_LENGTH, check_if_match, etag_of
+from catalog.api.conditions import IfMatch, check_if_match, etag_of
 from catalog.api.context import Caller, Changing, Context
 from catalog.api.fields import Identifier
 from catalog.api.pages import Page, PageQuery, next_cursor, open_position
@@ -16,10 +16,6 @@ from catalog.collections import service
 from catalog.collections.schemas import CollectionView, CollectionWrite, view_of
 
 router = APIRouter(prefix="/api/collections", tags=["collections"])
-
-IfMatch = Annotated[
-    str | None, Header(max_length=MAX_LENGTH, description="The ETag that was read; another one is refused with 412.")
-]
 
 
 @router.get("", summary="List the tenant's collections")

@@ -13,6 +13,7 @@
     ├── UploadRefused 415         not an image of an accepted kind
     ├── ScannerLimitExceeded 422  the scanner does not take a file of this size
     ├── ValidationFailed 422      a field, told by its JSON pointer
+    │   └── RecipeInvalid 422     a field that holds a recipe
     │   └── IdempotencyKeyReused 422
     ├── PreconditionRequired 428  the change needs `If-Match`
     └── RateLimited 429
@@ -24,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from proxy.core.errors import DarkroomError
+from proxy.core.errors import DarkroomError, RecipeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +183,22 @@ class ValidationFailed(ApiError):
     title = "Validation failed"
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__("; ".join(f"{error.at}: {error.detail}" for error in errors)[:1_000])
+        super().__init__(
+            "; ".join(f"{error.at}: {error.detail}" if error.at else error.detail for error in errors)[:1_000]
+        )
         self.errors = tuple(errors)
+
+
+class RecipeInvalid(ValidationFailed):
+    """A field holds a recipe that is invalid or in another spelling than the canonical one; the fault is underlined."""
+
+    def __init__(self, at: str, error: RecipeError) -> None:
+        super().__init__([FieldError(at, "recipe", error.detail)])
+        self._members = {name: value for name, value in error.members().items() if name != "at"}
+
+    def members(self) -> dict[str, str | int]:
+        """Return the recipe with its fault underlined and, for a valid recipe, its canonical form."""
+        return self._members
 
 
 class IdempotencyKeyReused(ApiError):

@@ -3,9 +3,13 @@
 DarkroomError
 ├── TenantNotFound 404
 ├── PresetNotFound 404
+├── WatermarkNotFound 404
+├── SourceNotFound 404
+├── KeyNotFound 404           no key of this id verifies
 ├── Conflict 409              nothing is changed
 │   ├── TenantExists
-│   ├── KeyConflict           a secret too short or already used, the last key, a missing key
+│   ├── TenantConflict        the tenant to delete is not empty
+│   ├── KeyConflict           a secret too short or already used, the last key
 │   ├── PresetConflict        an invalid name, recipe or ladder, or too many presets
 │   ├── WatermarkConflict     the same for watermarks
 │   ├── SourceConflict        the same for sources
@@ -39,6 +43,13 @@ class TenantExists(Conflict):
     title = "Name taken"
 
 
+class TenantConflict(Conflict):
+    """The tenant cannot be deleted."""
+
+    code = "tenant-not-empty"
+    title = "Tenant not empty"
+
+
 class TenantNotFound(DarkroomError):
     """No tenant has this name."""
 
@@ -61,6 +72,33 @@ class PresetNotFound(DarkroomError):
     status = 404
     code = "preset-missing"
     title = "No such preset"
+    max_age_s: ClassVar[int | None] = None
+
+
+class WatermarkNotFound(DarkroomError):
+    """The tenant has no watermark of this name."""
+
+    status = 404
+    code = "watermark-missing"
+    title = "No such watermark"
+    max_age_s: ClassVar[int | None] = None
+
+
+class SourceNotFound(DarkroomError):
+    """The tenant has no such source."""
+
+    status = 404
+    code = "source-unknown"
+    title = "No such source"
+    max_age_s: ClassVar[int | None] = None
+
+
+class KeyNotFound(DarkroomError):
+    """The tenant has no key of this id that verifies."""
+
+    status = 404
+    code = "key-missing"
+    title = "No such key"
     max_age_s: ClassVar[int | None] = None
 
 

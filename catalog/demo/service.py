@@ -9,7 +9,8 @@ from pathlib import Path
 from string import Template
 
 from catalog.core.errors import TenantExists
-from catalog.core.roles import Principal
+from catalog.core.origin import COMMAND_LINE
+from catalog.core.roles import Principal, Role
 from catalog.images.url_builder import build_url, read_path
 from catalog.tenants.service import create_tenant
 from catalog.tenants.tenant_repository import find_signer
@@ -49,8 +50,10 @@ class DemoImage:
 
 async def find_or_create_tenant(uploads: UploadService) -> Tenant:
     """Return the tenant of the demo, after creating it if it does not exist."""
+    database, owner = uploads.database, Principal("demo", TENANT, Role.OPERATOR)
     with suppress(TenantExists):
-        await create_tenant(uploads.database, TENANT)
+        async with database.writing() as session:
+            await create_tenant(session, database.cipher, owner, COMMAND_LINE, TENANT)
     return await find_signer(uploads.database, TENANT)
 
 

@@ -6,7 +6,9 @@ import typer
 
 from catalog.cli.arguments import SECRET_FORMS, AsJson, TenantArgument, epilog, read_secret
 from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
+from catalog.core.origin import COMMAND_LINE
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ def add(
     from catalog.records.schema import open_database
 
     async def work() -> NewKey:
-        async with open_database(read_settings()) as database:
-            return await create_key(database, TenantName(tenant), secret)
+        async with open_database(read_settings()) as database, database.writing() as session:
+            return await create_key(session, database.cipher, principal_for(tenant), COMMAND_LINE, secret)
 
     key = run(work())
     if as_json:
@@ -52,8 +54,8 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
     from catalog.records.schema import open_database
 
     async def work() -> "list[Key]":
-        async with open_database(read_settings()) as database:
-            return await list_keys(database, TenantName(tenant))
+        async with open_database(read_settings()) as database, database.reading() as session:
+            return await list_keys(session, database.cipher, TenantName(tenant))
 
     _print(run(work()), as_json=as_json)
 
@@ -70,8 +72,8 @@ def retire(
     from catalog.records.schema import open_database
 
     async def work() -> None:
-        async with open_database(read_settings()) as database:
-            await retire_key(database, TenantName(tenant), key)
+        async with open_database(read_settings()) as database, database.writing() as session:
+            await retire_key(session, principal_for(tenant), COMMAND_LINE, key)
 
     run(work())
     if as_json:
@@ -81,13 +83,11 @@ def retire(
 
 
 def _print(keys: "list[Key]", *, as_json: bool) -> None:
-    signing = next((key for key in keys if key.retired_at is None), None)
     for_people: list[tuple[object, ...]] = []
     for key in keys:
-        state = "retired" if key.retired_at else "signs" if key is signing else "verifies"
         created = key.created_at.isoformat(timespec="seconds")
         if as_json:
-            print_json(id=key.id, fingerprint=key.fingerprint, state=state, created=created)
-        for_people.append((key.id, key.fingerprint or "unreadable", state, f"created {created}"))
+            print_json(id=key.id, fingerprint=key.fingerprint, state=key.state, created=created)
+        for_people.append((key.id, key.fingerprint or "unreadable", key.state, f"created {created}"))
     if not as_json:
         print_table(*for_people)

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
+from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from catalog.core.errors import KeyConflict, SecretsUnreadable
-from catalog.records.database import Database
+from catalog.audit.service import record
+from catalog.core.errors import KeyConflict, KeyNotFound, SecretsUnreadable
+from catalog.core.origin import Origin
+from catalog.core.roles import Principal
 from catalog.records.encryption import SecretCipher
 from catalog.records.key import SECRET_LENGTH
 from catalog.records.tables import Secret, now
@@ -27,6 +30,8 @@ MOST_KEYS = 8
 """Maximum number of keys of a tenant that verify at the same time: a wrong seal costs one HMAC per key."""
 SECRET_BYTES = 32
 
+KeyState = Literal["signs", "verifies", "retired"]
+
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
@@ -36,6 +41,11 @@ class NewKey:
     tenant: TenantName
     secret: str = field(repr=False)
 
+    @property
+    def fingerprint(self) -> str:
+        """First 8 hex digits of the SHA-256 of the secret."""
+        return _short_digest(self.secret)
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -44,52 +54,77 @@ class Key:
     id: int
     fingerprint: str | None
     """First 8 hex digits of the SHA-256 of the secret; None if the secret cannot be decrypted."""
+    state: KeyState
     created_at: datetime
     retired_at: datetime | None
 
 
-async def create_key(database: Database, tenant: TenantName, secret: str | None = None) -> NewKey:
+async def create_key(
+    session: AsyncSession, cipher: SecretCipher, principal: Principal, origin: Origin, secret: str | None = None
+) -> NewKey:
     """Add a key that signs from now on.
 
     Raise TenantNotFound, or KeyConflict for an invalid or already used secret, or for too many keys.
     """
-    secret = choose_secret(secret)
+    secret, tenant = choose_secret(secret), principal.tenant
     used = KeyConflict(f"Tenant {tenant} has used this secret before: choose a new one.")
+    await lock_tenant(session, tenant)
+    if len(await live_keys(session, tenant)) >= MOST_KEYS:
+        raise KeyConflict(f"Tenant {tenant} has {MOST_KEYS} keys that verify: retire one first.")
+    if await _is_used(session, tenant, cipher.fingerprints(tenant, secret)):
+        raise used
     try:
-        async with database.writing() as session:
-            await lock_tenant(session, tenant)
-            if len(await live_keys(session, tenant)) >= MOST_KEYS:
-                raise KeyConflict(f"Tenant {tenant} has {MOST_KEYS} keys that verify: retire one first.")
-            if await _is_used(session, tenant, database.cipher.fingerprints(tenant, secret)):
-                raise used
-            return await add_secret(session, database.cipher, tenant, secret)
+        return await add_secret(session, cipher, principal, origin, secret)
     except IntegrityError:
         raise used from None
 
 
-async def list_keys(database: Database, tenant: TenantName) -> list[Key]:
+async def list_keys(session: AsyncSession, cipher: SecretCipher, tenant: TenantName) -> list[Key]:
     """Return all keys of a tenant, retired ones included, the signing one first. Raise TenantNotFound."""
-    async with database.reading() as session:
-        await get_tenant(session, tenant)
-        query = select(Secret).where(Secret.tenant == tenant).order_by(col(Secret.id).desc())
-        rows = list(await session.scalars(query))
-    return [Key(_id(row), _fingerprint(database.cipher, row), row.created_at, row.retired_at) for row in rows]
+    await get_tenant(session, tenant)
+    return await keys_before(session, cipher, tenant)
 
 
-async def retire_key(database: Database, tenant: TenantName, key: int) -> None:
+async def keys_before(
+    session: AsyncSession,
+    cipher: SecretCipher,
+    tenant: TenantName,
+    limit: int | None = None,
+    before: int | None = None,
+) -> list[Key]:
+    """Return at most `limit` keys of a tenant, the newest first, of ids below `before`."""
+    query = select(Secret).where(Secret.tenant == tenant).order_by(col(Secret.id).desc()).limit(limit)
+    if before is not None:
+        query = query.where(col(Secret.id) < before)
+    rows = list(await session.scalars(query))
+    signing = next((row.id for row in await live_keys(session, tenant)), None)
+    return [_key(row, cipher, signing) for row in rows]
+
+
+async def find_key(session: AsyncSession, cipher: SecretCipher, tenant: TenantName, key: int) -> Key:
+    """Return a key, whether retired or not. Raise KeyNotFound if the tenant has none of this id."""
+    row = await session.get(Secret, key)
+    if row is None or row.tenant != tenant:
+        raise KeyNotFound(f"Tenant {tenant} has no key {key}: list its keys.")
+    signing = next((row.id for row in await live_keys(session, tenant)), None)
+    return _key(row, cipher, signing)
+
+
+async def retire_key(session: AsyncSession, principal: Principal, origin: Origin, key: int) -> None:
     """Retire a key: its seals are refused from now on.
 
-    Raise TenantNotFound, or KeyConflict if the key does not exist, is retired already, or is the last one.
+    Raise TenantNotFound, KeyNotFound if no key of this id verifies, or KeyConflict if the key is the last one.
     """
-    async with database.writing() as session:
-        await lock_tenant(session, tenant)
-        live = await live_keys(session, tenant)
-        row = next((row for row in live if row.id == key), None)
-        if row is None:
-            raise KeyConflict(f"Tenant {tenant} has no key {key} that verifies: see darkroom key list {tenant}.")
-        if len(live) == 1:
-            raise KeyConflict(f"Key {key} is the last one of tenant {tenant}: add another first.")
-        row.retired_at = now()
+    tenant = principal.tenant
+    await lock_tenant(session, tenant)
+    live = await live_keys(session, tenant)
+    row = next((row for row in live if row.id == key), None)
+    if row is None:
+        raise KeyNotFound(f"Tenant {tenant} has no key {key} that verifies: list its keys.")
+    if len(live) == 1:
+        raise KeyConflict(f"Key {key} is the last one of tenant {tenant}: add another first.")
+    row.retired_at = now()
+    await record(session, principal, origin, "key.retired", ("key", str(key)))
 
 
 def choose_secret(secret: str | None) -> str:
@@ -104,8 +139,11 @@ def choose_secret(secret: str | None) -> str:
     return secret
 
 
-async def add_secret(session: AsyncSession, cipher: SecretCipher, tenant: TenantName, secret: str) -> NewKey:
-    """Add a key within the caller's transaction."""
+async def add_secret(
+    session: AsyncSession, cipher: SecretCipher, principal: Principal, origin: Origin, secret: str
+) -> NewKey:
+    """Add a key, whose secret has been checked."""
+    tenant = principal.tenant
     row = Secret(
         tenant=tenant,
         encrypted_secret=cipher.encrypt(secret),
@@ -113,6 +151,9 @@ async def add_secret(session: AsyncSession, cipher: SecretCipher, tenant: Tenant
     )
     session.add(row)
     await session.flush()
+    await record(
+        session, principal, origin, "key.created", ("key", str(row.id)), after={"fingerprint": _short_digest(secret)}
+    )
     return NewKey(_id(row), tenant, secret)
 
 
@@ -128,11 +169,19 @@ async def _is_used(session: AsyncSession, tenant: TenantName, fingerprints: list
     return (await session.scalars(query)).first() is not None
 
 
+def _key(row: Secret, cipher: SecretCipher, signing: int | None) -> Key:
+    state: KeyState = "retired" if row.retired_at else "signs" if row.id == signing else "verifies"
+    return Key(_id(row), _fingerprint(cipher, row), state, row.created_at, row.retired_at)
+
+
 def _fingerprint(cipher: SecretCipher, row: Secret) -> str | None:
     try:
-        secret = cipher.decrypt(row.encrypted_secret)
+        return _short_digest(cipher.decrypt(row.encrypted_secret))
     except SecretsUnreadable:
         return None
+
+
+def _short_digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()[:8]
 
 

@@ -6,7 +6,9 @@ import typer
 
 from catalog.cli.arguments import AsJson, TenantArgument, epilog
 from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
+from catalog.core.origin import COMMAND_LINE
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
@@ -49,8 +51,10 @@ def put(  # noqa: PLR0913 - one parameter per option
     ladder = read_ladder_options(widths, dprs)
 
     async def work() -> "Preset":
-        async with open_database(read_settings()) as database:
-            return await put_preset(database, TenantName(tenant), name, recipe, unsigned=unsigned, ladder=ladder)
+        async with open_database(read_settings()) as database, database.writing() as session:
+            return await put_preset(
+                session, principal_for(tenant), COMMAND_LINE, name, recipe, unsigned=unsigned, ladder=ladder
+            )
 
     _print([run(work())], as_json=as_json)
 
@@ -62,8 +66,8 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
     from catalog.records.schema import open_database
 
     async def work() -> "list[Preset]":
-        async with open_database(read_settings()) as database:
-            return await list_presets(database, TenantName(tenant))
+        async with open_database(read_settings()) as database, database.reading() as session:
+            return await list_presets(session, TenantName(tenant))
 
     _print(run(work()), as_json=as_json)
 
@@ -75,8 +79,8 @@ def history(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fal
     from catalog.records.schema import open_database
 
     async def work() -> "list[Preset]":
-        async with open_database(read_settings()) as database:
-            return await list_versions(database, TenantName(tenant), name)
+        async with open_database(read_settings()) as database, database.reading() as session:
+            return await list_versions(session, TenantName(tenant), name)
 
     _print(run(work()), as_json=as_json)
 
@@ -88,8 +92,8 @@ def delete(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fals
     from catalog.records.schema import open_database
 
     async def work() -> None:
-        async with open_database(read_settings()) as database:
-            await delete_preset(database, TenantName(tenant), name)
+        async with open_database(read_settings()) as database, database.writing() as session:
+            await delete_preset(session, principal_for(tenant), COMMAND_LINE, name)
 
     run(work())
     if as_json:

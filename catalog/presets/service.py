@@ -1,6 +1,5 @@
 """Presets: named recipes. Every change, a deletion included, is a new version."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +10,19 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, func, select
 
+from catalog.audit.service import record
 from catalog.core.errors import PresetConflict, PresetNotFound
+from catalog.core.origin import Origin
+from catalog.core.roles import Principal
+from catalog.core.tenant_rules import read_rules
+from catalog.presets.ladder import read_ladder, write_ladder
 from catalog.records import tables
-from catalog.records.database import Database
 from catalog.records.tables import now
 from catalog.records.tenant_lock import get_tenant, lock_tenant
 from proxy.core.errors import RecipeError
 from proxy.core.identifiers import TenantName
 from proxy.core.recipe import grammar
-from proxy.core.recipe.presets import NO_LADDER, Ladder, parse_ladder
+from proxy.core.recipe.presets import NO_LADDER, Ladder
 from proxy.core.recipe.recipe import Recipe
 
 log = structlog.get_logger("darkroom.presets")
@@ -62,16 +65,36 @@ def add_defaults(session: AsyncSession, tenant: TenantName) -> None:
         session.add(tables.Preset(tenant=tenant, name=name, version=1, recipe=recipe))
 
 
-async def put_preset(  # noqa: PLR0913 - the columns of a row
-    database: Database,
-    tenant: TenantName,
+async def create_preset(  # noqa: PLR0913 - the columns of a row
+    session: AsyncSession,
+    principal: Principal,
+    origin: Origin,
     name: str,
     recipe: str,
     *,
     unsigned: bool = False,
     ladder: Ladder = NO_LADDER,
 ) -> Preset:
-    """Create or change a preset: add a version, which is in effect from now on.
+    """Create a preset. Raise PresetConflict if there is one of that name, and what `put_preset` raises."""
+    await lock_tenant(session, principal.tenant)
+    if (await _newest(session, principal.tenant)).get(name) is not None:
+        raise PresetConflict(
+            f"Tenant {principal.tenant} has a preset {name} already: change it, or choose another name."
+        )
+    return await put_preset(session, principal, origin, name, recipe, unsigned=unsigned, ladder=ladder)
+
+
+async def put_preset(  # noqa: PLR0913 - the columns of a row
+    session: AsyncSession,
+    principal: Principal,
+    origin: Origin,
+    name: str,
+    recipe: str,
+    *,
+    unsigned: bool = False,
+    ladder: Ladder = NO_LADDER,
+) -> Preset:
+    """Create or change a preset: add a version, which is in effect from now on. Values that it has change nothing.
 
     Raise TenantNotFound, RecipeError (an invalid recipe, or one in another spelling), or PresetConflict.
     """
@@ -81,48 +104,80 @@ async def put_preset(  # noqa: PLR0913 - the columns of a row
     if parsed.preset is not None:
         raise PresetConflict("A preset cannot refer to another: specify its options instead.")
     _check_ladder(name, parsed, ladder, unsigned=unsigned)
-    async with database.writing() as session:
-        await lock_tenant(session, tenant)
-        newest = {row.name: row for row in await newest_presets(session, tenant)}
-        others = sum(row.recipe is not None for row in newest.values() if row.name != name)
-        if others >= MOST_PRESETS:
-            raise PresetConflict(f"Tenant {tenant} has {MOST_PRESETS} presets: delete one first.")
-        if parsed.watermark and await session.get(tables.Watermark, (tenant, parsed.watermark.content)) is None:
-            raise PresetConflict(f"Tenant {tenant} has no watermark {parsed.watermark.content}: create it first.")
-        row = _next_version(tenant, name, newest.get(name))
-        row.recipe, row.unsigned, row.ladder = recipe, unsigned, _write_ladder(ladder)
-        session.add(row)
-        await session.flush()
-        return _preset(row)
+    tenant = principal.tenant
+    await lock_tenant(session, tenant)
+    newest = {row.name: row for row in await newest_presets(session, tenant)}
+    others = sum(row.recipe is not None for row in newest.values() if row.name != name)
+    if others >= MOST_PRESETS:
+        raise PresetConflict(f"Tenant {tenant} has {MOST_PRESETS} presets: delete one first.")
+    if parsed.watermark and await session.get(tables.Watermark, (tenant, parsed.watermark.content)) is None:
+        raise PresetConflict(f"Tenant {tenant} has no watermark {parsed.watermark.content}: create it first.")
+    before = newest.get(name)
+    row = _next_version(tenant, name, before)
+    row.recipe, row.unsigned, row.ladder = recipe, unsigned, write_ladder(ladder)
+    if before is not None and _audited(before) == _audited(row):
+        return _preset(before)
+    session.add(row)
+    await session.flush()
+    replaced = before is not None and before.recipe is not None
+    await record(
+        session,
+        principal,
+        origin,
+        "preset.updated" if replaced else "preset.created",
+        ("preset", name),
+        before=_audited(before) if before is not None and replaced else None,
+        after=_audited(row),
+    )
+    return _preset(row)
 
 
-async def list_presets(database: Database, tenant: TenantName) -> list[Preset]:
-    """Return the presets in effect, sorted by name. Raise TenantNotFound."""
-    async with database.reading() as session:
-        await get_tenant(session, tenant)
-        rows = await newest_presets(session, tenant)
-    return [_preset(row) for row in rows if row.recipe is not None]
+async def list_presets(session: AsyncSession, tenant: TenantName) -> list[Preset]:
+    """Return the presets in effect, at most MOST_PRESETS, sorted by name. Raise TenantNotFound."""
+    await get_tenant(session, tenant)
+    return list((await _newest(session, tenant)).values())
 
 
-async def list_versions(database: Database, tenant: TenantName, name: str) -> list[Preset]:
-    """Return all versions of a preset, the newest first. Raise TenantNotFound, or PresetNotFound if there is none."""
-    async with database.reading() as session:
-        await get_tenant(session, tenant)
-        query = select(tables.Preset).where(tables.Preset.tenant == tenant, tables.Preset.name == name)
-        rows = list(await session.scalars(query.order_by(col(tables.Preset.version).desc())))
-    if not rows:
+async def find_preset(session: AsyncSession, tenant: TenantName, name: str) -> Preset:
+    """Return a preset in effect. Raise PresetNotFound if there is none."""
+    preset = (await _newest(session, tenant)).get(name)
+    if preset is None:
+        raise _preset_not_found(tenant, name)
+    return preset
+
+
+async def list_versions(
+    session: AsyncSession, tenant: TenantName, name: str, limit: int | None = None, before: int | None = None
+) -> list[Preset]:
+    """Return versions of a preset, the newest first: at most `limit`, and only those older than version `before`.
+
+    Raise TenantNotFound, or PresetNotFound if there is no version at all.
+    """
+    await get_tenant(session, tenant)
+    query = select(tables.Preset).where(tables.Preset.tenant == tenant, tables.Preset.name == name)
+    if before is not None:
+        query = query.where(tables.Preset.version < before)
+    rows = list(await session.scalars(query.order_by(col(tables.Preset.version).desc()).limit(limit)))
+    if not rows and before is None:
         raise _preset_not_found(tenant, name)
     return [_preset(row) for row in rows]
 
 
-async def delete_preset(database: Database, tenant: TenantName, name: str) -> None:
-    """Delete a preset; its versions stay in the history. Raise TenantNotFound, PresetNotFound."""
-    async with database.writing() as session:
-        await lock_tenant(session, tenant)
-        newest = next((row for row in await newest_presets(session, tenant) if row.name == name), None)
-        if newest is None or newest.recipe is None:
-            raise _preset_not_found(tenant, name)
-        session.add(_next_version(tenant, name, newest))
+async def delete_preset(session: AsyncSession, principal: Principal, origin: Origin, name: str) -> None:
+    """Delete a preset; its versions stay in the history.
+
+    Raise TenantNotFound, PresetNotFound, or PresetConflict if the settings have it rendered after each upload.
+    """
+    tenant = principal.tenant
+    await lock_tenant(session, tenant)
+    newest = next((row for row in await newest_presets(session, tenant) if row.name == name), None)
+    if newest is None or newest.recipe is None:
+        raise _preset_not_found(tenant, name)
+    settings = await session.get(tables.TenantSettings, tenant)
+    if settings is not None and name in read_rules(settings.document).eager_presets:
+        raise PresetConflict(f"The settings list preset {name} in eager_presets: remove it there first.")
+    session.add(_next_version(tenant, name, newest))
+    await record(session, principal, origin, "preset.deleted", ("preset", name), before=_audited(newest))
 
 
 async def newest_presets(session: AsyncSession, tenant: TenantName) -> Sequence[tables.Preset]:
@@ -142,6 +197,11 @@ async def newest_presets(session: AsyncSession, tenant: TenantName) -> Sequence[
     return list(await session.scalars(query))
 
 
+async def _newest(session: AsyncSession, tenant: TenantName) -> dict[str, Preset]:
+    """Return the presets in effect by name, in the order of their names."""
+    return {row.name: _preset(row) for row in await newest_presets(session, tenant) if row.recipe is not None}
+
+
 @lru_cache(maxsize=4_096)
 def read_recipe(text: str) -> Recipe | None:
     """Parse the recipe of a preset; return None, and log it, if this version does not accept it any more."""
@@ -150,25 +210,6 @@ def read_recipe(text: str) -> Recipe | None:
     except RecipeError as error:
         log.warning("the recipe of a preset is no longer valid; it is ignored", recipe=text, cause=str(error))
         return None
-
-
-@lru_cache(maxsize=4_096)
-def read_ladder(text: str | None) -> Ladder:
-    """Parse the ladder of a preset; numbers that this version does not accept leave it without one, and are logged."""
-    if text is None:
-        return NO_LADDER
-    try:
-        stored = json.loads(text)
-        return parse_ladder(map(str, stored["widths"]), map(str, stored["dprs"]))
-    except (RecipeError, ValueError, KeyError, TypeError) as error:
-        log.warning("the ladder of a preset is no longer valid; it is ignored", ladder=text, cause=str(error))
-        return NO_LADDER
-
-
-def _write_ladder(ladder: Ladder) -> str | None:
-    if ladder == NO_LADDER:
-        return None
-    return json.dumps({"widths": ladder.widths, "dprs": ladder.dpr_texts})
 
 
 def _check_ladder(name: str, recipe: Recipe, ladder: Ladder, *, unsigned: bool) -> None:
@@ -188,9 +229,15 @@ def _next_version(tenant: TenantName, name: str, newest: tables.Preset | None) -
     return tables.Preset(tenant=tenant, name=name, version=version, created_at=now())
 
 
+def _audited(row: tables.Preset) -> dict[str, object]:
+    ladder = read_ladder(row.ladder)
+    widths, dprs = list(ladder.widths), ladder.dpr_texts
+    return {"recipe": row.recipe, "unsigned": row.unsigned, "widths": widths, "dprs": dprs}
+
+
 def _preset(row: tables.Preset) -> Preset:
     return Preset(row.name, row.version, row.recipe, row.unsigned, read_ladder(row.ladder), row.created_at)
 
 
 def _preset_not_found(tenant: TenantName, name: str) -> PresetNotFound:
-    return PresetNotFound(f"Tenant {tenant} has no preset {name}: see darkroom preset list {tenant}.")
+    return PresetNotFound(f"Tenant {tenant} has no preset {name}: list its presets.")

@@ -6,7 +6,9 @@ import typer
 
 from catalog.cli.arguments import SECRET_FORMS, AsJson, TenantArgument, epilog, read_secret
 from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
+from catalog.core.origin import COMMAND_LINE
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
@@ -64,8 +66,16 @@ def add(
     bucket = urlsplit(settings.store_url).netloc
 
     async def work() -> "Source":
-        async with open_database(settings) as database:
-            return await put_source(database, TenantName(tenant), prefix, credentials, store_bucket=bucket)
+        async with open_database(settings) as database, database.writing() as session:
+            return await put_source(
+                session,
+                database.cipher,
+                principal_for(tenant),
+                COMMAND_LINE,
+                prefix,
+                credentials,
+                store_bucket=bucket,
+            )
 
     _print([run(work())], as_json=as_json)
 
@@ -77,8 +87,8 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
     from catalog.sources.service import list_sources
 
     async def work() -> "list[Source]":
-        async with open_database(read_settings()) as database:
-            return await list_sources(database, TenantName(tenant))
+        async with open_database(read_settings()) as database, database.reading() as session:
+            return await list_sources(session, database.cipher, TenantName(tenant))
 
     _print(run(work()), as_json=as_json)
 
@@ -90,8 +100,8 @@ def delete(tenant: TenantArgument, prefix: PrefixArgument, *, as_json: AsJson = 
     from catalog.sources.service import delete_source
 
     async def work() -> None:
-        async with open_database(read_settings()) as database:
-            await delete_source(database, TenantName(tenant), prefix)
+        async with open_database(read_settings()) as database, database.writing() as session:
+            await delete_source(session, database.cipher, principal_for(tenant), COMMAND_LINE, prefix)
 
     run(work())
     if as_json:

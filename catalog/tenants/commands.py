@@ -6,13 +6,18 @@ import typer
 
 from catalog.cli.arguments import SECRET_FORMS, AsJson, TenantArgument, epilog, read_secret, read_span
 from catalog.cli.output import print_json, print_line, print_table
+from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
+from catalog.core.origin import COMMAND_LINE
+from catalog.settings import commands as rules
+from catalog.settings.commands import delete_derivatives
 from proxy.core.identifiers import TenantName
 
 if TYPE_CHECKING:
     from catalog.tenants.service import TenantSummary
 
 app = typer.Typer(help="Create, list and change tenants.", no_args_is_help=True)
+app.add_typer(rules.app, name="rules")
 
 _MOST_DIGITS = 15
 
@@ -37,8 +42,10 @@ def create(
     from catalog.tenants.service import create_tenant
 
     async def work() -> NewKey:
-        async with open_database(read_settings()) as database:
-            return await create_tenant(database, TenantName(name), secret)
+        async with open_database(read_settings()) as database, database.writing() as session:
+            return await create_tenant(
+                session, database.cipher, principal_for(name), COMMAND_LINE, TenantName(name), secret
+            )
 
     key = run(work())
     if as_json:
@@ -55,8 +62,8 @@ def list_(*, as_json: AsJson = False) -> None:
     from catalog.tenants.service import list_tenants
 
     async def work() -> "list[TenantSummary]":
-        async with open_database(read_settings()) as database:
-            return await list_tenants(database)
+        async with open_database(read_settings()) as database, database.reading() as session:
+            return await list_tenants(session)
 
     _print(run(work()), as_json=as_json)
 
@@ -68,8 +75,8 @@ def show(name: TenantArgument, *, as_json: AsJson = False) -> None:
     from catalog.tenants.service import find_tenant
 
     async def work() -> "TenantSummary":
-        async with open_database(read_settings()) as database:
-            return await find_tenant(database, TenantName(name))
+        async with open_database(read_settings()) as database, database.reading() as session:
+            return await find_tenant(session, TenantName(name))
 
     _print([run(work())], as_json=as_json)
 
@@ -105,17 +112,18 @@ def set_(  # noqa: PLR0913 - one parameter per option
     Changing linear, crisp or wide deletes the tenant's derivatives, because these rules are part of their keys.
     """
     from catalog.records.schema import open_database
-    from catalog.tenants.rules import change_rules
+    from catalog.settings.service import change_rules
     from catalog.tenants.service import find_tenant
 
     limits = dict(map(_read_limit, limit or ()))
 
     async def work() -> "TenantSummary":
-        async with open_database(read_settings()) as database:
-            before = await find_tenant(database, TenantName(name))
+        async with open_database(read_settings()) as database, database.writing() as session:
+            before = await find_tenant(session, TenantName(name))
             await change_rules(
-                database,
-                TenantName(name),
+                session,
+                principal_for(name),
+                COMMAND_LINE,
                 linear=linear,
                 crisp=crisp,
                 wide=wide,
@@ -123,12 +131,33 @@ def set_(  # noqa: PLR0913 - one parameter per option
                 reference_ttl_s=reference_ttl,
                 limits=limits,
             )
-            after = await find_tenant(database, TenantName(name))
+            after = await find_tenant(session, TenantName(name))
         if (after.linear, after.crisp, after.wide) != (before.linear, before.crisp, before.wide):
-            await _delete_derivatives(name)
+            await delete_derivatives(name)
         return after
 
     _print([run(work())], as_json=as_json)
+
+
+@app.command(epilog=epilog("darkroom tenant delete acme"))
+def delete(name: TenantArgument, *, as_json: AsJson = False) -> None:
+    """Delete a tenant that has no images, originals or unfinished jobs, with everything else that belongs to it.
+
+    Its keys, tokens, presets, watermarks, sources and settings are gone for good; its audit trail is kept.
+    """
+    from catalog.records.schema import open_database
+    from catalog.tenants.service import delete_tenant
+
+    async def work() -> None:
+        async with open_database(read_settings()) as database, database.writing() as session:
+            await delete_tenant(session, principal_for(name), COMMAND_LINE, TenantName(name))
+        await delete_derivatives(name)
+
+    run(work())
+    if as_json:
+        print_json(tenant=name, state="deleted")
+    else:
+        print_line(f"Deleted tenant {name}.")
 
 
 @app.command(epilog=epilog("darkroom tenant purge acme"))
@@ -142,24 +171,16 @@ def purge(name: TenantArgument, *, as_json: AsJson = False) -> None:
     from catalog.tenants.service import begin_cache_epoch
 
     async def work() -> int:
-        async with open_database(read_settings()) as database:
+        async with open_database(read_settings()) as database, database.writing() as session:
             # first, so that no server finds a derivative before its deletion and stores it again
-            await begin_cache_epoch(database, TenantName(name))
-        return await _delete_derivatives(name)
+            await begin_cache_epoch(session, principal_for(name), COMMAND_LINE)
+        return await delete_derivatives(name)
 
     deleted = run(work())
     if as_json:
         print_json(tenant=name, purged=deleted)
     else:
         print_line(f"Deleted {deleted} derivatives of tenant {name}.")
-
-
-async def _delete_derivatives(name: str) -> int:
-    """Delete derivatives that no server requests any more once it has read the tenant again; return their number."""
-    from proxy.backends import open_backends
-
-    async with open_backends(read_settings()) as backends:
-        return await backends.derivatives.purge(TenantName(name))
 
 
 def _read_limit(text: str) -> tuple[str, int | None]:

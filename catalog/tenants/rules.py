@@ -1,54 +1,17 @@
-"""Rules of a tenant: rendering options and limits."""
+"""Rules of a tenant, as uploads and delivery ask for them. `catalog.settings` changes them."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import fields, replace
 
-from catalog.core.errors import RulesConflict
 from catalog.core.tenant_rules import TenantRules, read_rules
 from catalog.records.database import Database
 from catalog.records.tables import Tenant, TenantSettings
-from catalog.records.tenant_lock import get_tenant, lock_tenant
+from catalog.records.tenant_lock import get_tenant
 from proxy.core.identifiers import TenantName
 from proxy.core.planning.limits import HARD_CAPS, Limits
 from proxy.settings import Settings
 
-LONGEST_TTL_S = 365 * 86_400
 LIMIT_NAMES = tuple(limit.name for limit in fields(Limits))
-
-
-async def change_rules(  # noqa: PLR0913 - one parameter per rule
-    database: Database,
-    name: TenantName,
-    *,
-    linear: bool | None = None,
-    crisp: bool | None = None,
-    wide: bool | None = None,
-    hints: bool | None = None,
-    reference_ttl_s: int | None = None,
-    limits: Mapping[str, int | None] | None = None,
-) -> None:
-    """Change rules of a tenant. None leaves a rule as it is; a limit of None is reset to the installation's.
-
-    Raise TenantNotFound, or RulesConflict for an unknown limit or one above its hard cap.
-    """
-    async with database.writing() as session:
-        row = await lock_tenant(session, name)
-        for rule, value in (("linear", linear), ("crisp", crisp), ("wide", wide), ("hints", hints)):
-            if value is not None:
-                setattr(row, rule, value)
-        if reference_ttl_s is not None:
-            if not 1 <= reference_ttl_s <= LONGEST_TTL_S:
-                raise RulesConflict(f"reference_ttl_s takes 1 to {LONGEST_TTL_S} seconds.")
-            row.reference_ttl_s = reference_ttl_s
-        changed: dict[str, int] = json.loads(row.limits)
-        for limit, number in (limits or {}).items():
-            _check_limit(limit, number)
-            if number is None:
-                changed.pop(limit, None)
-            else:
-                changed[limit] = number
-        row.limits = json.dumps(changed, sort_keys=True)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -90,11 +53,3 @@ def own_limits(row: Tenant, usual: Limits) -> Limits:
     """
     own = json.loads(row.limits)
     return replace(usual, **{name: own[name] for name in LIMIT_NAMES if name in own})
-
-
-def _check_limit(name: str, number: int | None) -> None:
-    if name not in LIMIT_NAMES:
-        raise RulesConflict(f"There is no limit {name}. The limits are {', '.join(LIMIT_NAMES)}.")
-    most = getattr(HARD_CAPS, name)
-    if number is not None and not 1 <= number <= most:
-        raise RulesConflict(f"{name} takes 1 to {most}, or nothing for the installation's limit.")

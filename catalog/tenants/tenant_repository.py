@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from sqlmodel import select
 
 from catalog.keys.service import live_keys
-from catalog.presets.service import newest_presets, read_ladder, read_recipe
+from catalog.presets.ladder import read_ladder
+from catalog.presets.service import newest_presets, read_recipe
 from catalog.records import tables
 from catalog.records.database import Database
 from catalog.records.encryption import SecretCipher

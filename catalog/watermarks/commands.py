@@ -9,6 +9,7 @@ from catalog.cli.arguments import AsJson, TenantArgument, epilog
 from catalog.cli.output import print_json, print_line, print_table
 from catalog.cli.principal import principal_for
 from catalog.cli.settings import read_settings, run
+from catalog.core.origin import COMMAND_LINE
 from catalog.uploads.commands import open_upload_service
 from proxy.core.identifiers import TenantName
 
@@ -33,15 +34,18 @@ def put(
     """Upload an image and name it as a watermark, or replace the image of a watermark."""
     from catalog.core.errors import WatermarkConflict
     from catalog.uploads.service import Uploaded, read_file
-    from catalog.watermarks.service import check_name, put_watermark
+    from catalog.watermarks.service import Picture, check_name, put_watermark
 
     async def work() -> "Watermark":
         check_name(name)
         async with open_upload_service(read_settings()) as uploads:
             image = (await uploads.upload(principal_for(tenant), read_file(file), file.name)).image
-            if image.reason is not None:
+            if image.reason is not None and image.status != "ready":
                 raise WatermarkConflict(f"The image is {image.status} and cannot be a watermark. {image.reason}")
-            return await put_watermark(uploads.database, TenantName(tenant), name, Uploaded.of(image))
+            upload = Uploaded.of(image)
+            picture = Picture(upload.original, upload.width, upload.height)
+            async with uploads.database.writing() as session:
+                return await put_watermark(session, principal_for(tenant), COMMAND_LINE, name, picture)
 
     if not file.is_file():
         raise typer.BadParameter(f"{file} is not a readable file")
@@ -55,8 +59,8 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
     from catalog.watermarks.service import list_watermarks
 
     async def work() -> "list[Watermark]":
-        async with open_database(read_settings()) as database:
-            return await list_watermarks(database, TenantName(tenant))
+        async with open_database(read_settings()) as database, database.reading() as session:
+            return await list_watermarks(session, TenantName(tenant))
 
     _print(run(work()), as_json=as_json)
 
@@ -68,8 +72,8 @@ def delete(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fals
     from catalog.watermarks.service import delete_watermark
 
     async def work() -> None:
-        async with open_database(read_settings()) as database:
-            await delete_watermark(database, TenantName(tenant), name)
+        async with open_database(read_settings()) as database, database.writing() as session:
+            await delete_watermark(session, principal_for(tenant), COMMAND_LINE, name)
 
     run(work())
     if as_json:

@@ -2,8 +2,11 @@
 
 from hashlib import sha256
 
+from sqlalchemy import delete
+
 from catalog.core.origin import Origin
 from catalog.core.roles import Principal, Role
+from catalog.records.audit_event import AuditEvent
 from catalog.records.database import Database
 from catalog.records.image import Image
 from catalog.records.uuid7 import new_uuid
@@ -20,9 +23,12 @@ def principal_of(role: Role = Role.EDITOR, tenant: TenantName = ACME, subject: s
 
 
 async def add_tenants(database: Database) -> None:
-    """Create the tenants acme and zoo."""
-    for tenant in (ACME, ZOO):
-        await create_tenant(database, tenant)
+    """Create the tenants acme and zoo; the audit trail is empty afterwards."""
+    async with database.writing() as session:
+        for tenant in (ACME, ZOO):
+            owner = principal_of(Role.OPERATOR, tenant)
+            await create_tenant(session, database.cipher, owner, ORIGIN, tenant)
+        await session.execute(delete(AuditEvent))
 
 
 async def add_images(database: Database, count: int, tenant: TenantName = ACME) -> list[str]:

@@ -5,17 +5,26 @@ import asyncio
 import pytest
 from sqlmodel import func, select
 
-from catalog.core.errors import KeyConflict, TenantExists, TenantNotFound
-from catalog.keys.service import MOST_KEYS, NewKey, create_key, list_keys, retire_key
+from catalog.core.errors import KeyConflict, KeyNotFound, TenantExists, TenantNotFound
+from catalog.keys.service import MOST_KEYS, NewKey
 from catalog.records.database import Database
 from catalog.records.tables import Secret, Tenant
-from catalog.tenants.rules import change_rules, how_to_raise, limits_of
-from catalog.tenants.service import begin_cache_epoch, create_tenant, find_tenant, list_tenants
+from catalog.tenants.rules import how_to_raise, limits_of
 from catalog.tenants.tenant_repository import SqlTenantRepository, find_signer
 from proxy.core.identifiers import TenantName
 from proxy.core.planning.limits import HARD_CAPS, Limits
 from proxy.core.url.signing import SigningKey, verify
 from proxy.settings import Settings
+from tests.catalog.services import (
+    begin_cache_epoch,
+    change_rules,
+    create_key,
+    create_tenant,
+    find_tenant,
+    list_keys,
+    list_tenants,
+    retire_key,
+)
 
 ACME = TenantName("acme")
 SECRET = "correct-horse-battery-staple"
@@ -128,7 +137,7 @@ async def test_a_key_is_retired_once_and_by_its_own_tenant(database: Database) -
     await create_key(database, TenantName("other"))
     await retire_key(database, ACME, first.id)
     for key in (first.id, other.id, 999_999):
-        with pytest.raises(KeyConflict, match=f"no key {key}"):
+        with pytest.raises(KeyNotFound, match=f"no key {key}"):
             await retire_key(database, ACME, key)
 
 

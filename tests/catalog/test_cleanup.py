@@ -8,12 +8,12 @@ import pytest
 
 from catalog.cleanup.service import CleanedFolder, clean_derivatives
 from catalog.records.database import Database
-from catalog.tenants.service import begin_cache_epoch, create_tenant
 from proxy.adapters.files import FileDerivatives
 from proxy.core.errors import Unavailable
 from proxy.core.identifiers import TenantName, tenant_name
 from proxy.ports import Deleted, DerivativeStore
 from tests.adapters.samples import ACME, LIMIT_BYTES, OTHER, PICTURE, key
+from tests.catalog.services import begin_cache_epoch, create_tenant
 from tests.program.server import Home
 
 VERSION = "5-8.18.7"

@@ -10,7 +10,6 @@ from catalog.core.focus_geometry import FocalPoint
 from catalog.images.focal_points import find_focal_point, set_focus
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
-from catalog.tenants.service import create_tenant
 from proxy.core.geometry import Size
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import PNG
@@ -19,6 +18,7 @@ from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.recipe import Recipe
 from proxy.core.recipe.values import Focus
 from tests.catalog.samples import principal_of
+from tests.catalog.services import create_tenant
 from tests.catalog.test_render_records import ACME, rendered
 
 Grid = Sequence[Sequence[tuple[int, int]]]

@@ -15,20 +15,18 @@ from sqlalchemy.engine import Connection
 from sqlmodel import select
 
 from catalog.core.errors import KeyConflict, NotMigrated
-from catalog.keys.service import create_key
-from catalog.presets.service import put_preset
 from catalog.records.database import Database, connect_database
 from catalog.records.migrations import HEAD, Migrated, SchemaVersion
 from catalog.records.migrations.upgrade import config_for, migrate
 from catalog.records.schema import ensure_schema, find_version, open_database
 from catalog.records.tables import Record, Tenant
-from catalog.tenants.service import create_tenant
 from catalog.tenants.tenant_repository import SqlTenantRepository, find_signer
 from proxy.core.identifiers import TenantName
 from proxy.core.planning.limits import Limits
 from proxy.core.url.signing import SigningKey
 from proxy.core.url.source import Source
 from proxy.settings import Settings
+from tests.catalog.services import create_key, create_tenant, put_preset
 
 DARKROOM = Path(sys.executable).with_name("darkroom")
 SECRET = "correct-horse-battery-staple"

@@ -6,17 +6,22 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from catalog.core.errors import PresetConflict, PresetNotFound, RulesConflict, TenantNotFound, WatermarkConflict
+from catalog.core.errors import (
+    PresetConflict,
+    PresetNotFound,
+    RulesConflict,
+    TenantNotFound,
+    WatermarkConflict,
+    WatermarkNotFound,
+)
 from catalog.presets import service as presets
-from catalog.presets.service import DEFAULTS, MOST_PRESETS, delete_preset, list_presets, list_versions, put_preset
+from catalog.presets.service import DEFAULTS, MOST_PRESETS
 from catalog.records.database import Database
 from catalog.records.tables import Preset as PresetRecord
-from catalog.tenants.rules import change_rules, limits_of_tenant
-from catalog.tenants.service import create_tenant, find_tenant
+from catalog.tenants.rules import limits_of_tenant
 from catalog.tenants.tenant_repository import SqlTenantRepository
 from catalog.uploads.service import Uploaded
 from catalog.watermarks import service as watermarks
-from catalog.watermarks.service import delete_watermark, list_watermarks, put_watermark
 from proxy.core.errors import RecipeError
 from proxy.core.geometry import Size
 from proxy.core.identifiers import Digest, TenantName
@@ -25,6 +30,18 @@ from proxy.core.planning.rendering_options import RenderingOptions
 from proxy.core.recipe import grammar
 from proxy.core.recipe.presets import NO_LADDER, parse_ladder
 from proxy.core.tenant import Tenant
+from tests.catalog.services import (
+    change_rules,
+    create_tenant,
+    delete_preset,
+    delete_watermark,
+    find_tenant,
+    list_presets,
+    list_versions,
+    list_watermarks,
+    put_preset,
+    put_watermark,
+)
 
 ACME, OTHER = TenantName("acme"), TenantName("other")
 LOGO = Uploaded(Digest("a" * 64), 900, "image/png", 200, 100)
@@ -179,7 +196,7 @@ async def test_a_watermark_that_a_preset_names_stays(acme: Database) -> None:
     await delete_preset(acme, ACME, "stamped")
     await delete_watermark(acme, ACME, "logo")
     assert (await known(acme)).watermarks == {}
-    with pytest.raises(WatermarkConflict, match="has no watermark"):
+    with pytest.raises(WatermarkNotFound, match="has no watermark"):
         await delete_watermark(acme, ACME, "logo")
 
 

@@ -11,11 +11,11 @@ from catalog.records.base import now
 from catalog.records.database import Database
 from catalog.records.render_records import SqlRenderRecords
 from catalog.records.tables import Derivative, Original, RefusedOriginal
-from catalog.tenants.service import create_tenant
 from proxy.core.identifiers import DerivativeKey, Digest, TenantName, split_derivative_key
 from proxy.core.media.facts import Facts
 from proxy.core.media.formats import JPEG
 from proxy.ports import RenderRecord
+from tests.catalog.services import create_tenant
 
 ACME = TenantName("acme")
 FACTS = Facts(JPEG, 400, 300, orientation=6, frames=1, alpha=False, icc=True)

@@ -9,17 +9,15 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from catalog.core.errors import KeyConflict, Misconfigured, SecretsUnreadable
-from catalog.keys.service import create_key, list_keys, retire_key
 from catalog.records.database import Database, connect_database
 from catalog.records.encryption import KEY_FILE, SecretCipher, new_key, open_cipher
 from catalog.records.home import read_or_create
 from catalog.secrets.service import Rotated, check_secrets, rotate_secrets
-from catalog.sources.service import list_sources, put_source
-from catalog.tenants.service import create_tenant
 from catalog.tenants.tenant_repository import find_signer
 from proxy.core.identifiers import TenantName
 from proxy.core.url.signing import SigningKey
 from proxy.settings import Settings
+from tests.catalog.services import create_key, create_tenant, list_keys, list_sources, put_source, retire_key
 from tests.program.server import SECRET, SECRET_KEY
 
 ACME = TenantName("acme")

@@ -4,16 +4,14 @@ import json
 
 import pytest
 
-from catalog.core.errors import RulesConflict, SourceConflict, TenantNotFound
+from catalog.core.errors import RulesConflict, SourceConflict, SourceNotFound, TenantNotFound
 from catalog.records.database import Database
 from catalog.sources import service as sources
-from catalog.sources.service import delete_source, list_sources, put_source
-from catalog.tenants.rules import change_rules
-from catalog.tenants.service import create_tenant
 from catalog.tenants.tenant_repository import SqlTenantRepository
 from proxy.core.errors import MalformedRequest
 from proxy.core.identifiers import TenantName
 from proxy.core.url.source import Source
+from tests.catalog.services import change_rules, create_tenant, delete_source, list_sources, put_source
 from tests.catalog.test_command import Shell, acme, darkroom
 
 __all__ = ["acme", "darkroom"]
@@ -49,7 +47,7 @@ async def test_what_opens_a_source_is_listed_by_name_alone_and_replaced_as_a_who
     assert [(source.prefix, source.credentials) for source in await list_sources(tenant, ACME)] == [(HTTPS, ())]
     await delete_source(tenant, ACME, HTTPS)
     assert await list_sources(tenant, ACME) == []
-    with pytest.raises(SourceConflict, match="has no source"):
+    with pytest.raises(SourceNotFound, match="has no source"):
         await delete_source(tenant, ACME, HTTPS)
 
 

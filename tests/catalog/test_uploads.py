@@ -20,7 +20,6 @@ from catalog.records.database import Database
 from catalog.records.image import Image
 from catalog.records.render_records import SqlRenderRecords
 from catalog.records.tables import Original, TenantSettings
-from catalog.tenants.service import create_tenant
 from catalog.uploads.commands import open_upload_service
 from catalog.uploads.intake import Intake
 from catalog.uploads.recording import display_name
@@ -35,6 +34,7 @@ from proxy.ports import RenderRecord
 from proxy.settings import Settings
 from proxy.workers.pool import Pool, open_pool
 from tests.catalog.samples import ACME, principal_of
+from tests.catalog.services import create_tenant
 
 
 def picture(orientation: int = 1, width: int = 40, height: int = 30) -> bytes:

@@ -13,7 +13,6 @@ from sqlmodel import col
 
 from catalog.api.context import ApiContext
 from catalog.core.roles import Role, Scope
-from catalog.presets.service import delete_preset, put_preset
 from catalog.records.database import Database
 from catalog.records.image import Image
 from catalog.tenants.tenant_repository import find_signer
@@ -25,6 +24,7 @@ from tests.catalog.api.test_tokens import assert_problem
 from tests.catalog.api.test_uploads import upload
 from tests.catalog.images.pictures import picture
 from tests.catalog.samples import ACME, ZOO
+from tests.catalog.services import delete_preset, put_preset
 
 BASE = "https://img.example.com"
 UNKNOWN = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"

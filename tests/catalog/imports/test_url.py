@@ -20,7 +20,6 @@ from catalog.records.database import Database
 from catalog.records.image import Image
 from catalog.records.job import Job
 from catalog.records.tenant_settings import TenantSettings
-from catalog.sources.service import put_source
 from proxy.core.errors import DarkroomError, SourceNotAllowed, SourceNotFound, SourceTimeout
 from proxy.core.media.formats import JPEG, WEBP
 from proxy.core.url.resolved_reference import Validators
@@ -32,6 +31,7 @@ from tests.catalog.api.test_tokens import assert_problem
 from tests.catalog.images.pictures import picture
 from tests.catalog.jobs.running import run_due
 from tests.catalog.samples import ACME, ZOO
+from tests.catalog.services import put_source
 
 IMPORT, HOST = "/api/images/import", "https://img.example.com"
 URL = f"{HOST}/photos/chair.jpg"
@@ -260,7 +260,7 @@ async def test_a_source_that_was_taken_away_meanwhile_is_not_read(
     client_of: ClientOf, database: Database, platform: Platform
 ) -> None:
     """The real adapter asks the tenant's sources; this one is given none of them."""
-    from catalog.sources.service import delete_source  # noqa: PLC0415 - used once
+    from tests.catalog.services import delete_source  # noqa: PLC0415 - used once
 
     await put_source(database, ACME, "https://another.example.com", {"x-key": "k"})
     await post(await client_of(Role.CONTRIBUTOR))
