@@ -27,6 +27,7 @@ from catalog.core.upload_rules import DEFAULT_MAX_BYTES
 from catalog.images.routes import router as images
 from catalog.jobs.routes import router as jobs
 from catalog.ports import Platform
+from catalog.records.tenant_scope import no_tenant
 from catalog.tenants.rules import limits_of
 from catalog.tokens.authenticator import Authenticator
 from catalog.tokens.routes import router as tokens
@@ -96,7 +97,7 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
 
 
 class _Envelope:
-    """Gives every request an id, and every answer the fields that all answers have."""
+    """Gives every request an id and a tenant scope of its own, and every answer the fields that all answers have."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -119,7 +120,9 @@ class _Envelope:
                 message = {**message, "headers": headers + [field for field in fields if field[0] not in present]}
             await send(message)
 
-        await self._app(scope, receive, send_complete)
+        # uvicorn starts the task of a pipelined request within that of the request before it
+        with no_tenant():
+            await self._app(scope, receive, send_complete)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -86,7 +86,7 @@ def sign(
             point = await find_focal_point(database, link.tenant, link.digest) if link.digest else None
             return build_url(settings.base_url, signer, link, point)
 
-    url = run(work())
+    url = run(work(), link.tenant)
     if as_json:
         print_json(url=url)
     else:
@@ -111,7 +111,7 @@ def focus(
         async with open_database(read_settings()) as database:
             await set_focus(database, TenantName(tenant), digest_name(original), point)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(tenant=tenant, original=original, focus=point)
     else:

@@ -37,7 +37,7 @@ def add(
         async with open_database(read_settings()) as database:
             return await create_key(database, TenantName(tenant), secret)
 
-    key = run(work())
+    key = run(work(), tenant)
     if as_json:
         print_json(tenant=key.tenant, id=key.id, secret=key.secret)
     else:
@@ -55,7 +55,7 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database:
             return await list_keys(database, TenantName(tenant))
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom key retire acme 1"))
@@ -73,7 +73,7 @@ def retire(
         async with open_database(read_settings()) as database:
             await retire_key(database, TenantName(tenant), key)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(tenant=tenant, id=key, state="retired")
     else:

@@ -52,7 +52,7 @@ def put(  # noqa: PLR0913 - one parameter per option
         async with open_database(read_settings()) as database:
             return await put_preset(database, TenantName(tenant), name, recipe, unsigned=unsigned, ladder=ladder)
 
-    _print([run(work())], as_json=as_json)
+    _print([run(work(), tenant)], as_json=as_json)
 
 
 @app.command("list", epilog=epilog("darkroom preset list acme"))
@@ -65,7 +65,7 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database:
             return await list_presets(database, TenantName(tenant))
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom preset history acme card"))
@@ -78,7 +78,7 @@ def history(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fal
         async with open_database(read_settings()) as database:
             return await list_versions(database, TenantName(tenant), name)
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom preset delete acme card"))
@@ -91,7 +91,7 @@ def delete(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fals
         async with open_database(read_settings()) as database:
             await delete_preset(database, TenantName(tenant), name)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(tenant=tenant, preset=name, state="deleted")
     else:

@@ -6,8 +6,9 @@ and waits for the write lock. Python's sqlite3 begins transactions implicitly; t
 (`isolation_level=None`), and transactions are begun explicitly, which also makes DDL transactional. In WAL mode readers
 do not wait for the writer.
 
-On PostgreSQL a plain transaction serves both. The pool is small, because only the catalog and the refresh of tenants
-use it. A ping before each checkout costs one round trip and saves an error after every failover.
+On PostgreSQL a plain transaction serves both, and reaches the rows of its tenant alone (`tenant_scope`). The pool is
+small, because only the catalog and the refresh of tenants use it. A ping before each checkout saves an error after
+every failover.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -35,16 +36,13 @@ from catalog.core.errors import Misconfigured
 from catalog.records import tables as _tables  # noqa: F401 - foreign keys are resolved when all tables are known
 from catalog.records.encryption import SecretCipher, open_cipher
 from catalog.records.home import make_private_database, make_private_folder
+from catalog.records.postgresql import CONNECT_TIMEOUT_S, create_postgresql_engine
 from proxy.core.errors import Unavailable
 from proxy.settings import Settings
 
-CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 10.0
 MIGRATION_TIMEOUT_S = 600.0
 POOL_SIZE = 5
-POOL_OVERFLOW = 5
-RECYCLE_S = 1_800
-"""Shorter than the time after which most firewalls drop an idle connection."""
 
 _BEGIN = "darkroom_begin"
 _STATEMENT_ERRORS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
@@ -114,7 +112,7 @@ async def connect_database(
             make_private_folder(settings.home)
             _make_private(url)
         cipher = open_cipher(settings, embedded=embedded)
-    engine = _sqlite(url) if embedded else _postgresql(url, command_timeout_s)
+    engine = _sqlite(url) if embedded else create_postgresql_engine(url, command_timeout_s)
     try:
         yield Database(engine, cipher)
     finally:
@@ -171,19 +169,3 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
-
-
-def _postgresql(url: URL, command_timeout_s: float) -> AsyncEngine:
-    return create_async_engine(
-        url,
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_OVERFLOW,
-        pool_timeout=CONNECT_TIMEOUT_S,
-        pool_recycle=RECYCLE_S,
-        pool_pre_ping=True,
-        connect_args={
-            "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": command_timeout_s,
-            "server_settings": {"application_name": "darkroom"},
-        },
-    )

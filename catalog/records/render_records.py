@@ -14,6 +14,7 @@ from sqlmodel import SQLModel, col, select
 
 from catalog.records.database import Database
 from catalog.records.tables import Derivative, Original, Tenant
+from catalog.records.tenant_scope import every_tenant
 from proxy.core.identifiers import Digest, TenantName, split_derivative_key
 from proxy.core.media.facts import Facts
 from proxy.ports import RenderRecord
@@ -30,6 +31,10 @@ class SqlRenderRecords:
 
         Renders of deleted tenants are skipped: their foreign key would fail the whole batch.
         """
+        with every_tenant():
+            await self._write(batch)
+
+    async def _write(self, batch: Sequence[RenderRecord]) -> None:
         async with self.database.writing() as session:
             tenants = await _existing_tenants(session, {render.tenant for render in batch})
             renders = [render for render in batch if render.tenant in tenants]

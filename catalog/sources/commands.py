@@ -67,7 +67,7 @@ def add(
         async with open_database(settings) as database:
             return await put_source(database, TenantName(tenant), prefix, credentials, store_bucket=bucket)
 
-    _print([run(work())], as_json=as_json)
+    _print([run(work(), tenant)], as_json=as_json)
 
 
 @app.command("list", epilog=epilog("darkroom source list acme"))
@@ -80,7 +80,7 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database:
             return await list_sources(database, TenantName(tenant))
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom source delete acme https://img.example.com/photos"))
@@ -93,7 +93,7 @@ def delete(tenant: TenantArgument, prefix: PrefixArgument, *, as_json: AsJson = 
         async with open_database(read_settings()) as database:
             await delete_source(database, TenantName(tenant), prefix)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(tenant=tenant, source=prefix, state="deleted")
     else:

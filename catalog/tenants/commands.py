@@ -40,7 +40,7 @@ def create(
         async with open_database(read_settings()) as database:
             return await create_tenant(database, TenantName(name), secret)
 
-    key = run(work())
+    key = run(work(), name)
     if as_json:
         print_json(tenant=key.tenant, secret=key.secret)
     else:
@@ -71,7 +71,7 @@ def show(name: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database:
             return await find_tenant(database, TenantName(name))
 
-    _print([run(work())], as_json=as_json)
+    _print([run(work(), name)], as_json=as_json)
 
 
 @app.command(
@@ -128,7 +128,7 @@ def set_(  # noqa: PLR0913 - one parameter per option
             await _delete_derivatives(name)
         return after
 
-    _print([run(work())], as_json=as_json)
+    _print([run(work(), name)], as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom tenant purge acme"))
@@ -147,7 +147,7 @@ def purge(name: TenantArgument, *, as_json: AsJson = False) -> None:
             await begin_cache_epoch(database, TenantName(name))
         return await _delete_derivatives(name)
 
-    deleted = run(work())
+    deleted = run(work(), name)
     if as_json:
         print_json(tenant=name, purged=deleted)
     else:
