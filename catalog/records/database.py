@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncpg import InterfaceError as AsyncpgInterfaceError
-from asyncpg import PostgresError
+from asyncpg import InternalClientError, PostgresError
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
@@ -92,7 +92,7 @@ def translated_errors() -> Iterator[None]:
         yield
     except _STATEMENT_ERRORS:
         raise
-    except (DBAPIError, PoolTimeout, PostgresError, AsyncpgInterfaceError, OSError) as error:
+    except (DBAPIError, PoolTimeout, PostgresError, AsyncpgInterfaceError, InternalClientError, OSError) as error:
         # The message is public. Addresses and accounts are only in the cause, for logs and the command line.
         raise Unavailable("The database does not answer.") from error
 
