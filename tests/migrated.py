@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,7 +15,7 @@ from tests.program.server import SECRET_KEY
 from tests.servers.databases import Databases
 
 DATABASE_FILE = "darkroom.db"
-APPLICATION = "darkroom_test_application"
+APPLICATION = f"darkroom_test_{token_hex(6)}"
 """The role of servers, workers and commands; it is restricted by row-level security."""
 
 
@@ -40,6 +41,7 @@ async def migrated_database(databases: Databases) -> AsyncIterator[str]:
     await migrate_installation(settings)
     yield name
     await databases.drop(name)
+    await databases.connection.execute(f"DROP ROLE {APPLICATION}")
 
 
 @pytest.fixture
