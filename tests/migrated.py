@@ -30,18 +30,24 @@ async def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def migrated_database(databases: Databases) -> AsyncIterator[str]:
+async def application_role(databases: Databases) -> AsyncIterator[str]:
+    """Return the role of servers, workers and commands, which the first migration that is told of it creates."""
+    yield APPLICATION
+    await databases.connection.execute(f"DROP ROLE IF EXISTS {APPLICATION}")
+
+
+@pytest.fixture(scope="session")
+async def migrated_database(databases: Databases, application_role: str) -> AsyncIterator[str]:
     """Return the name of a PostgreSQL database that its owner has migrated, to be copied."""
     name = await databases.create()
     settings = Settings(
-        database_url=databases.url_of(APPLICATION, name),
+        database_url=databases.url_of(application_role, name),
         migration_database_url=databases.url(name),
         secret_keys=SecretStr(SECRET_KEY),
     )
     await migrate_installation(settings)
     yield name
     await databases.drop(name)
-    await databases.connection.execute(f"DROP ROLE {APPLICATION}")
 
 
 @pytest.fixture

@@ -40,8 +40,7 @@ class Databases:
 
     def url_of(self, user: str, name: str) -> str:
         """Return the URL of a database for another role, whose password is PASSWORD."""
-        parts = urlsplit(self.url(name))
-        return parts._replace(netloc=f"{user}:{PASSWORD}@{parts.netloc.rpartition('@')[2]}").geturl()
+        return url_as(user, self.url(name))
 
     @asynccontextmanager
     async def copy(self, template: str = EMPTY, user: str = "") -> AsyncIterator[str]:
@@ -51,6 +50,12 @@ class Databases:
             yield self.url_of(user, name) if user else self.url(name)
         finally:
             await self.drop(name)
+
+
+def url_as(user: str, url: str) -> str:
+    """Return a database's URL for another role, whose password is PASSWORD."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{user}:{PASSWORD}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 @asynccontextmanager
