@@ -244,7 +244,7 @@ async def owned_by(databases: Databases, settings: Settings, role: str) -> Async
     await databases.connection.execute(f"CREATE ROLE {role} LOGIN")
     await databases.connection.execute(f"ALTER DATABASE {name} OWNER TO {role}")
     yield settings.model_copy(update={"database_url": databases.url_of(role, name)})
-    await databases.connection.execute(f"ALTER DATABASE {name} OWNER TO postgres")
+    await databases.connection.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER")
 
 
 async def test_migrate_makes_the_application_role(fresh: Settings, databases: Databases, role: str) -> None:
