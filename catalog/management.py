@@ -37,6 +37,7 @@ from catalog.jobs.routes import router as jobs
 from catalog.keys.routes import router as keys
 from catalog.ports import Platform
 from catalog.presets.routes import router as presets
+from catalog.records.tenant_scope import no_tenant
 from catalog.settings.origins import OriginCache
 from catalog.settings.routes import router as settings_
 from catalog.sources.routes import router as sources
@@ -148,7 +149,7 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
 
 
 class _Envelope:
-    """Gives every request an id, and every answer the fields that all answers have."""
+    """Gives every request an id and a tenant scope of its own, and every answer the fields that all answers have."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -171,7 +172,9 @@ class _Envelope:
                 message = {**message, "headers": headers + [field for field in fields if field[0] not in present]}
             await send(message)
 
-        await self._app(scope, receive, send_complete)
+        # uvicorn starts the task of a pipelined request within that of the request before it
+        with no_tenant():
+            await self._app(scope, receive, send_complete)
 
 
 def _operation_id(route: APIRoute) -> str:

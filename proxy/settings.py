@@ -22,6 +22,11 @@ class Settings(BaseSettings):
         "",
         description="Database URL, `postgresql+asyncpg://…`. Empty: SQLite in the home folder.",
     )
+    migration_database_url: str = Field(
+        "",
+        description="Database URL of the owner of the tables, for `darkroom migrate` alone; `DARKROOM_DATABASE_URL` is "
+        "then of a role that row-level security restricts. Empty: one role for both.",
+    )
     secret_keys: SecretStr = Field(
         SecretStr(""),
         description="Keys that encrypt signing secrets and source credentials in the database, separated by commas, "

@@ -17,6 +17,7 @@ from catalog.core.roles import Permission, Principal, Role
 from catalog.ports import Platform
 from catalog.records.database import Database
 from catalog.records.tenant import Tenant
+from catalog.records.tenant_scope import enter_every_tenant, enter_tenant, tenant_scope
 from proxy.core.identifiers import tenant_name
 from proxy.core.media.formats import Format
 from proxy.core.planning.limits import Limits
@@ -94,6 +95,8 @@ def origin_of(request: Request) -> Origin:
 async def authorize(request: Request) -> Principal:
     """Authenticate, check the route's permission and count the request; the principal is the caller's.
 
+    The request's transactions reach the rows of the principal's tenant from then on, of every tenant where only an
+    operator may call the route: such a route is of the house. `catalog.management` ends the scope with the request.
     An operator may name another tenant by `?tenant=`. Raise Unauthenticated, NotPermitted, RateLimited.
     """
     context = context_of(request)
@@ -105,6 +108,10 @@ async def authorize(request: Request) -> Principal:
         detail = f"This needs the role {permission.role.label} and the scope {permission.scope.value}."
         raise NotPermitted(detail)
     principal = await _acting_for(request, principal)
+    if permission.role is Role.OPERATOR:
+        enter_every_tenant()
+    else:
+        enter_tenant(principal.tenant)
     request.state.rate_limit = await context.rate_limiter.count(principal, _class_of(request))
     return principal
 
@@ -144,9 +151,11 @@ async def _acting_for(request: Request, principal: Principal) -> Principal:
         tenant = tenant_name(named)
     except ValueError as error:
         raise InvalidRequest(f"?tenant: {error}") from None
-    async with context_of(request).database.reading() as session:
-        if await session.get(Tenant, tenant) is None:
-            raise ResourceNotFound(f"There is no tenant {tenant}.")
+    with tenant_scope(tenant):
+        async with context_of(request).database.reading() as session:
+            found = await session.get(Tenant, tenant)
+    if found is None:
+        raise ResourceNotFound(f"There is no tenant {tenant}.")
     return Principal(principal.subject, tenant, principal.role, principal.scopes)
 
 

@@ -20,6 +20,7 @@ from sqlmodel import col, select
 
 from catalog.records.database import Database
 from catalog.records.tables import Tenant
+from catalog.records.tenant_scope import every_tenant
 from proxy.core.identifiers import RENDERER_VERSION, RendererVersion, TenantName
 from proxy.ports import Deleted, DerivativeStore
 from proxy.settings import Settings
@@ -85,6 +86,7 @@ async def _find_unreachable(
 
 
 async def _read_cache_epochs(database: Database) -> Mapping[TenantName, int]:
-    async with database.reading() as session:
-        rows = await session.execute(select(col(Tenant.name), col(Tenant.cache_epoch)))
-        return {TenantName(name): epoch for name, epoch in rows}
+    with every_tenant():
+        async with database.reading() as session:
+            rows = await session.execute(select(col(Tenant.name), col(Tenant.cache_epoch)))
+            return {TenantName(name): epoch for name, epoch in rows}

@@ -32,6 +32,14 @@ def read_settings(**overrides: object) -> "Settings":
         raise Misconfigured(f"{'; '.join(faults)}. See docs/settings.md for the accepted values.") from None
 
 
-def run(work: "Coroutine[Any, Any, Result]") -> Result:
-    """Run a command's coroutine to completion and return its result."""
-    return asyncio.run(work)
+def run(work: "Coroutine[Any, Any, Result]", tenant: str | None = None) -> Result:
+    """Run a command's coroutine to completion and return its result.
+
+    It reaches the rows of one tenant; of every tenant where the command names none, because whoever may run commands is
+    of the house.
+    """
+    from catalog.records.tenant_scope import every_tenant, tenant_scope
+    from proxy.core.identifiers import TenantName
+
+    with every_tenant() if tenant is None else tenant_scope(TenantName(tenant)):
+        return asyncio.run(work)

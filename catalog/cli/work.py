@@ -1,11 +1,12 @@
 """`darkroom work`: a process that runs jobs."""
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from catalog.cli.arguments import epilog
-from catalog.cli.settings import read_settings, run
+from catalog.cli.settings import read_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -27,4 +28,4 @@ def work(
 
     settings = read_settings(job_concurrency=concurrency)
     logs.configure(settings.log_format, settings.log_level)
-    run(worker.work(settings))
+    asyncio.run(worker.work(settings))  # without a scope of its own: each job enters that of its tenant

@@ -93,7 +93,7 @@ def sign(
             point = await find_focal_point(database, link.tenant, link.digest) if link.digest else None
             return build_url(settings.base_url, signer, link, point)
 
-    url = run(work())
+    url = run(work(), link.tenant)
     if as_json:
         print_json(url=url)
     else:
@@ -119,7 +119,7 @@ def focus(
         async with open_database(read_settings()) as database:
             await set_focus(database, principal_for(tenant), digest_name(original), point)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(tenant=tenant, original=original, focus=point)
     else:
@@ -169,7 +169,7 @@ def list_(
                 found = await find_images(session, compiled, read_order(sort), limit)
                 return await views.views(session, found.images)
 
-    images = run(read())
+    images = run(read(), tenant)
     if as_json:
         for image in images:
             print_json(**image.model_dump(mode="json"))
@@ -193,7 +193,7 @@ def show(tenant: TenantOption, image: ImageArgument, *, as_json: AsJson = False)
             async with database.reading() as session:
                 return await views.view(session, await find_image(session, TenantName(tenant), image))
 
-    document = run(read()).model_dump(mode="json")
+    document = run(read(), tenant).model_dump(mode="json")
     if as_json:
         print_json(**document)
     else:
@@ -227,7 +227,7 @@ def tag(
             await change_description(session, principal, COMMAND_LINE, row, replace(description, tags=tags))
             return tags
 
-    tags = run(write())
+    tags = run(write(), tenant)
     if as_json:
         print_json(id=image, tags=list(tags))
     else:

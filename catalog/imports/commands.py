@@ -59,7 +59,7 @@ def import_folder(  # noqa: PLR0913 - one parameter per option
     """
     settings, outcome = read_settings(), _Outcome(as_json=as_json)
     chosen = _Chosen(TenantName(tenant), tag or [], collection, jobs, dry_run)
-    run(_import(settings, folder, chosen, outcome))
+    run(_import(settings, folder, chosen, outcome), tenant)
     outcome.summarize(dry_run=dry_run)
     raise typer.Exit(outcome.code)
 

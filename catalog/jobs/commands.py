@@ -58,7 +58,7 @@ def list_(
             wanted = JobFilter(JobState(state.value) if state else None, kind)
             return await list_jobs(session, TenantName(tenant), wanted, limit)
 
-    jobs = run(read())
+    jobs = run(read(), tenant)
     if as_json:
         for job in jobs:
             _say_job(job)
@@ -77,7 +77,7 @@ def show(tenant: TenantArgument, job: JobArgument, *, as_json: AsJson = False) -
         async with open_database(read_settings()) as database, database.reading() as session:
             return await find_job(session, TenantName(tenant), job)
 
-    row = run(read())
+    row = run(read(), tenant)
     if as_json:
         _say_job(row)
     else:
@@ -110,7 +110,7 @@ def _change(change: "Change", tenant: str, job: str, outcome: str, *, as_json: b
         async with open_database(read_settings()) as database, database.writing() as session:
             return await change(session, principal, COMMAND_LINE, job)
 
-    row = run(write())
+    row = run(write(), tenant)
     if as_json:
         _say_job(row)
     else:

@@ -19,6 +19,7 @@ from catalog.jobs.schemas import view_of
 from catalog.jobs.service import find_job
 from catalog.records.database import Database
 from catalog.records.job import Job
+from catalog.records.tenant_scope import tenant_scope
 from proxy.core.errors import Unavailable
 from proxy.core.identifiers import TenantName
 
@@ -95,8 +96,9 @@ class JobEvents:
         """Return the job's row, or None while the database does not answer."""
         try:
             await self.check()
-            async with self.database.reading() as session:
-                return await find_job(session, self.tenant, self.identifier)
+            with tenant_scope(self.tenant):
+                async with self.database.reading() as session:
+                    return await find_job(session, self.tenant, self.identifier)
         except Unavailable:
             return None
 

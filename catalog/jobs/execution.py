@@ -21,6 +21,7 @@ from catalog.jobs.ports import EngineOptions
 from catalog.jobs.registry import HandlerRegistry
 from catalog.jobs.running_job import RunningJob
 from catalog.records.database import Database
+from catalog.records.tenant_scope import tenant_scope
 from proxy.core.errors import DarkroomError, Unavailable
 
 log = structlog.get_logger("darkroom.jobs")
@@ -56,12 +57,13 @@ class Execution:
         self._log = log.bind(job=claimed.ref.id, kind=claimed.kind, tenant=claimed.tenant, attempt=claimed.attempt)
 
     async def run(self) -> None:
-        """Run the handler and write its outcome. Does not raise."""
+        """Run the handler and write its outcome, within the scope of the job's tenant. Does not raise."""
         started_s = time.monotonic()
         try:
-            write = await self._attempt()
-            if write is not None:
-                await self._write(write)
+            with tenant_scope(self._job.tenant):
+                write = await self._attempt()
+                if write is not None:
+                    await self._write(write)
         except Exception:  # noqa: BLE001 - logged; whatever it was, the lease ends and the job runs again
             self._log.exception("job left to the sweep")
         self._log.info("job attempt ended", duration_s=round(time.monotonic() - started_s, 3))

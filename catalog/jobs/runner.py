@@ -21,6 +21,7 @@ from catalog.jobs.schedules import Recurring, start_due, take
 from catalog.jobs.supervision import Supervisor
 from catalog.jobs.sweep import BATCH, DELETED_AT_ONCE, Swept, delete_finished, sweep_expired
 from catalog.records.database import Database
+from catalog.records.tenant_scope import every_tenant
 
 log = structlog.get_logger("darkroom.jobs")
 
@@ -71,8 +72,9 @@ class JobRunner:
     def start(self) -> None:
         """Start claiming and sweeping."""
         self._stack.enter_context(notified(self._database, self.wake))
-        self._supervisor.start("claim", self._claim_jobs)
-        self._supervisor.start("sweep", self._sweep)
+        with every_tenant():  # tasks keep the scope that they are started in; each job's task enters its own
+            self._supervisor.start("claim", self._claim_jobs)
+            self._supervisor.start("sweep", self._sweep)
 
     def wake(self) -> None:
         """Look for jobs now."""

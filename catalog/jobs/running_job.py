@@ -12,6 +12,7 @@ from catalog.jobs.claim import ClaimedJob
 from catalog.jobs.errors import JobCancelled, LeaseLost
 from catalog.jobs.lifecycle import Heartbeat, fence, heartbeat, progress, succeed
 from catalog.records.database import Database
+from catalog.records.tenant_scope import tenant_scope
 from proxy.core.identifiers import TenantName
 
 
@@ -46,8 +47,10 @@ class RunningJob:
     async def progress(self, done: int, total: int | None = None) -> None:
         """Record how far the work is, and extend the lease. Raise JobCancelled or LeaseLost where work must stop."""
         self._check_turn()
-        async with self._turn, self._database.writing() as session:
-            answer = await progress(session, self._ref, done, total, lease_s=self._lease_s)
+        async with self._turn:
+            with tenant_scope(self.tenant):
+                async with self._database.writing() as session:
+                    answer = await progress(session, self._ref, done, total, lease_s=self._lease_s)
         _check(answer)
 
     async def extend(self) -> Heartbeat:
@@ -55,8 +58,9 @@ class RunningJob:
         self._check_turn()
         async with self._turn:
             asked_at_s = time.monotonic()
-            async with asyncio.timeout(self._lease_s), self._database.writing() as session:
-                answer = await heartbeat(session, self._ref, lease_s=self._lease_s)
+            with tenant_scope(self.tenant):
+                async with asyncio.timeout(self._lease_s), self._database.writing() as session:
+                    answer = await heartbeat(session, self._ref, lease_s=self._lease_s)
             if answer is not Heartbeat.LOST:
                 self.held_until_s = asked_at_s + self._lease_s
             return answer
@@ -65,7 +69,8 @@ class RunningJob:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction in which the job is this worker's: nobody can take it away before the commit.
 
-        What is written in it together with `succeed` happens exactly once. Raise JobCancelled or LeaseLost.
+        It reaches the rows of the job's tenant, or of every tenant where the handler has entered that scope. What is
+        written in it together with `succeed` happens exactly once. Raise JobCancelled or LeaseLost.
         """
         self._check_turn()
         async with self._turn:

@@ -18,6 +18,7 @@ from catalog.records.base import now
 from catalog.records.database import Database
 from catalog.records.job import Schedule
 from catalog.records.render_records import insert
+from catalog.records.tenant_scope import every_tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,10 @@ async def take(session: AsyncSession, name: str, period: timedelta, *, at: datet
 async def start_due(database: Database, schedules: Sequence[Recurring], *, at: datetime | None = None) -> list[str]:
     """Start what is due, each in a transaction of its own; return the names of what was started."""
     started = []
-    for schedule in schedules:
-        async with database.writing() as session:
-            if await take(session, schedule.name, schedule.period, at=at):
-                await schedule.start(session)
-                started.append(schedule.name)
+    with every_tenant():
+        for schedule in schedules:
+            async with database.writing() as session:
+                if await take(session, schedule.name, schedule.period, at=at):
+                    await schedule.start(session)
+                    started.append(schedule.name)
     return started

@@ -39,7 +39,7 @@ def add(
         async with open_database(read_settings()) as database, database.writing() as session:
             return await create_key(session, database.cipher, principal_for(tenant), COMMAND_LINE, secret)
 
-    key = run(work())
+    key = run(work(), tenant)
     if as_json:
         print_json(tenant=key.tenant, id=key.id, secret=key.secret)
     else:
@@ -57,7 +57,7 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database, database.reading() as session:
             return await list_keys(session, database.cipher, TenantName(tenant))
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom key retire acme 1"))
@@ -75,7 +75,7 @@ def retire(
         async with open_database(read_settings()) as database, database.writing() as session:
             await retire_key(session, principal_for(tenant), COMMAND_LINE, key)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(tenant=tenant, id=key, state="retired")
     else:

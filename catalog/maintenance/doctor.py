@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from catalog.core.errors import Misconfigured, NotMigrated
 from catalog.maintenance.extras import find_extras, how_to_install
+from catalog.maintenance.isolation import read_isolation
 from catalog.records.database import connect_database
 from catalog.records.schema import find_version, open_database
 from catalog.secrets.service import check_secrets
@@ -183,6 +184,33 @@ async def _database(settings: Settings) -> Finding:
         return Finding("database", "ok", f"{database.engine.dialect.name} at revision {version.revision}")
 
 
+async def _isolation(settings: Settings) -> Finding:
+    """Report whether the database would refuse a query that forgets its tenant."""
+    async with open_database(settings) as database:
+        if database.embedded:
+            return Finding("isolation", "ok", "Every query names its tenant; SQLite has no second lock")
+        found = await read_isolation(database)
+    if found.is_whole:
+        return Finding("isolation", "ok", f"Row-level security restricts the role {found.role}; audit is append-only")
+    faults = {
+        "is a superuser": found.superuser,
+        "has BYPASSRLS": found.bypasses,
+        f"owns {_some(found.owned)}": bool(found.owned) and not found.superuser,
+        f"may change {_some(found.changeable)}": bool(found.changeable) and not found.superuser,
+    }
+    privileges = ", ".join(fault for fault, applies in faults.items() if applies)
+    parts = [f"The role {found.role} {privileges}." if privileges else ""]
+    parts.append(f"No policy on {_some(found.open_tables)}." if found.open_tables else "")
+    # one role for everything works as it always did; a role that is meant to be restricted and is not, is a fault
+    state: State = "warn" if found.owned or found.superuser else "fail"
+    return Finding("isolation", state, " ".join(filter(None, parts)), _ADVICE["isolation"])
+
+
+def _some(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more tables" if len(names) > 3 else shown  # noqa: PLR2004
+
+
 def _redis(settings: Settings) -> Redis:
     return Redis.from_url(settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)
 
@@ -197,6 +225,7 @@ _CHECKS = {
     "store": _store,
     "cache": _cache,
     "database": _database,
+    "isolation": _isolation,
 }
 _ADVICE = {
     "settings": "See docs/settings.md.",
@@ -208,4 +237,6 @@ _ADVICE = {
     "permissions in docs/operations.md, including s3:ListBucket.",
     "cache": "Check DARKROOM_REDIS_URL and that Redis runs; without it derivatives are rendered more often.",
     "database": "Check DARKROOM_DATABASE_URL and that the database runs.",
+    "isolation": "Run servers as a role of their own: set DARKROOM_MIGRATION_DATABASE_URL to the owner's URL and "
+    "DARKROOM_DATABASE_URL to the new role's, and run darkroom migrate; see docs/operations.md.",
 }

@@ -60,7 +60,7 @@ def reprocess(
     """
     if bool(ids) == every:
         raise typer.BadParameter("specify ids of images, or --all")
-    raise typer.Exit(run(_reprocess(read_settings(), TenantName(tenant), ids or [], as_json=as_json)))
+    raise typer.Exit(run(_reprocess(read_settings(), TenantName(tenant), ids or [], as_json=as_json), tenant))
 
 
 async def _reprocess(settings: "Settings", tenant: TenantName, ids: "Sequence[str]", *, as_json: bool) -> Exit:

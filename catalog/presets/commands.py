@@ -56,7 +56,7 @@ def put(  # noqa: PLR0913 - one parameter per option
                 session, principal_for(tenant), COMMAND_LINE, name, recipe, unsigned=unsigned, ladder=ladder
             )
 
-    _print([run(work())], as_json=as_json)
+    _print([run(work(), tenant)], as_json=as_json)
 
 
 @app.command("list", epilog=epilog("darkroom preset list acme"))
@@ -69,7 +69,7 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database, database.reading() as session:
             return await list_presets(session, TenantName(tenant))
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom preset history acme card"))
@@ -82,7 +82,7 @@ def history(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fal
         async with open_database(read_settings()) as database, database.reading() as session:
             return await list_versions(session, TenantName(tenant), name)
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom preset delete acme card"))
@@ -95,7 +95,7 @@ def delete(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fals
         async with open_database(read_settings()) as database, database.writing() as session:
             await delete_preset(session, principal_for(tenant), COMMAND_LINE, name)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(tenant=tenant, preset=name, state="deleted")
     else:

@@ -6,20 +6,19 @@ and waits for the write lock. Python's sqlite3 begins transactions implicitly; t
 (`isolation_level=None`), and transactions are begun explicitly, which also makes DDL transactional. In WAL mode readers
 do not wait for the writer.
 
-On PostgreSQL a plain transaction serves both. The pool is small, because only the catalog and the refresh of tenants
-use it. A ping before the checkout of a connection that was idle costs one round trip and saves an error after every
-failover; one that was used a moment ago is not asked.
+On PostgreSQL a plain transaction serves both, and reaches the rows of its tenant alone (`tenant_scope`). The pool is
+small, because only the catalog and the refresh of tenants use it. A ping before the checkout of a connection that was
+idle costs one round trip and saves an error after every failover; one that was used a moment ago is not asked.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from asyncpg import InterfaceError as AsyncpgInterfaceError
-from asyncpg import PostgresError
+from asyncpg import InternalClientError, PostgresError
 from sqlalchemy import Row, Select, event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
@@ -27,30 +26,23 @@ from sqlalchemy.exc import (
     DataError,
     DBAPIError,
     IntegrityError,
-    InvalidatePoolError,
     NotSupportedError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from catalog.core.errors import Misconfigured
 from catalog.records import tables as _tables  # noqa: F401 - foreign keys are resolved when all tables are known
 from catalog.records.encryption import SecretCipher, open_cipher
 from catalog.records.home import make_private_database, make_private_folder
+from catalog.records.postgresql import CONNECT_TIMEOUT_S, create_postgresql_engine
 from proxy.core.errors import Unavailable
 from proxy.settings import Settings
 
-CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 10.0
 MIGRATION_TIMEOUT_S = 600.0
 POOL_SIZE = 5
-POOL_OVERFLOW = 5
-IDLE_S = 1.0
-"""A connection that was used within this time is not asked whether it is alive."""
-RECYCLE_S = 1_800
-"""Shorter than the time after which most firewalls drop an idle connection."""
 
 _BEGIN = "darkroom_begin"
 _STATEMENT_ERRORS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
@@ -110,7 +102,7 @@ def translated_errors() -> Iterator[None]:
         yield
     except _STATEMENT_ERRORS:
         raise
-    except (DBAPIError, PoolTimeout, PostgresError, AsyncpgInterfaceError, OSError) as error:
+    except (DBAPIError, PoolTimeout, PostgresError, AsyncpgInterfaceError, InternalClientError, OSError) as error:
         # The message is public. Addresses and accounts are only in the cause, for logs and the command line.
         raise Unavailable("The database does not answer.") from error
 
@@ -130,7 +122,7 @@ async def connect_database(
             make_private_folder(settings.home)
             _make_private(url)
         cipher = open_cipher(settings, embedded=embedded)
-    engine = _sqlite(url) if embedded else _postgresql(url, command_timeout_s)
+    engine = _sqlite(url) if embedded else create_postgresql_engine(url, command_timeout_s)
     try:
         yield Database(engine, cipher)
     finally:
@@ -187,37 +179,3 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
-
-
-def _postgresql(url: URL, command_timeout_s: float) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_OVERFLOW,
-        pool_timeout=CONNECT_TIMEOUT_S,
-        pool_recycle=RECYCLE_S,
-        connect_args={
-            "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": command_timeout_s,
-            "server_settings": {"application_name": "darkroom"},
-        },
-    )
-    event.listen(engine.sync_engine, "checkout", _ping_idle)
-    event.listen(engine.sync_engine, "checkin", _note_use)
-    return engine
-
-
-def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
-    record.info["used_s"] = monotonic()
-
-
-def _ping_idle(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401 - DBAPI connections are untyped
-    """Ask a connection that was idle. If it is gone, raise InvalidatePoolError: the pool connects again."""
-    if connection.driver_connection.is_closed():
-        raise InvalidatePoolError
-    if monotonic() - record.info.get("used_s", monotonic()) < IDLE_S:
-        return
-    try:
-        connection.ping()
-    except Exception as error:
-        raise InvalidatePoolError from error

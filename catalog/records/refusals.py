@@ -24,6 +24,7 @@ from catalog.records.image import Image, ImageVersion
 from catalog.records.original import Original
 from catalog.records.refused_original import RefusedOriginal
 from catalog.records.render_records import insert
+from catalog.records.tenant_scope import every_tenant
 from catalog.records.watermark import Watermark
 from proxy.core.identifiers import Digest, TenantName
 from proxy.ports import OriginalChange, OriginalName
@@ -55,8 +56,9 @@ class SqlRefusals:
 
     async def now(self) -> datetime:
         """Return the database's time."""
-        async with self.database.reading() as session:
-            return (await session.execute(select(_Clock()))).scalar_one()
+        with every_tenant():
+            async with self.database.reading() as session:
+                return (await session.execute(select(_Clock()))).scalar_one()
 
     async def changes(
         self, since: datetime | None, after: OriginalChange | None, limit: int
@@ -70,12 +72,13 @@ class SqlRefusals:
         if after is not None:
             place = tuple_(col(RefusedOriginal.changed_at), col(RefusedOriginal.tenant), col(RefusedOriginal.original))
             query = query.where(place > tuple_(after.changed_at, *after.name))
-        async with self.database.reading() as session:
-            rows = await session.scalars(query.limit(limit))
-            return [
-                OriginalChange(OriginalName(TenantName(row.tenant), Digest(row.original)), row.refused, row.changed_at)
-                for row in rows
-            ]
+        with every_tenant():
+            async with self.database.reading() as session:
+                rows = (await session.scalars(query.limit(limit))).all()
+        return [
+            OriginalChange(OriginalName(TenantName(row.tenant), Digest(row.original)), row.refused, row.changed_at)
+            for row in rows
+        ]
 
 
 async def lock_originals(session: AsyncSession, tenant: TenantName, originals: Collection[str]) -> set[str]:

@@ -14,6 +14,7 @@ from sqlmodel import SQLModel, col, select
 
 from catalog.records.database import Database
 from catalog.records.tables import Derivative, Original, RefusedOriginal, Tenant
+from catalog.records.tenant_scope import every_tenant
 from proxy.core.identifiers import Digest, TenantName, split_derivative_key
 from proxy.core.media.facts import Facts
 from proxy.ports import RenderRecord
@@ -31,6 +32,10 @@ class SqlRenderRecords:
         Renders of deleted tenants are skipped: their foreign key would fail the whole batch. So are those of originals
         that were withdrawn meanwhile: their rows would come back.
         """
+        with every_tenant():
+            await self._write(batch)
+
+    async def _write(self, batch: Sequence[RenderRecord]) -> None:
         async with self.database.writing() as session:
             tenants = await _existing_tenants(session, {render.tenant for render in batch})
             refused = await _refused(session, {(render.tenant, render.original) for render in batch})

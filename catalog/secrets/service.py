@@ -6,6 +6,7 @@ from sqlmodel import col, select
 
 from catalog.records.database import Database
 from catalog.records.tables import Secret, Source
+from catalog.records.tenant_scope import every_tenant
 from proxy.core.identifiers import TenantName
 
 
@@ -22,6 +23,11 @@ async def rotate_secrets(database: Database) -> Rotated:
 
     Raise SecretsUnreadable, and change nothing, if a value is encrypted with a key that is not configured.
     """
+    with every_tenant():
+        return await _rotate(database)
+
+
+async def _rotate(database: Database) -> Rotated:
     cipher = database.cipher
     async with database.writing() as session:
         keys = list(await session.scalars(select(Secret).order_by(col(Secret.id)).with_for_update()))
@@ -38,8 +44,9 @@ async def rotate_secrets(database: Database) -> Rotated:
 
 async def check_secrets(database: Database) -> None:
     """Decrypt the newest signing secret. Raise SecretsUnreadable if the configured keys do not fit the database."""
-    async with database.reading() as session:
-        newest = select(Secret.encrypted_secret).order_by(col(Secret.id).desc()).limit(1)
-        token = (await session.scalars(newest)).one_or_none()
+    with every_tenant():
+        async with database.reading() as session:
+            newest = select(Secret.encrypted_secret).order_by(col(Secret.id).desc()).limit(1)
+            token = (await session.scalars(newest)).one_or_none()
     if token is not None:
         database.cipher.decrypt(token)

@@ -33,7 +33,7 @@ def show(tenant: TenantArgument) -> None:
         async with open_database(read_settings()) as database, database.reading() as session:
             return (await read_own(session, TenantName(tenant))).own
 
-    _print(run(work()))
+    _print(run(work(), tenant))
 
 
 @app.command("set", epilog=epilog("darkroom tenant rules set acme acme.json", "darkroom tenant rules set acme -"))
@@ -58,7 +58,7 @@ def set_(
             await delete_derivatives(tenant)
         return stored.own
 
-    _print(run(work()))
+    _print(run(work(), tenant))
 
 
 async def delete_derivatives(tenant: str) -> int:

@@ -13,6 +13,7 @@ from time import monotonic
 import structlog
 
 from catalog.records.database import Database
+from catalog.records.tenant_scope import every_tenant
 from catalog.settings.service import list_origins
 from proxy.caching.single_flight import SingleFlight
 from proxy.core.identifiers import TenantName
@@ -47,8 +48,9 @@ class OriginCache:
 
     async def _read(self) -> None:
         try:
-            async with asyncio.timeout(READ_S), self._database.reading() as session:
-                rows = await list_origins(session, MAX_TENANTS)
+            with every_tenant():
+                async with asyncio.timeout(READ_S), self._database.reading() as session:
+                    rows = await list_origins(session, MAX_TENANTS)
         except Exception as error:  # noqa: BLE001 - whatever fails, what was read before is used
             log.warning("the allowed origins cannot be read", cause=f"{type(error).__name__}: {error}")
             self._read_again_at = self._clock() + RETRY_PAUSE_S

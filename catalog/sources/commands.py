@@ -77,7 +77,7 @@ def add(
                 store_bucket=bucket,
             )
 
-    _print([run(work())], as_json=as_json)
+    _print([run(work(), tenant)], as_json=as_json)
 
 
 @app.command("list", epilog=epilog("darkroom source list acme"))
@@ -90,7 +90,7 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database, database.reading() as session:
             return await list_sources(session, database.cipher, TenantName(tenant))
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom source delete acme https://img.example.com/photos"))
@@ -103,7 +103,7 @@ def delete(tenant: TenantArgument, prefix: PrefixArgument, *, as_json: AsJson = 
         async with open_database(read_settings()) as database, database.writing() as session:
             await delete_source(session, database.cipher, principal_for(tenant), COMMAND_LINE, prefix)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(tenant=tenant, source=prefix, state="deleted")
     else:

@@ -47,7 +47,7 @@ def create(
                 session, database.cipher, principal_for(name), COMMAND_LINE, TenantName(name), secret
             )
 
-    key = run(work())
+    key = run(work(), name)
     if as_json:
         print_json(tenant=key.tenant, secret=key.secret)
     else:
@@ -78,7 +78,7 @@ def show(name: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database, database.reading() as session:
             return await find_tenant(session, TenantName(name))
 
-    _print([run(work())], as_json=as_json)
+    _print([run(work(), name)], as_json=as_json)
 
 
 @app.command(
@@ -136,7 +136,7 @@ def set_(  # noqa: PLR0913 - one parameter per option
             await delete_derivatives(name)
         return after
 
-    _print([run(work())], as_json=as_json)
+    _print([run(work(), name)], as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom tenant delete acme"))
@@ -176,7 +176,7 @@ def purge(name: TenantArgument, *, as_json: AsJson = False) -> None:
             await begin_cache_epoch(session, principal_for(name), COMMAND_LINE)
         return await delete_derivatives(name)
 
-    deleted = run(work())
+    deleted = run(work(), name)
     if as_json:
         print_json(tenant=name, purged=deleted)
     else:

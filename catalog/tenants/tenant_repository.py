@@ -12,6 +12,7 @@ from catalog.records import tables
 from catalog.records.database import Database
 from catalog.records.encryption import SecretCipher
 from catalog.records.tenant_lock import tenant_not_found
+from catalog.records.tenant_scope import every_tenant, tenant_scope
 from catalog.tenants.rules import own_limits
 from proxy.core.geometry import Size
 from proxy.core.identifiers import Digest, TenantName
@@ -32,6 +33,10 @@ class SqlTenantRepository:
 
     async def find(self, name: TenantName) -> Tenant | None:
         """Return the tenant with all that belongs to it, or None. Raise SecretsUnreadable without the right key."""
+        with tenant_scope(name):
+            return await self._read(name)
+
+    async def _read(self, name: TenantName) -> Tenant | None:
         async with self.database.reading() as session:
             row = await session.get(tables.Tenant, name)
             if row is None:
@@ -57,8 +62,9 @@ class SqlTenantRepository:
 
     async def names(self) -> frozenset[TenantName]:
         """Return the names of all tenants."""
-        async with self.database.reading() as session:
-            return frozenset(map(TenantName, await session.scalars(select(tables.Tenant.name))))
+        with every_tenant():
+            async with self.database.reading() as session:
+                return frozenset(map(TenantName, await session.scalars(select(tables.Tenant.name))))
 
     async def ping(self) -> None:
         """Return if the database answers. Raise Unavailable otherwise."""

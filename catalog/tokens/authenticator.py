@@ -15,6 +15,7 @@ from catalog.core.api_errors import Unauthenticated
 from catalog.core.roles import Principal
 from catalog.core.token_format import PREFIX, ApiToken
 from catalog.records.database import Database
+from catalog.records.tenant_scope import every_tenant, tenant_scope
 from catalog.tokens.service import authenticate, record_use
 
 CACHE_S = 4.0
@@ -63,13 +64,16 @@ class Authenticator:
         token = ApiToken.parse(text)
         if token is None:
             return None
-        async with self._database.reading() as session:
-            found = await authenticate(session, token)
+        with every_tenant():  # whose it is, the row says
+            async with self._database.reading() as session:
+                found = await authenticate(session, token)
         if found is None:
             return None
-        async with self._database.writing() as session:
-            await record_use(session, token.id)
-        return found[0]
+        principal = found[0]
+        with tenant_scope(principal.tenant):
+            async with self._database.writing() as session:
+                await record_use(session, token.id)
+        return principal
 
     async def _fail(self, address: str) -> None:
         """Count a failure, and wait where there were many of one address."""

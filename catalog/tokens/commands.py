@@ -94,7 +94,7 @@ def create(  # noqa: PLR0913 - the options of a token
                 session, principal, COMMAND_LINE, role=role, name=name, scopes=scopes, expires_at=expires_at
             )
 
-    token = run(work())
+    token = run(work(), tenant)
     if as_json:
         print_json(id=token.row.id, token=token.text)
     else:
@@ -119,7 +119,7 @@ def list_(
             await get_tenant(session, TenantName(tenant))
             return await list_tokens(session, TenantName(tenant), limit)
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom token revoke --tenant acme 4fQ2mXb81LsA"))
@@ -139,7 +139,7 @@ def revoke(
             await get_tenant(session, TenantName(tenant))
             await revoke_token(session, principal_for(tenant), COMMAND_LINE, token)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(id=token, state="revoked")
     else:

@@ -68,7 +68,7 @@ def _change(
             result = await change(session, principal, COMMAND_LINE, row, **options)
             return row.status, result
 
-    return run(write())
+    return run(write(), tenant)
 
 
 def _print(image: str, status: str, outcome: str, *, as_json: bool) -> None:

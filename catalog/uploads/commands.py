@@ -55,7 +55,7 @@ def upload(
     The same bytes uploaded twice are one image. An error is printed for each file that is refused, and the other
     files are uploaded.
     """
-    raise typer.Exit(run(_upload_all(read_settings(), TenantName(tenant), files, as_json=as_json)))
+    raise typer.Exit(run(_upload_all(read_settings(), TenantName(tenant), files, as_json=as_json), tenant))
 
 
 async def _upload_all(settings: "Settings", tenant: TenantName, files: list[Path], *, as_json: bool) -> Exit:

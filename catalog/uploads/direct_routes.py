@@ -16,6 +16,7 @@ from catalog.core.upload_state import UploadState
 from catalog.images.schemas import ImageView
 from catalog.images.views import ImageViews, image_etag
 from catalog.records.image import Image
+from catalog.records.tenant_scope import enter_tenant
 from catalog.records.upload_session import UploadSession
 from catalog.uploads.completion import Completion, delete_parts
 from catalog.uploads.content_seal import MAX_LENGTH, ContentGrant, ContentSealer
@@ -81,6 +82,7 @@ async def put_content(request: Request, context: Context, id: Id, seal: Seal = "
     grant = _sealer(context).open(seal, id, time.time())
     _check_length(request, grant.size_bytes)
     tenant, upload = TenantName(grant.tenant), UploadId(grant.upload)
+    enter_tenant(tenant)
     await _check_open(context, tenant, upload)
     with StagedFile(grant.size_bytes) as staged:
         async for chunk in read_stream(request):

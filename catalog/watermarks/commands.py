@@ -49,7 +49,7 @@ def put(
 
     if not file.is_file():
         raise typer.BadParameter(f"{file} is not a readable file")
-    _print([run(work())], as_json=as_json)
+    _print([run(work(), tenant)], as_json=as_json)
 
 
 @app.command("list", epilog=epilog("darkroom watermark list acme"))
@@ -62,7 +62,7 @@ def list_(tenant: TenantArgument, *, as_json: AsJson = False) -> None:
         async with open_database(read_settings()) as database, database.reading() as session:
             return await list_watermarks(session, TenantName(tenant))
 
-    _print(run(work()), as_json=as_json)
+    _print(run(work(), tenant), as_json=as_json)
 
 
 @app.command(epilog=epilog("darkroom watermark delete acme logo"))
@@ -75,7 +75,7 @@ def delete(tenant: TenantArgument, name: NameArgument, *, as_json: AsJson = Fals
         async with open_database(read_settings()) as database, database.writing() as session:
             await delete_watermark(session, principal_for(tenant), COMMAND_LINE, name)
 
-    run(work())
+    run(work(), tenant)
     if as_json:
         print_json(tenant=tenant, watermark=name, state="deleted")
     else:

@@ -54,10 +54,10 @@ async def test_models_and_migrations_agree(database: Database) -> None:
         "ALTER TABLE original DROP COLUMN file_name",
     ],
 )
-async def test_the_comparison_sees_a_difference(database: Database, change: str) -> None:
-    async with database.writing() as session:
+async def test_the_comparison_sees_a_difference(owned_database: Database, change: str) -> None:
+    async with owned_database.writing() as session:
         await session.execute(text(change))
-    assert await _compare(database)
+    assert await _compare(owned_database)
 
 
 async def test_head_is_the_last_revision_of_the_history(database: Database) -> None:
@@ -147,10 +147,10 @@ async def test_a_newer_schema_that_supports_this_version_is_used(settings: Setti
     ],
 )
 async def test_a_newer_schema_that_does_not_support_this_version_is_refused(
-    database: Database, changes: list[str]
+    owned_database: Database, changes: list[str]
 ) -> None:
-    await _execute(database, *changes)
-    for attempt in (migrate(database), ensure_schema(database)):
+    await _execute(owned_database, *changes)
+    for attempt in (migrate(owned_database), ensure_schema(owned_database)):
         with pytest.raises(NotMigrated, match="install a newer version"):
             await attempt
 

@@ -11,24 +11,33 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from tests.migrated import APPLICATION
 from tests.program.conftest import blue, halves, red, seen
 from tests.program.server import Home, serving, sign
 from tests.servers.cutter import Cutter, open_cutter
+from tests.servers.databases import url_as
 from tests.servers.fixtures import S3
 from tests.servers.redis import OwnRedis
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
+pytestmark = pytest.mark.usefixtures("application_role")
+
 
 def grown(folder: Path, database_url: str, redis_url: str, s3: S3) -> Home:
-    """Make a home of nothing but settings, migrated, with the tenant acme."""
+    """Make a home of nothing but settings, migrated, with the tenant acme.
+
+    `database_url` is the owner's; commands and servers run as a role that row-level security restricts.
+    """
     home = Home(folder, {"DARKROOM_DATABASE_URL": database_url, "DARKROOM_REDIS_URL": redis_url, **s3.environment})
     unmigrated = home.run("tenant", "list")
     assert unmigrated.returncode == 3
     assert "darkroom migrate" in unmigrated.stderr
-    migrated = home.run("migrate")
+    home.settings["DARKROOM_DATABASE_URL"] = url_as(APPLICATION, database_url)
+    migrated = home.run("migrate", "--database-url", database_url)
     assert migrated.returncode == 0, migrated.stderr
+    assert f"restricts: {APPLICATION}" in migrated.stdout
     home.create_tenant()
     return home
 

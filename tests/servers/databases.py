@@ -11,6 +11,7 @@ import asyncpg
 _STRATEGY_SINCE = 15
 """The first version of PostgreSQL with `CREATE DATABASE … STRATEGY`."""
 EMPTY = "template0"
+PASSWORD = "a-password-of-tests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,24 @@ class Databases:
         """Return the SQLAlchemy URL (asyncpg) of a database."""
         return urlsplit(self.server_url)._replace(path=f"/{name}").geturl()
 
+    def url_of(self, user: str, name: str) -> str:
+        """Return the URL of a database for another role, whose password is PASSWORD."""
+        return url_as(user, self.url(name))
+
     @asynccontextmanager
-    async def copy(self, template: str = EMPTY) -> AsyncIterator[str]:
-        """Create a copy, yield its URL, and drop it."""
+    async def copy(self, template: str = EMPTY, user: str = "") -> AsyncIterator[str]:
+        """Create a copy, yield its URL, for another role if one is given, and drop it."""
         name = await self.create(template)
         try:
-            yield self.url(name)
+            yield self.url_of(user, name) if user else self.url(name)
         finally:
             await self.drop(name)
+
+
+def url_as(user: str, url: str) -> str:
+    """Return a database's URL for another role, whose password is PASSWORD."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{user}:{PASSWORD}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 @asynccontextmanager

@@ -14,19 +14,31 @@ from sqlalchemy.engine import Connection
 from catalog.records.database import Database
 from catalog.records.encryption import SecretCipher
 from catalog.records.migrations import HEAD, Migrated, read_version
+from catalog.records.row_security import ApplicationRole, Secured, secure
 
 _LOCK = 0x6461726B726F6F6D
 """Number of the advisory lock: "darkroom" in ASCII."""
 
 
 async def migrate(database: Database, target: str = HEAD) -> Migrated:
-    """Migrate the schema to `target` (a revision, or `base` for none), up or down.
+    """Migrate the schema to `target` (a revision, or `base` for none), up or down, and secure its tables.
 
     A newer schema that supports this version is left as it is. Raise NotMigrated for one that does not.
     """
+    return (await migrate_and_secure(database, None, target))[0]
+
+
+async def migrate_and_secure(
+    database: Database, application: ApplicationRole | None, target: str = HEAD
+) -> tuple[Migrated, Secured]:
+    """Migrate as `migrate` does, and let a role of the application use the tables under the policies.
+
+    Raise Misconfigured if the role is missing and cannot be made.
+    """
     async with database.writing() as session:
         connection = await session.connection()
-        return await connection.run_sync(_migrate, database.cipher, target)
+        migrated = await connection.run_sync(_migrate, database.cipher, target)
+        return migrated, await connection.run_sync(secure, application)
 
 
 def _migrate(connection: Connection, cipher: SecretCipher, target: str) -> Migrated:
