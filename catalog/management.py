@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.adapters.jwks import JwksKeys
 from catalog.api import problems
-from catalog.api.body import MAX_JSON_BYTES, BodyLimits
+from catalog.api.authorization import Authorization, Routes
+from catalog.api.body import MAX_JSON_BYTES, BodyLimits, Pace
 from catalog.api.context import ApiContext
 from catalog.api.cursors import CursorSealer
 from catalog.api.discovery import router as discovery
@@ -81,6 +82,7 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
         responses=ERRORS,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
     app.openapi_version = VERSION
@@ -88,11 +90,14 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.add_middleware(Authorization, routes=Routes(app))
+    settings = context.platform.settings
+    pace = Pace(settings.body_bytes_per_s, settings.body_window_s)
 
     def limit(scope: Scope) -> int:
         return max_upload_bytes if scope["path"].startswith(_UPLOADS) else MAX_JSON_BYTES
 
-    return _Envelope(BodyLimits(app, limit))
+    return _Envelope(BodyLimits(app, limit, pace))
 
 
 class _Envelope:
