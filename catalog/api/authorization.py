@@ -11,12 +11,15 @@ from functools import cached_property
 from re import Pattern
 from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catalog.api.context import ApiContext, context_of
+from catalog.api.fields import check_text
+from catalog.api.openapi import DescribedApi
 from catalog.api.problems import problem, request_id_of
+from catalog.api.query_strings import QueryShape
 from catalog.api.rate_limits import RequestClass
 from catalog.core.api_errors import InvalidRequest, NotPermitted, ResourceNotFound
 from catalog.core.permissions import PERMISSIONS, PUBLIC
@@ -43,8 +46,9 @@ class Route:
 class Routes:
     """The routes of an application, which are complete before the first request."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: DescribedApi) -> None:
         self._app = app
+        self._queries: dict[Route, QueryShape] = {}
 
     @cached_property
     def _rows(self) -> list[tuple[Pattern[str], Route]]:
@@ -63,6 +67,14 @@ class Routes:
         """Return the route that answers a request, or None."""
         return next((route for route in self.of_path(path) if route.method == method), None)
 
+    def query_of(self, route: Route) -> QueryShape:
+        """Return the query parameters that a route has."""
+        if route not in self._queries:
+            document = self._app.document
+            operation = document["paths"][route.path][route.method.lower()]
+            self._queries[route] = QueryShape.of(operation, document["components"])
+        return self._queries[route]
+
 
 class Authorization:
     """Middleware: sets `principal` and `rate_limit` in the state of the request, or refuses."""
@@ -76,11 +88,26 @@ class Authorization:
         if scope["type"] == "http" and (route := self._routes.find(scope["method"], scope["path"])) is not None:
             request = Request(scope)
             try:
-                await _authorize(request, route)
+                _check_path(scope["path"])
+                if str(route) not in PUBLIC:
+                    await _authorize(request, route)
+                    self._check_query(request, route)
             except DarkroomError as error:
                 await problem(error, request_id_of(request))(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _check_query(self, request: Request, route: Route) -> None:
+        if request.url.query:
+            self._routes.query_of(route).check(request.query_params)
+
+
+def _check_path(path: str) -> None:
+    """Raise ResourceNotFound for a path that nothing can have: a database would not even look it up."""
+    try:
+        check_text(path)
+    except ValueError:
+        raise ResourceNotFound("Nothing has this address: check it.") from None
 
 
 async def _authorize(request: Request, route: Route) -> None:
@@ -88,8 +115,6 @@ async def _authorize(request: Request, route: Route) -> None:
 
     Raise Unauthenticated, NotPermitted, RateLimited; a route without a permission is a KeyError.
     """
-    if str(route) in PUBLIC:
-        return
     context, permission = context_of(request), PERMISSIONS[str(route)]
     address = request.client.host if request.client else ""
     principal = await context.authenticator.authenticate(request.headers.get("authorization"), address)

@@ -210,10 +210,10 @@ class RateLimited(ApiError):
     code = "rate-limited"
     title = "Too many requests"
 
-    def __init__(self, policy: str, retry_after_s: int, fields: Mapping[str, str]) -> None:
+    def __init__(self, policy: str, retry_after_s: int, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(f"Too many {policy} requests: try again in {retry_after_s} s.")
         self.wait_s = retry_after_s
-        self.fields = fields
+        self.fields = fields or {}
 
     def headers(self) -> Mapping[str, str]:
         """Return when to try again, and the quota."""
