@@ -18,7 +18,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from catalog.api.openapi_parts import IDEMPOTENCY_KEY, TENANT, components, header_references, problem, quota_fields
-from catalog.api.schema_examples import example_of
+from catalog.api.schema_examples import example_of, with_nulls
 from catalog.core.permissions import PERMISSIONS, PUBLIC
 
 VERSION: Final = "3.2.0"
@@ -55,6 +55,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     all_components = document.setdefault("components", {})
     for kind, members in components().items():
         all_components.setdefault(kind, {}).update(members)
+    _complete_schemas(all_components["schemas"])
     document["security"] = [{"bearer": []}]
     for method, path, operation in operations_of(document):
         _complete_access(operation, f"{method.upper()} {path}")
@@ -148,6 +149,12 @@ def _errors_of(operation: Mapping[str, Any], method: str, names: set[str]) -> se
     if set(operation.get("requestBody", {}).get("content", {})) - {_JSON}:
         errors.add(415)
     return errors
+
+
+def _complete_schemas(schemas: Mapping[str, dict[str, Any]]) -> None:
+    for schema in schemas.values():
+        if "examples" in schema:
+            schema["examples"] = [with_nulls(example, schema, schemas) for example in schema["examples"]]
 
 
 def _complete_examples(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from math import ceil
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
@@ -24,8 +24,10 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import CHECKS
 from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.result import Ok
 from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
+from schemathesis.schemas import APIOperation
 
 from catalog.api.context import ApiContext
 from catalog.api.openapi import operations_of
@@ -57,6 +59,9 @@ CHECKED = (
     "response_schema_conformance",
 )
 
+Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
+Case: TypeAlias = schemathesis.Case[Any]
+
 
 class Target:
     """The application, called from another thread than its own, as an admin of a tenant that has one of each thing."""
@@ -68,7 +73,7 @@ class Target:
         self.loop = asyncio.get_running_loop()
         self.sent = 0
 
-    def send(self, case: schemathesis.Case, *, existing: bool) -> Response:
+    def send(self, case: Case, *, existing: bool) -> Response:
         """Send a generated request; `existing` has it name what exists."""
         kind = f"{case.operation.path}/".split("/")[2]
         for name in case.path_parameters or {}:
@@ -81,7 +86,7 @@ class Target:
         return Response.from_any(answer)
 
     async def _send(self, prepared: requests.PreparedRequest) -> httpx.Response:
-        body = prepared.body
+        body: Any = prepared.body
         content = body.encode() if isinstance(body, str) else body
         fields = [
             (name.encode("latin-1"), _raw(value))
@@ -108,7 +113,9 @@ async def target(context: ApiContext, database: Database) -> AsyncIterator[Targe
     api = create_api(replace(context, rate_limiter=unlimited), MAX_UPLOAD_BYTES)
     async with database.writing() as session:
         token = await create_token(session, Principal("cli:tests", ACME, Role.OPERATOR), ORIGIN, role=Role.ADMIN)
-        job = Job(id=new_uuid(), tenant=ACME, kind="images.import", priority=1, state="succeeded", created_by="token:tests")
+        job = Job(
+            id=new_uuid(), tenant=ACME, kind="images.import", priority=1, state="succeeded", created_by="token:tests"
+        )
         session.add(job)
     transport = httpx.ASGITransport(api, raise_app_exceptions=False)
     headers = {"authorization": f"Bearer {token.text}"}
@@ -137,10 +144,12 @@ async def test_no_answer_is_5xx_or_untold(target: Target) -> None:
 def _faults(target: Target) -> Iterator[str]:
     """Send all requests and yield what is wrong, once for each operation and kind of fault."""
     schema = schemathesis.openapi.from_dict(target.document)
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations: list[Operation] = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     assert len(operations) == len(list(operations_of(target.document)))
     operations.sort(key=lambda operation: (operation.body.items != [], len(list(operation.iter_parameters()))))
-    turns = [(operation, mode) for operation in operations for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
+    turns = [
+        (operation, mode) for operation in operations for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    ]
     for number, (operation, mode) in enumerate(turns):
         # An operation without parameters has few requests; those after it get what it leaves.
         count = ceil((CASES - target.sent) / (len(turns) - number))
@@ -151,16 +160,20 @@ def _faults(target: Target) -> Iterator[str]:
 
 
 def _send_many(
-    target: Target, operation: Any, mode: GenerationMode, count: int, seen: dict[tuple[str, int], str]
+    target: Target, operation: Operation, mode: GenerationMode, count: int, seen: dict[tuple[str, int], str]
 ) -> None:
-    checks = [CHECKS.get_one(name) for name in CHECKED]
+    checks: Any = [CHECKS.get_one(name) for name in CHECKED]
 
     @seed(SEED)
     @examples(
-        max_examples=count, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None
+        max_examples=count,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        deadline=None,
     )
     @given(case=operation.as_strategy(generation_mode=mode), existing=st.booleans())
-    def send(case: schemathesis.Case, existing: bool) -> None:
+    def send(case: Case, existing: bool) -> None:
         answer = target.send(case, existing=existing)
         faults = [f"untold header field {name}" for name in _untold(target.document, operation, answer)]
         try:
@@ -172,12 +185,14 @@ def _send_many(
         for fault in faults:
             request = f"{case.method} {answer.request.url} {answer.request.headers} {answer.request.body!r:.300}"
             kind = fault.partition(":")[0]
-            seen.setdefault((kind, answer.status_code), f"{request}\n  {answer.status_code}: {fault}\n  {answer.content[:300]!r}")
+            seen.setdefault(
+                (kind, answer.status_code), f"{request}\n  {answer.status_code}: {fault}\n  {answer.content[:300]!r}"
+            )
 
     send()
 
 
-def _untold(document: dict[str, Any], operation: Any, answer: Response) -> set[str]:
+def _untold(document: dict[str, Any], operation: Operation, answer: Response) -> set[str]:
     """Return the names of the header fields that the document does not tell for an answer."""
     responses = document["paths"][operation.path][operation.method.lower()]["responses"]
     told = responses.get(str(answer.status_code), {})
