@@ -29,6 +29,8 @@ REST_BYTES: Final = 65_536
 _REST_S = 0.5
 _LINGER_S = 5.0
 _SILENCE_S = 1.0
+_UNINVITED_SILENCE_S = 0.2
+"""A client that waits for `100 Continue` is not in the middle of sending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,9 @@ class _LimitedBody:
                 await self._discard()
 
     async def _discard(self) -> None:
+        silence_s = _UNINVITED_SILENCE_S if self._expects_invitation else _SILENCE_S
         while not self._complete:
-            async with asyncio.timeout(_SILENCE_S):
+            async with asyncio.timeout(silence_s):
                 self._note(await self._receive(), 0.0)
 
     def _note(self, message: Message, waited_s: float) -> None:
