@@ -22,6 +22,7 @@ from catalog.api.discovery import router as discovery
 from catalog.api.jwt import JwtVerifier, read_issuers
 from catalog.api.openapi import ERRORS, VERSION, DescribedApi
 from catalog.api.rate_limits import RateLimiter
+from catalog.api.strict_json import StrictJson
 from catalog.audit.routes import router as audit
 from catalog.collections.routes import router as collections
 from catalog.core.upload_rules import DEFAULT_MAX_BYTES
@@ -90,7 +91,8 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(Authorization, routes=Routes(app))
+    app.add_middleware(StrictJson)
+    app.add_middleware(Authorization, routes=Routes(app))  # the outer one: it is asked first
     settings = context.platform.settings
     pace = Pace(settings.body_bytes_per_s, settings.body_window_s)
 

@@ -35,11 +35,9 @@ class QueryShape:
         items = query.multi_items()
         if len(items) > MAX_PARAMETERS:
             raise InvalidRequest(f"The query has more than {MAX_PARAMETERS} parameters: send fewer.")
-        for name, value in items:
-            _check_characters(name)
-            _check_characters(value)
         counts = Counter(name for name, _ in items)
-        errors = [_unknown(name) for name in counts if name not in self.names]
+        errors = [_unstorable(name) for name, value in items if not (_is_storable(name) and _is_storable(value))]
+        errors += [_unknown(name) for name in counts if name not in self.names]
         errors += [
             _repeated(name) for name, count in counts.items() if count > 1 and name in self.names - self.repeatable
         ]
@@ -58,11 +56,16 @@ def _is_array(schema: Mapping[str, Any]) -> bool:
     return schema.get("type") == "array" or any(_is_array(part) for part in schema.get("anyOf", ()))
 
 
-def _check_characters(text: str) -> None:
+def _is_storable(text: str) -> bool:
     try:
         check_text(text)
     except ValueError:
-        raise InvalidRequest("The query has control characters: remove them.") from None
+        return False
+    return True
+
+
+def _unstorable(name: str) -> FieldError:
+    return FieldError(f"?{_printable(name)}", "characters", "Control characters are not allowed: remove them.")
 
 
 def _unknown(name: str) -> FieldError:
