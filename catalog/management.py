@@ -73,8 +73,8 @@ async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
         yield create_api(context, DEFAULT_MAX_BYTES + MULTIPART_BYTES)
 
 
-def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
-    """Return the API as an ASGI application; its paths begin with `/api`."""
+def create_application() -> DescribedApi:
+    """Return the FastAPI application with all routes; it needs a context to answer, and none to describe itself."""
     app = DescribedApi(
         title="Darkroom",
         version="1",
@@ -87,12 +87,18 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
         generate_unique_id_function=_operation_id,
     )
     app.openapi_version = VERSION
-    app.state.context = context
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(StrictJson)
     app.add_middleware(Authorization, routes=Routes(app))  # the outer one: it is asked first
+    return app
+
+
+def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
+    """Return the API as an ASGI application; its paths begin with `/api`."""
+    app = create_application()
+    app.state.context = context
     settings = context.platform.settings
     pace = Pace(settings.body_bytes_per_s, settings.body_window_s)
 

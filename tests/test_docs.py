@@ -10,6 +10,8 @@ import pytest
 from prometheus_client import generate_latest
 from pydantic import SecretStr
 
+from catalog.api.markdown import render
+from catalog.management import create_application
 from proxy.core.errors import DarkroomError
 from proxy.core.recipe.grammar import parse
 from proxy.core.recipe.options import OPTIONS
@@ -78,6 +80,11 @@ def test_every_code_has_a_row_with_its_status_and_lifetime() -> None:
     for code, kind in kinds.items():
         assert told[code][1] == str(kind.status)
         assert told[code][2] == ("no" if kind.max_age_s is None else f"{kind.max_age_s} s")
+
+
+def test_the_page_of_the_api_is_the_one_that_its_routes_make() -> None:
+    """Else: make docs."""
+    assert (DOCS / "api.md").read_text() == render(create_application().document)
 
 
 def test_every_metric_has_a_row() -> None:
