@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from catalog.api.openapi import is_public, operations_of
+from catalog.api.parameter_rows import parameter_rows
 
 _FIRST_ERROR: Final = 400
 _INTRODUCTION: Final = """\
@@ -57,45 +58,12 @@ def _access(operation: Mapping[str, Any]) -> str:
 
 def _parameters(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
     """Yield a table of the parameters and the fields of the body."""
-    rows = [_parameter(_resolved(row, document)) for row in operation.get("parameters", ())]
-    for media_type, media in operation.get("requestBody", {}).get("content", {}).items():
-        schema = _resolved(media.get("schema", {}), document)
-        required = schema.get("required", ())
-        place = "form" if media_type.startswith("multipart/") else "body"
-        rows += [
-            _row(name, place, _resolved(field, document), required=name in required)
-            for name, field in schema.get("properties", {}).items()
-        ]
+    rows = [
+        f"| `{row.name}` | {row.place} | {row.type} | {row.meaning} |".replace("|  |", "| |")
+        for row in parameter_rows(operation, document)
+    ]
     if rows:
         yield from ("| parameter | in | type | meaning |", "|---|---|---|---|", *rows, "")
-
-
-def _parameter(row: Mapping[str, Any]) -> str:
-    schema = {"description": row.get("description", ""), **row.get("schema", {})}
-    return _row(row["name"], row["in"], schema, required=row.get("required", False))
-
-
-def _row(name: str, place: str, schema: Mapping[str, Any], *, required: bool) -> str:
-    bounds = f"{_type(schema)}, required" if required else _type(schema)
-    meaning = " ".join(str(schema.get("description", "")).split())
-    return f"| `{name}` | {place} | {bounds} | {meaning} |".replace("|  |", "| |")
-
-
-def _type(schema: Mapping[str, Any]) -> str:
-    """Return a short name of a schema's type, with its values or bounds."""
-    if "anyOf" in schema:
-        parts = [part for part in schema["anyOf"] if part.get("type") != "null"]
-        return " or ".join(dict.fromkeys(map(_type, parts)))
-    if schema.get("type") == "array":
-        return f"list of {_type(schema.get('items', {}))}"
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    if "$ref" in schema or "contentMediaType" in schema:
-        return str(schema["$ref"].rpartition("/")[2]) if "$ref" in schema else "file"
-    name = str(schema.get("format") or schema.get("title" if "properties" in schema else "type", "any"))
-    if "maximum" in schema:
-        return f"{name}, {schema.get('minimum', '…')} to {schema['maximum']}"
-    return f"{name}, at most {schema['maxLength']}" if "maxLength" in schema else name
 
 
 def _answers(operation: Mapping[str, Any]) -> Iterator[str]:
@@ -151,11 +119,3 @@ def _examples(operation: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 def _example(status: str, example: object) -> Iterator[str]:
     text = json.dumps(example, ensure_ascii=False, indent=2)
     yield from (f"{status}:", "", "```json", text, "```", "")
-
-
-def _resolved(part: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "$ref" not in part:
-        return part
-    kind, name = part["$ref"].split("/")[-2:]
-    found: Mapping[str, Any] = document["components"][kind][name]
-    return found

@@ -39,7 +39,10 @@ def example_of(  # noqa: PLR0911 - one for each kind of schema
 
 
 def with_nulls(example: object, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> object:
-    """Return an example with the nulls that its schema requires: FastAPI drops every null of its document."""
+    """Return an example with the nulls that its schema requires: FastAPI drops every null of its document.
+
+    The members are in the order of the schema.
+    """
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     if "anyOf" in schema and example is not None:
@@ -50,5 +53,6 @@ def with_nulls(example: object, schema: Mapping[str, Any], schemas: Mapping[str,
     if not isinstance(example, dict):
         return example
     parts, required = schema.get("properties", {}), schema.get("required", ())
-    missing = {name: None for name in required if name not in example}
-    return {name: with_nulls(value, parts.get(name, {}), schemas) for name, value in (missing | example).items()}
+    values = {name: None for name in required if name not in example} | example
+    names = [*(name for name in parts if name in values), *(name for name in values if name not in parts)]
+    return {name: with_nulls(values[name], parts.get(name, {}), schemas) for name in names}

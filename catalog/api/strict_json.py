@@ -75,17 +75,19 @@ def check_json(body: bytes) -> None:
     if not body.strip():
         return
     try:
-        document = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_reject_constant,
-        )
+        document = parse_strictly(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         detail = str(error) if isinstance(error, _NotStrict) else "check its syntax and encoding."
         raise InvalidRequest(f"The body is not JSON: {detail}") from None
     errors = [FieldError(at, code, detail) for at, code, detail in _faults(document)]
     if errors:
         raise ValidationFailed(errors[:MAX_FIELD_ERRORS])
+
+
+def parse_strictly(text: str) -> object:
+    """Return the document. Raise ValueError or RecursionError if it is not JSON, or has a key twice."""
+    document: object = json.loads(text, object_pairs_hook=_object, parse_constant=_reject_constant)
+    return document
 
 
 class _NotStrict(ValueError):

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import httpx
 import pytest
-import requests
+import requests  # type: ignore[import-untyped]
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as examples
