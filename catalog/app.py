@@ -128,7 +128,7 @@ class App:
                 # delivery nodes never load FastAPI
                 from catalog.management import open_management  # noqa: PLC0415
 
-                self._management = await stack.enter_async_context(open_management(opened.platform))
+                self._management = await stack.enter_async_context(open_management(opened.platform, metrics))
             log.info(
                 "ready",
                 renderer_version=pool.renderer_version,

@@ -35,6 +35,7 @@ from catalog.tokens.routes import router as tokens
 from catalog.uploads.routes import router as uploads
 from catalog.worker import create_engine, handlers_of, running
 from proxy.core.media.formats import readable
+from proxy.telemetry.metrics import Metrics
 
 ROUTERS: Final[Sequence[APIRouter]] = (discovery, audit, collections, images, jobs, tokens, uploads)
 
@@ -51,7 +52,7 @@ _SECURITY_HEADERS: Final = (
 
 
 @asynccontextmanager
-async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
+async def open_management(platform: Platform, metrics: Metrics) -> AsyncIterator[ASGIApp]:
     """Run the management plane: the API, and the engine of its jobs."""
     settings, database = platform.settings, platform.database
     async with AsyncExitStack() as stack:
@@ -60,9 +61,15 @@ async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
         keys = JwksKeys()
         stack.push_async_callback(keys.close)
         verify_jwt = JwtVerifier(read_issuers(settings.jwt_issuers.get_secret_value()), keys)
+        authenticator = Authenticator(database, verify_jwt)
+        metrics.counter(
+            "darkroom_failed_authentications_total",
+            "Requests to the API with a wrong token, or without one.",
+            lambda: authenticator.failed,
+        )
         context = ApiContext(
             platform=platform,
-            authenticator=Authenticator(database, verify_jwt),
+            authenticator=authenticator,
             rate_limiter=limiter,
             cursors=CursorSealer(database.cipher.derive("cursor")),
             limits=limits_of(settings),

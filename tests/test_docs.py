@@ -93,7 +93,7 @@ def test_every_metric_has_a_row() -> None:
     metrics.observe_stages((("render", 0.1),))
     metrics.count_skip("redis")
     counted = re.findall(r"^# TYPE (darkroom_\w+)", generate_latest(metrics.registry).decode(), re.MULTILINE)
-    wiring = "".join((ROOT / plane / "app.py").read_text() for plane in ("proxy", "catalog"))
+    wiring = "".join((ROOT / name).read_text() for name in ("proxy/app.py", "catalog/app.py", "catalog/management.py"))
     read = re.findall(r'metrics\.(?:gauge|counter|labelled_counter)\(\s*"(\w+)"', wiring)
     names = {name for name in (*counted, *read) if not name.endswith("_created")}
     told = {ticked(row[0])[0] for row in rows("operations.md") if row[0].startswith("`darkroom_")}
