@@ -110,7 +110,8 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
     pace = Pace(settings.body_bytes_per_s, settings.body_window_s)
 
     def limit(scope: Scope) -> int:
-        return max_upload_bytes if scope["path"].startswith(_UPLOADS) else MAX_JSON_BYTES
+        takes_file = scope["path"].startswith(_UPLOADS) or scope["path"].endswith("/replace")
+        return max_upload_bytes if takes_file else MAX_JSON_BYTES
 
     return _Envelope(BodyLimits(app, limit, pace))
 

@@ -82,6 +82,13 @@ def test_every_code_has_a_row_with_its_status_and_lifetime() -> None:
         assert told[code][2] == ("no" if kind.max_age_s is None else f"{kind.max_age_s} s")
 
 
+def test_every_code_of_the_api_has_a_row_with_its_status() -> None:
+    told = {ticked(row[0])[0]: row[1] for row in rows("answers.md") if len(row) == 3 and row[0].startswith("`")}
+    kinds = [kind for kind in every(DarkroomError) if kind.__module__ == "catalog.core.api_errors"]
+    codes = {kind.code: str(kind.status) for kind in kinds if "code" in vars(kind)}
+    assert {code: told.get(code) for code in codes} == codes
+
+
 def test_the_page_of_the_api_is_the_one_that_its_routes_make() -> None:
     """Else: make docs."""
     assert (DOCS / "api.md").read_text() == render(create_application().document)
