@@ -5,10 +5,10 @@ refused here instead: its body is neither invited (`100 Continue`) nor read. Wha
 FastAPI to answer with 404 or 405, which it does without a body.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from re import Pattern
 from typing import Final
 
 from fastapi import Request
@@ -51,7 +51,7 @@ class Routes:
         self._queries: dict[Route, QueryShape] = {}
 
     @cached_property
-    def _rows(self) -> list[tuple[Pattern[str], Route]]:
+    def _rows(self) -> list[tuple[re.Pattern[str], Route]]:
         contexts = iter_route_contexts(self._app.routes)
         return [
             (context.path_regex, Route(method, str(context.path)))
