@@ -3,6 +3,7 @@
 `catalog.app` imports this module only where the plane is served: delivery nodes never load FastAPI.
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -77,7 +78,10 @@ async def open_management(platform: Platform, metrics: Metrics) -> AsyncIterator
             base_url=settings.base_url,
         )
         await stack.enter_async_context(running(create_engine(settings, database, handlers_of(platform))))
-        yield create_api(context, DEFAULT_MAX_BYTES + MULTIPART_BYTES)
+        application = create_application()
+        # Made once, and slow: not while a request waits.
+        await asyncio.to_thread(lambda: application.document_bytes)
+        yield create_api(context, DEFAULT_MAX_BYTES + MULTIPART_BYTES, application)
 
 
 def create_application() -> DescribedApi:
@@ -102,9 +106,9 @@ def create_application() -> DescribedApi:
     return app
 
 
-def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
+def create_api(context: ApiContext, max_upload_bytes: int, application: DescribedApi | None = None) -> ASGIApp:
     """Return the API as an ASGI application; its paths begin with `/api`."""
-    app = create_application()
+    app = application or create_application()
     app.state.context = context
     settings = context.platform.settings
     pace = Pace(settings.body_bytes_per_s, settings.body_window_s)
