@@ -1,6 +1,6 @@
 # The same commands by hand and in CI.
 .DEFAULT_GOAL := help
-.PHONY: help install check fix test test-full bench demo build lock clean
+.PHONY: help install check fix docs test test-full test-api bench demo build lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,12 +36,19 @@ fix: install  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: install  ## Write docs/api.md from the routes of the API
+	$(BIN)/darkroom openapi --markdown > docs/api.md
+
 test: install  ## Run the tests in parallel, on real servers; ARGS='tests/core -x' runs a part
 	$(BIN)/python -m tests.servers.install
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-full: export DARKROOM_TEST_FULL := 1
 test-full: test  ## Run the tests with every picture of the corpus in every format
+
+test-api: install  ## Send 5,000 generated requests to the API on each database, which takes minutes
+	$(BIN)/python -m tests.servers.install
+	DARKROOM_TEST_FULL=1 $(BIN)/python -m pytest -n 2 tests/catalog/api/test_schemathesis.py
 
 bench: install  ## Run the benchmarks; ARGS='hit miss' runs a part
 	$(BIN)/python -m benchmarks $(ARGS)

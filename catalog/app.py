@@ -76,7 +76,7 @@ class App:
         """Dispatch: pictures to delivery, `/api` to the management plane, everything else to Starlette."""
         if scope["type"] == "http" and scope["raw_path"].startswith(b"/t/") and self._only != "management":
             await self._delivery(scope, receive, send)
-        elif scope["type"] == "http" and self._management is not None and _is_api(scope["path"]):
+        elif scope["type"] == "http" and self._management is not None and _is_api(scope["raw_path"]):
             await _call_checked(self._management, scope, receive, send)
         else:
             await _call_checked(self._site, scope, receive, send)
@@ -128,7 +128,7 @@ class App:
                 # delivery nodes never load FastAPI
                 from catalog.management import open_management  # noqa: PLC0415
 
-                self._management = await stack.enter_async_context(open_management(opened.platform))
+                self._management = await stack.enter_async_context(open_management(opened.platform, metrics))
             log.info(
                 "ready",
                 renderer_version=pool.renderer_version,
@@ -175,8 +175,9 @@ async def _call_checked(site: ASGIApp, scope: Scope, receive: Receive, send: Sen
         await site(scope, receive, send)
 
 
-def _is_api(path: str) -> bool:
-    return path == "/api" or path.startswith("/api/")
+def _is_api(raw_path: bytes) -> bool:
+    """Return whether a path is the API's, as it is written: what a proxy in front has let pass is not decoded first."""
+    return raw_path == b"/api" or raw_path.startswith(b"/api/")
 
 
 async def _check_workers(pool: Pool) -> None:

@@ -3,6 +3,7 @@
 `catalog.app` imports this module only where the plane is served: delivery nodes never load FastAPI.
 """
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -15,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.adapters.jwks import JwksKeys
 from catalog.api import problems
-from catalog.api.body import MAX_JSON_BYTES, BodyLimits
+from catalog.api.authorization import Authorization, Routes
+from catalog.api.body import MAX_JSON_BYTES, BodyLimits, Pace
 from catalog.api.context import ApiContext
 from catalog.api.cross_origin import CrossOrigin
 from catalog.api.cursors import CursorSealer
@@ -23,6 +25,7 @@ from catalog.api.discovery import router as discovery
 from catalog.api.jwt import JwtVerifier, read_issuers
 from catalog.api.openapi import ERRORS, VERSION, DescribedApi
 from catalog.api.rate_limits import RateLimiter, read_quotas
+from catalog.api.strict_json import StrictJson
 from catalog.api.tus import TusMessages
 from catalog.audit.routes import router as audit
 from catalog.caches.routes import router as caches
@@ -55,6 +58,7 @@ from catalog.versions.routes import router as versions
 from catalog.watermarks.routes import router as watermarks
 from catalog.worker import create_engine, handlers_of, running
 from proxy.core.media.formats import readable
+from proxy.telemetry.metrics import Metrics
 
 ROUTERS: Final[Sequence[APIRouter]] = (
     discovery,
@@ -97,7 +101,7 @@ _SECURITY_HEADERS: Final = (
 
 
 @asynccontextmanager
-async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
+async def open_management(platform: Platform, metrics: Metrics) -> AsyncIterator[ASGIApp]:
     """Run the management plane: the API, and the engine of its jobs."""
     settings, database = platform.settings, platform.database
     async with AsyncExitStack() as stack:
@@ -106,9 +110,15 @@ async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
         jwks = JwksKeys()
         stack.push_async_callback(jwks.close)
         verify_jwt = JwtVerifier(read_issuers(settings.jwt_issuers.get_secret_value()), jwks)
+        authenticator = Authenticator(database, verify_jwt)
+        metrics.counter(
+            "darkroom_failed_authentications_total",
+            "Requests to the API with a wrong token, or without one.",
+            lambda: authenticator.failed,
+        )
         context = ApiContext(
             platform=platform,
-            authenticator=Authenticator(database, verify_jwt),
+            authenticator=authenticator,
             rate_limiter=limiter,
             cursors=CursorSealer(database.cipher.derive("cursor")),
             limits=limits_of(settings),
@@ -116,12 +126,15 @@ async def open_management(platform: Platform) -> AsyncIterator[ASGIApp]:
             base_url=settings.base_url,
         )
         await stack.enter_async_context(running(create_engine(settings, database, handlers_of(platform))))
+        application = create_application()
+        # Made once, and slow: not while a request waits.
+        await asyncio.to_thread(lambda: application.document_bytes)
         # a tenant's rules may take larger files than the default, up to the installation's limit
-        yield create_api(context, max(DEFAULT_MAX_BYTES, context.limits.source_bytes) + MULTIPART_BYTES)
+        yield create_api(context, max(DEFAULT_MAX_BYTES, context.limits.source_bytes) + MULTIPART_BYTES, application)
 
 
-def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
-    """Return the API as an ASGI application; its paths begin with `/api`."""
+def create_application() -> DescribedApi:
+    """Return the FastAPI application with all routes; it needs a context to answer, and none to describe itself."""
     app = DescribedApi(
         title="Darkroom",
         version="1",
@@ -130,13 +143,24 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
         responses=ERRORS,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
     app.openapi_version = VERSION
-    app.state.context = context
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.add_middleware(StrictJson)
+    app.add_middleware(Authorization, routes=Routes(app))  # the outer one: it is asked first
+    return app
+
+
+def create_api(context: ApiContext, max_upload_bytes: int, application: DescribedApi | None = None) -> ASGIApp:
+    """Return the API as an ASGI application; its paths begin with `/api`."""
+    app = application or create_application()
+    app.state.context = context
+    settings = context.platform.settings
+    pace = Pace(settings.body_bytes_per_s, settings.body_window_s)
 
     def limit(scope: Scope) -> int:
         if _STREAM.fullmatch(scope["path"]):
@@ -144,8 +168,8 @@ def create_api(context: ApiContext, max_upload_bytes: int) -> ASGIApp:
         takes_files = scope["path"].startswith(_UPLOADS) or REPLACEMENT.fullmatch(scope["path"])
         return max_upload_bytes if takes_files else MAX_JSON_BYTES
 
-    origins = OriginCache(context.database, context.platform.settings.tenant_ttl_s)
-    return _Envelope(CrossOrigin(TusMessages(BodyLimits(app, limit)), origins))
+    origins = OriginCache(context.database, settings.tenant_ttl_s)
+    return _Envelope(CrossOrigin(TusMessages(BodyLimits(app, limit, pace)), origins))
 
 
 class _Envelope:

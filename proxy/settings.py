@@ -114,6 +114,16 @@ class Settings(BaseSettings):
         description="Time for running requests to finish after SIGTERM; stopping takes at most 12 s more.",
     )
 
+    body_bytes_per_s: int = Field(
+        1_024,
+        ge=1,
+        le=2**20,
+        description="Minimum rate of a request body of the API, in bytes per second; a slower one is answered 408.",
+    )
+    body_window_s: float = Field(
+        30.0, gt=0, le=600, description="Time of waiting for a body over which its rate is measured."
+    )
+
     job_concurrency: int = Field(
         4, ge=0, le=256, description="Maximum number of catalog jobs a process runs at the same time. 0: none."
     )

@@ -10,7 +10,9 @@ import pytest
 from prometheus_client import generate_latest
 from pydantic import SecretStr
 
+from catalog.api.markdown import render
 from catalog.core.search.fields import RULES
+from catalog.management import create_application
 from catalog.search.facets import FACETS
 from catalog.search.orders import ORDERS
 from proxy.core.errors import DarkroomError
@@ -83,13 +85,25 @@ def test_every_code_has_a_row_with_its_status_and_lifetime() -> None:
         assert told[code][2] == ("no" if kind.max_age_s is None else f"{kind.max_age_s} s")
 
 
+def test_every_code_of_the_api_has_a_row_with_its_status() -> None:
+    told = {ticked(row[0])[0]: row[1] for row in rows("answers.md") if len(row) == 3 and row[0].startswith("`")}
+    kinds = [kind for kind in every(DarkroomError) if kind.__module__ == "catalog.core.api_errors"]
+    codes = {kind.code: str(kind.status) for kind in kinds if "code" in vars(kind)}
+    assert {code: told.get(code) for code in codes} == codes
+
+
+def test_the_page_of_the_api_is_the_one_that_its_routes_make() -> None:
+    """Else: make docs."""
+    assert (DOCS / "api.md").read_text() == render(create_application().document)
+
+
 def test_every_metric_has_a_row() -> None:
     metrics = Metrics()
     metrics.count_response(200, "memory", 1)
     metrics.observe_stages((("render", 0.1),))
     metrics.count_skip("redis")
     counted = re.findall(r"^# TYPE (darkroom_\w+)", generate_latest(metrics.registry).decode(), re.MULTILINE)
-    wiring = "".join((ROOT / plane / "app.py").read_text() for plane in ("proxy", "catalog"))
+    wiring = "".join((ROOT / name).read_text() for name in ("proxy/app.py", "catalog/app.py", "catalog/management.py"))
     read = re.findall(r'metrics\.(?:gauge|counter|labelled_counter)\(\s*"(\w+)"', wiring)
     names = {name for name in (*counted, *read) if not name.endswith("_created")}
     told = {ticked(row[0])[0] for row in rows("operations.md") if row[0].startswith("`darkroom_")}

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from catalog.api.openapi import operations_of
+from catalog.api.parameter_rows import ParameterRow, parameter_rows
 
 _STYLE: Final = (
     ":root{color-scheme:light dark}"
@@ -15,20 +16,25 @@ _STYLE: Final = (
     "summary{cursor:pointer;padding:.3rem 0}h2{margin-top:2rem;text-transform:capitalize}"
     "code,pre{font-family:ui-monospace,monospace;font-size:.9em}"
     "pre{overflow-x:auto;padding:.75rem;border:1px solid #8886;border-radius:.4rem}"
-    "table{border-collapse:collapse;width:100%}td{border-top:1px solid #8886;padding:.25rem .5rem;vertical-align:top}"
-    "b{display:inline-block;min-width:4.5rem}details{border-top:1px solid #8886}"
+    "table{border-collapse:collapse;width:100%;font-size:.9em}th{text-align:left}"
+    "td,th{border-top:1px solid #8886;padding:.25rem .5rem;vertical-align:top}"
+    "summary b{display:inline-block;min-width:4.5rem}summary code{display:inline-block;min-width:24rem;max-width:100%}"
+    "details{border-top:1px solid #8886}details[open]{padding-bottom:1rem}summary:hover{background:#8882}"
+    "nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;padding:0;list-style:none}nav a{text-transform:capitalize}"
 )
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 CONTENT_SECURITY_POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+_HEAD: Final = "<tr><th>parameter</th><th>in</th><th>type</th><th>meaning</th></tr>"
+
 
 def render(document: Mapping[str, Any]) -> str:
     """Return the page as HTML."""
     sections: dict[str, list[str]] = {}
     for method, path, operation in operations_of(document):
-        sections.setdefault(operation["tags"][0], []).append(_operation(method, path, operation))
+        sections.setdefault(operation["tags"][0], []).append(_operation(method, path, operation, document))
     info = document["info"]
     contents = "".join(f'<li><a href="#{escape(tag)}">{escape(tag)}</a></li>' for tag in sorted(sections))
     parts = "".join(
@@ -46,11 +52,11 @@ def render(document: Mapping[str, Any]) -> str:
     )
 
 
-def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
+def _operation(method: str, path: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     role = operation.get("x-role")
     access = "No token is needed." if role is None else f"Least role: {role}; scope: {operation['x-scope']}."
-    rows = "".join(_parameter(parameter) for parameter in operation.get("parameters", ()) if "name" in parameter)
-    table = f"<table><caption>Parameters</caption>{rows}</table>" if rows else ""
+    rows = "".join(_row(row) for row in parameter_rows(operation, document))
+    table = f"<table>{_HEAD}{rows}</table>" if rows else ""
     return (
         f"<details><summary><b>{escape(method.upper())}</b> <code>{escape(path)}</code> "
         f"{escape(operation['summary'])}</summary>"
@@ -59,14 +65,19 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     )
 
 
-def _parameter(parameter: Mapping[str, Any]) -> str:
-    need = "required" if parameter.get("required") else "optional"
-    cells = (parameter["name"], f"{parameter['in']}, {need}", parameter.get("description", ""))
-    return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+def _row(row: ParameterRow) -> str:
+    cells = (
+        f"<code>{escape(row.name)}</code>",
+        escape(row.place),
+        escape(row.type).replace("`", ""),
+        escape(row.meaning),
+    )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _answers(responses: Mapping[str, Any]) -> str:
-    return "".join(
+    errors = [status for status, response in responses.items() if "$ref" in response]
+    return f"<p>Errors: {escape(', '.join(sorted(errors)))}</p>" * bool(errors) + "".join(
         _example(f"Answer {status}", response) or f"<p>Answer {escape(status)}: {escape(response['description'])}</p>"
         for status, response in responses.items()
         if "$ref" not in response

@@ -1,10 +1,12 @@
 """The OpenAPI document of the application: what FastAPI writes, completed by what all operations share.
 
-    errors      one `default` response, `application/problem+json` (RFC 9457), in place of FastAPI's own 422
+    errors      the statuses that an operation may answer with, `application/problem+json` (RFC 9457)
+    headers     of every answer: the quota, ETag, Location, Idempotency-Replayed
     security    one bearer scheme; operations of PUBLIC need no token
     roles       `x-role` and `x-scope` of each operation, from the one table of permissions
     examples    of each JSON request and answer, put together from the examples of the models
 
+A route declares what is its own: further errors as `responses={504: {}}`, header fields, a body that is not JSON.
 The version is 3.2, because server-sent events are described by `itemSchema`, which 3.1 does not have.
 """
 
@@ -15,10 +17,9 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from catalog.api.problems import MEDIA_TYPE as PROBLEM
-from catalog.api.schema_examples import example_of
+from catalog.api.openapi_parts import IDEMPOTENCY_KEY, TENANT, components, header_references, problem, quota_fields
+from catalog.api.schema_examples import example_of, with_nulls
 from catalog.core.permissions import PERMISSIONS, PUBLIC
-from catalog.records.identity import IDEMPOTENCY_KEY_LENGTH
 
 VERSION: Final = "3.2.0"
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {"default": {"description": "An error."}}
@@ -26,58 +27,9 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {"default": {"description": "An
 
 _JSON = "application/json"
 _CHANGES = frozenset({"post", "put", "patch", "delete"})
-_TEXT: Final = {"type": "string"}
-_FIELD_ERROR: Final = {
-    "type": "object",
-    "required": ["at", "code", "detail"],
-    "properties": {
-        "at": {**_TEXT, "description": "JSON pointer into the body (RFC 6901), or `?name` for a query parameter."},
-        "code": _TEXT,
-        "detail": _TEXT,
-    },
-}
-_PROBLEM: Final = {
-    "type": "object",
-    "description": "An error (RFC 9457). Some codes have further members.",
-    "required": ["type", "title", "status", "code", "detail", "request"],
-    "properties": {
-        "type": {**_TEXT, "description": "`urn:darkroom:error:` and the code."},
-        "title": _TEXT,
-        "status": {"type": "integer"},
-        "code": _TEXT,
-        "detail": {**_TEXT, "description": "What is wrong, then what to do."},
-        "request": {**_TEXT, "description": "The request's id in the logs."},
-        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
-    },
-    "examples": [
-        {
-            "type": "urn:darkroom:error:not-found",
-            "title": "Not found",
-            "status": 404,
-            "code": "not-found",
-            "detail": "There is no such collection.",
-            "request": "0123456789abcdef",
-        }
-    ],
-}
-_COMPONENTS: Final[dict[str, dict[str, Any]]] = {
-    "schemas": {"Problem": _PROBLEM, "FieldError": _FIELD_ERROR},
-    "responses": {
-        "Problem": {
-            "description": "An error.",
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-    },
-    "parameters": {
-        "IdempotencyKey": {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "description": "The change is done once per key within 24 hours; repeating the request repeats its answer.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_LENGTH},
-        }
-    },
-    "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "An API token or a JWT."}},
-}
+_CREATED, _NOT_MODIFIED, _FIRST_ERROR = 201, 304, 400
+_AUTHORIZED: Final = frozenset({400, 401, 403, 404, 422, 429, 500, 503})
+"""Of every operation with a token: `?tenant=` may name none, and the query may have what does not exist."""
 
 
 class DescribedApi(FastAPI):
@@ -100,12 +52,19 @@ class DescribedApi(FastAPI):
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """Complete FastAPI's document in place and return it."""
-    components = document.setdefault("components", {})
-    for kind, members in _COMPONENTS.items():
-        components.setdefault(kind, {}).update(members)
+    all_components = document.setdefault("components", {})
+    for kind, members in components().items():
+        all_components.setdefault(kind, {}).update(members)
+    _complete_schemas(all_components["schemas"])
     document["security"] = [{"bearer": []}]
     for method, path, operation in operations_of(document):
-        _complete_operation(operation, f"{method.upper()} {path}", components["schemas"])
+        _complete_access(operation, f"{method.upper()} {path}")
+        _complete_parameters(operation, method)
+        _complete_answers(operation, method, all_components["schemas"])
+        _complete_examples(operation, all_components["schemas"])
+    for item in document["paths"].values():
+        if "get" in item and "head" in item:
+            _complete_head(item["head"]["responses"], item["get"]["responses"])
     return document
 
 
@@ -116,14 +75,89 @@ def operations_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[
             yield method, path, operation
 
 
-def _complete_operation(operation: dict[str, Any], route: str, schemas: Mapping[str, Any]) -> None:
-    operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
+def is_public(operation: Mapping[str, Any]) -> bool:
+    """Return whether an operation needs no token."""
+    return operation.get("security") == []
+
+
+def _complete_access(operation: dict[str, Any], route: str) -> None:
     if route in PUBLIC:
         operation["security"] = []
     elif (permission := PERMISSIONS.get(route)) is not None:
         operation["x-role"], operation["x-scope"] = permission.role.label, permission.scope.value
-        if route.split(" ", maxsplit=1)[0].lower() in _CHANGES:
-            operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+
+
+def _complete_parameters(operation: dict[str, Any], method: str) -> None:
+    if is_public(operation):
+        return
+    parameters = operation.setdefault("parameters", [])
+    if not any(parameter["name"] == "tenant" for parameter in parameters):
+        parameters.append(TENANT)
+    if method in _CHANGES:
+        parameters.append(IDEMPOTENCY_KEY)
+
+
+def _complete_answers(operation: dict[str, Any], method: str, schemas: Mapping[str, Any]) -> None:
+    responses = operation["responses"]
+    responses.pop("default", None)
+    names = {str(parameter.get("name", "")).lower() for parameter in operation.get("parameters", ())}
+    for status, response in list(responses.items()):
+        if int(status) >= _FIRST_ERROR:
+            responses[status] = problem(int(status))
+            continue
+        response.setdefault("description", "")
+        told = list(_fields_of(operation, method, int(status)))
+        if int(status) == _NOT_MODIFIED or _has_version(response, schemas):
+            told.append("ETag")
+        response["headers"] = header_references(*told) | response.get("headers", {})
+    for status in sorted(_errors_of(operation, method, names)):
+        responses.setdefault(str(status), problem(status))
+
+
+def _complete_head(responses: dict[str, Any], of_get: Mapping[str, Any]) -> None:
+    """Give the answers to HEAD the header fields of those to GET, and no content (RFC 9110 §9.3.2)."""
+    for status, response in responses.items():
+        if "$ref" not in response:
+            response.pop("content", None)
+            response["headers"] |= of_get.get(status, {}).get("headers", {})
+
+
+def _has_version(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> bool:
+    """Return whether an answer is a thing with a version, which has an entity tag."""
+    reference = response.get("content", {}).get(_JSON, {}).get("schema", {}).get("$ref", "")
+    return "version" in schemas.get(reference.rpartition("/")[2], {}).get("properties", {})
+
+
+def _fields_of(operation: Mapping[str, Any], method: str, status: int) -> Iterator[str]:
+    """Yield the names of the header fields of an answer that is not an error."""
+    if is_public(operation):
+        return
+    yield from quota_fields()
+    if method in _CHANGES:
+        yield "Idempotency-Replayed"
+    if status == _CREATED:
+        yield "Location"
+
+
+def _errors_of(operation: Mapping[str, Any], method: str, names: set[str]) -> set[int]:
+    """Return the statuses of the errors that an operation may answer with."""
+    errors = {500} if is_public(operation) else set(_AUTHORIZED)
+    if method in _CHANGES:
+        errors |= {400, 408, 409, 413, 422}
+    if "if-match" in names:
+        errors.add(412)
+    if set(operation.get("requestBody", {}).get("content", {})) - {_JSON}:
+        errors.add(415)
+    return errors
+
+
+def _complete_schemas(schemas: Mapping[str, dict[str, Any]]) -> None:
+    for schema in schemas.values():
+        if "examples" in schema:
+            schema["examples"] = [with_nulls(example, schema, schemas) for example in schema["examples"]]
+
+
+def _complete_examples(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> None:
     for message in (operation.get("requestBody", {}), *operation["responses"].values()):
         media = message.get("content", {}).get(_JSON)
         if media is not None and "examples" not in media:

@@ -14,7 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
+from catalog.api.media_types import is_json
 from catalog.core.api_errors import ApiError, FieldError, InvalidRequest, ResourceNotFound, ValidationFailed
 from proxy.core.errors import DarkroomError, InternalError, MethodNotAllowed, RouteNotFound
 
@@ -33,6 +35,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DarkroomError, _darkroom_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(ClientDisconnect, _client_left)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -84,7 +87,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     errors: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else ()
     if any(found["loc"][:1] == ("path",) for found in errors):
         return problem(ResourceNotFound("Nothing has this id: check the address."), request_id_of(request))
-    if any(found["loc"] == ("body",) for found in errors) and not _is_json(request):
+    if any(found["loc"] == ("body",) for found in errors) and not is_json(request.headers.get("content-type", "")):
         return problem(
             InvalidRequest("The body is not declared as JSON: send Content-Type: application/json."),
             request_id_of(request),
@@ -95,6 +98,8 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
+    if isinstance(error.__cause__, DarkroomError):  # FastAPI replaces what is raised while it reads a body
+        return problem(error.__cause__, request_id_of(request))
     status = error.status_code if isinstance(error, HTTPException) else _SERVER_ERROR
     if status == _NOT_FOUND:
         return problem(RouteNotFound("There is no such route: GET /api lists what there is."), request_id_of(request))
@@ -122,10 +127,9 @@ def _methods_of_path(request: Request) -> list[str]:
     )
 
 
-def _is_json(request: Request) -> bool:
-    """Return whether the request declares its body as JSON: `application/json`, or a type that ends in `+json`."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+async def _client_left(request: Request, _error: Exception) -> Response:
+    """Answer a request whose body was cut off: nobody reads it, and it is not a fault of ours."""
+    return problem(InvalidRequest("The body ends early: send all of it."), request_id_of(request))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -90,10 +90,11 @@ class RateLimiter:
                 async with asyncio.timeout(_STORE_DEADLINE_S):
                     allowed = await self._window.hit(item, request_class.value, party)
                     fields = fields or await self._fields(item, request_class, party)
+                    exhausted = None if allowed else await self._exhausted(item, request_class, party)
             except Exception:  # noqa: BLE001 - whatever the store raises: the request goes on
                 return fields
-            if not allowed:
-                raise RateLimited(request_class.value, await self._retry_after_s(item, request_class, party))
+            if exhausted is not None:
+                raise RateLimited(request_class.value, *exhausted)
         return fields
 
     async def close(self) -> None:
@@ -109,9 +110,13 @@ class RateLimiter:
             "ratelimit": f'"{name}";r={max(0, stats.remaining)};t={reset_s}',
         }
 
-    async def _retry_after_s(self, item: RateLimitItem, request_class: RequestClass, party: str) -> int:
+    async def _exhausted(
+        self, item: RateLimitItem, request_class: RequestClass, party: str
+    ) -> tuple[int, dict[str, str]]:
+        """Return in how many seconds to try again, and the fields of the quota that is used up."""
         stats = await self._window.get_window_stats(item, request_class.value, party)
-        return max(1, min(WINDOW_S, round(stats.reset_time - time.time())))
+        wait_s = max(1, min(WINDOW_S, round(stats.reset_time - time.time())))
+        return wait_s, await self._fields(item, request_class, party)
 
 
 def _on_redis(url: str, pool: ConnectionPool) -> Storage:

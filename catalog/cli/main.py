@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from catalog.cleanup import commands as cleanup
-from catalog.cli import serve, work
+from catalog.cli import openapi, serve, work
 from catalog.cli.exit_codes import EXIT_CODES, Exit, exit_code, expected_exit_code
 from catalog.cli.output import (
     OutputClosed,
@@ -66,6 +66,7 @@ app = typer.Typer(
 )
 serve.register(app)
 work.register(app)
+openapi.register(app)
 upload.register(app)
 imports.register(app)
 images.register(app)

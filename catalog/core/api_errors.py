@@ -6,6 +6,7 @@
     ├── Unauthenticated 401       no token, or a wrong one
     ├── NotPermitted 403          the role or the scopes of the token do not reach
     ├── ResourceNotFound 404      not there, or of another tenant
+    ├── RequestTimeout 408        the body came too slowly
     ├── ResourceConflict 409      says with what
     │   └── ImageInUse 409        entities use the image
     ├── PreconditionFailed 412    `If-Match` names another version
@@ -95,6 +96,17 @@ class ResourceNotFound(ApiError):
     status = 404
     code = "not-found"
     title = "Not found"
+
+
+class RequestTimeout(ApiError):
+    """The body came too slowly."""
+
+    status = 408
+    code = "request-timeout"
+    title = "Request timeout"
+
+    def __init__(self, bytes_per_s: int) -> None:
+        super().__init__(f"The body came slower than {bytes_per_s} bytes a second: send it again, or in parts.")
 
 
 class ResourceConflict(ApiError):
@@ -245,10 +257,11 @@ class RateLimited(ApiError):
     code = "rate-limited"
     title = "Too many requests"
 
-    def __init__(self, policy: str, retry_after_s: int) -> None:
+    def __init__(self, policy: str, retry_after_s: int, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(f"Too many {policy} requests: try again in {retry_after_s} s.")
         self.wait_s = retry_after_s
+        self.fields = fields or {}
 
     def headers(self) -> Mapping[str, str]:
-        """Return when to try again."""
-        return {"retry-after": str(self.wait_s)}
+        """Return when to try again, and the quota."""
+        return {"retry-after": str(self.wait_s), **self.fields}

@@ -12,7 +12,7 @@ from catalog.api.answers import json_answer
 from catalog.api.change import Change
 from catalog.api.conditions import MAX_LENGTH, check_if_match, is_not_modified
 from catalog.api.context import ApiContext, Caller, Changing, Context
-from catalog.api.downloads import Download
+from catalog.api.downloads import DOWNLOAD_HEADERS, Download
 from catalog.api.pages import next_cursor, open_position
 from catalog.api.problems import to_field_errors
 from catalog.core.api_errors import ResourceNotFound, ValidationFailed
@@ -34,6 +34,9 @@ Id = Annotated[str, Path(max_length=64, description="Id of the image.")]
 Sha256Path = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file, in hexadecimal digits.")]
 IfMatch = Annotated[str | None, Header(max_length=MAX_LENGTH, description="Change only this version.")]
 IfNoneMatch = Annotated[str | None, Header(max_length=MAX_LENGTH, description="304 if the image has this tag.")]
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "headers": DOWNLOAD_HEADERS}
+}
 
 
 @router.get("", summary="Find the tenant's images")
@@ -85,7 +88,7 @@ async def read_image(
     return json_answer(views.complete(row, parts), etag=image_etag(row))
 
 
-@router.get("/{id}/original", summary="Download the original", response_class=Response)
+@router.get("/{id}/original", summary="Download the original", response_class=Response, responses=_FILE)
 async def download_original(context: Context, caller: Caller, id: Id) -> Response:  # noqa: A002 - the contract's own name
     """Return the bytes that the image stands on, as an attachment."""
     async with context.database.reading() as session:

@@ -45,7 +45,7 @@ async def read_preset(context: Context, caller: Caller, name: PresetName) -> Res
 
 
 @router.get("/{name}/versions", summary="List the versions of a preset")
-async def list_versions(
+async def list_preset_versions(
     context: Context, caller: Caller, name: PresetName, query: Annotated[PageQuery, Query()]
 ) -> Page[PresetView]:
     """Return all versions of a preset, the newest first; those of a deleted one too."""

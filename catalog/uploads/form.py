@@ -4,12 +4,13 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from catalog.api.multipart import FieldPart, FileBegin, FileChunk, FileEnd, read_multipart
 from catalog.api.problems import to_field_errors
+from catalog.api.strict_json import parse_strictly
 from catalog.core.api_errors import FieldError, UploadTooLarge, ValidationFailed
 from catalog.core.upload_rules import Candidate
 from catalog.entities.service import EntityRef
@@ -143,13 +144,9 @@ def _parsed(name: str, text: str) -> object:
 
 def _json(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_reject)
+        return parse_strictly(text)
     except (ValueError, RecursionError):
         raise _wrong("metadata", "json", "This is not JSON: send an object.") from None
-
-
-def _reject(_name: str) -> NoReturn:
-    raise ValueError("not JSON")
 
 
 def _wrong(name: str, code: str, detail: str) -> ValidationFailed:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.api.answers import created, json_answer
 from catalog.api.change import Change
 from catalog.api.context import ApiContext, Changing, Context
+from catalog.core.api_errors import UploadTooLarge
 from catalog.images.schemas import ImageView
 from catalog.images.views import ImageViews, image_etag
 from catalog.uploads.form import MAX_FILES, ReceivedFile, ReceivedForm, read_form, upload_fields
@@ -22,6 +23,8 @@ from proxy.core.identifiers import TenantName
 router = APIRouter(prefix="/api/images/upload", tags=["uploads"])
 
 _SERVER_ERROR = 500
+_BESIDE_FILE_BYTES = 2**20
+"""What a form may have beside its file."""
 
 
 @router.post(
@@ -98,6 +101,10 @@ async def open_intake(context: ApiContext, tenant: TenantName) -> tuple[Intake, 
 
 
 async def _read(stack: ExitStack, request: Request, rules: IntakeRules, file_field: str, most: int) -> ReceivedForm:
+    announced = request.headers.get("content-length", "")
+    if most == 1 and announced.isdigit() and int(announced) > rules.staging_bytes + _BESIDE_FILE_BYTES:
+        # before the first byte is asked for, so that `Expect: 100-continue` saves the transfer
+        raise UploadTooLarge(f"The body has {announced} bytes; a file has at most {rules.staging_bytes}.")
     return await read_form(
         stack,
         request.headers.get("content-type", ""),

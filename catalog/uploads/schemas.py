@@ -97,8 +97,17 @@ def multipart_body(file_field: str, *, many: bool) -> dict[str, Any]:
     file: dict[str, Any] = {"type": "string", "contentMediaType": "application/octet-stream"}
     text = {
         "metadata": {"type": "string", "description": "JSON object"},
-        "focus": {"type": "string", "example": "0.5,0.5"},
+        "focus": {"type": "string", "description": "x,y"},
     }
     fields = {file_field: {"type": "array", "items": file} if many else file, **schema["properties"], **text}
     body = {"type": "object", "properties": fields, "required": [file_field]}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}}}
+    example = {
+        file_field: ["(bytes)", "(bytes)"] if many else "(bytes)",
+        "title": "Garden chair",
+        "alt_text": "A blue chair in the sun",
+        "tags": ["blue", "outdoor"],
+        "metadata": '{"sku": "42"}',
+        "focus": "0.5,0.4",
+    }
+    media = {"schema": body, "example": example}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": media}}}

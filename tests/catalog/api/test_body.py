@@ -4,18 +4,20 @@ import asyncio
 import json
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catalog.api.body import GRACE_S, BodyLimits
+from catalog.api.body import BodyLimits, Pace
 
 
 class Client:
-    """One request whose body comes in pieces, and what is answered."""
+    """One request whose body comes in pieces, each after `seconds` of the clock, and what is answered."""
 
-    def __init__(self, pieces: list[bytes], headers: dict[str, str] | None = None) -> None:
+    def __init__(self, pieces: list[bytes], headers: dict[str, str] | None = None, seconds: float = 0.0) -> None:
         self.pieces = pieces
         self.sent: list[Message] = []
-        self.asked = 0
+        self.asked = self.asked_before_answer = 0
+        self.now = 0.0
+        self.seconds = seconds
         self.scope: Scope = {
             "type": "http",
             "path": "/x",
@@ -25,11 +27,14 @@ class Client:
 
     async def receive(self) -> Message:
         self.asked += 1
+        self.now += self.seconds
         if not self.pieces:
             await asyncio.Event().wait()
         return {"type": "http.request", "body": self.pieces.pop(0), "more_body": bool(self.pieces)}
 
     async def send(self, message: Message) -> None:
+        if not self.sent:
+            self.asked_before_answer = self.asked
         self.sent.append(message)
 
     @property
@@ -52,9 +57,10 @@ async def reading(_: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": str(length).encode()})
 
 
-async def ask(client: Client, clock: list[float] | None = None) -> Client:
-    ticks = iter(clock or [])
-    await BodyLimits(reading, lambda _: 10, lambda: next(ticks, 0.0))(client.scope, client.receive, client.send)
+async def ask(client: Client, application: ASGIApp = reading, limit: int = 10) -> Client:
+    await BodyLimits(application, lambda _: limit, Pace(), lambda: client.now)(
+        client.scope, client.receive, client.send
+    )
     return client
 
 
@@ -66,7 +72,8 @@ async def test_a_body_within_its_limit_is_read() -> None:
 async def test_an_announced_body_over_the_limit_is_refused_before_a_byte_is_asked_for() -> None:
     """So `Expect: 100-continue` gets no `100 Continue`."""
     client = await ask(Client([b"x"], {"content-length": "11", "expect": "100-continue"}))
-    assert (client.status, client.asked, client.problem["code"]) == (413, 0, "too-large")
+    assert (client.status, client.problem["code"]) == (413, "too-large")
+    assert client.asked_before_answer == 0
 
 
 async def test_a_body_that_grows_over_the_limit_is_refused_on_the_way() -> None:
@@ -75,18 +82,69 @@ async def test_a_body_that_grows_over_the_limit_is_refused_on_the_way() -> None:
 
 
 async def test_a_body_that_comes_too_slowly_is_cut() -> None:
-    """The grace is over and too few bytes have come: the next wait has no time left."""
-    slow = Client([b"1"])
+    """The window is over and too few bytes have come: the next wait has no time left."""
+    client = await ask(Client([b"x"] * 9, {"transfer-encoding": "chunked"}, seconds=8.0))
+    assert (client.status, client.problem["code"], client.asked_before_answer) == (408, "request-timeout", 4)
+    assert (b"connection", b"close") in client.sent[0]["headers"]
 
-    async def receive() -> Message:
-        if slow.pieces:
-            return {"type": "http.request", "body": slow.pieces.pop(), "more_body": True}
-        return await asyncio.Event().wait()  # type: ignore[return-value]
 
-    ticks = iter([0.0, 0.0, GRACE_S + 1.0])
-    await BodyLimits(reading, lambda _: 10, lambda: next(ticks))(slow.scope, receive, slow.send)
-    assert (slow.status, slow.problem["code"]) == (408, "request-timeout")
-    assert (b"connection", b"close") in slow.sent[0]["headers"]
+async def test_bytes_that_came_quickly_earn_no_right_to_stall() -> None:
+    client = await ask(Client([b"x" * 2**20, *[b"x"] * 9], {"content-length": str(2**21)}, seconds=8.0), limit=2**21)
+    assert (client.status, client.asked_before_answer) == (408, 5)
+
+
+async def test_a_body_at_the_pace_is_read_however_long_it_takes() -> None:
+    pieces = [b"x" * 8_192] * 50
+    client = await ask(Client(pieces, {"content-length": str(8_192 * 50)}, seconds=7.9), limit=2**20)
+    assert (client.status, client.sent[1]["body"]) == (200, b"409600")
+
+
+async def test_the_time_of_the_application_is_not_the_clients() -> None:
+    client = Client([b"1", b"2", b"3"], {"content-length": "3"})
+
+    async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+        async def slowly() -> Message:
+            message = await receive()
+            client.now += 3_600.0
+            return message
+
+        await reading(scope, slowly, send)
+
+    assert (await ask(client, busy)).status == 200
+
+
+async def refusing(_: Scope, __: Receive, send: Send) -> None:
+    """Answer without a look at the body."""
+    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
+async def test_the_rest_of_a_small_body_is_read_after_an_early_answer() -> None:
+    client = await ask(Client([b"1", b"2", b"3"], {"content-length": "3"}), refusing)
+    assert client.pieces == []
+    assert [field for field in client.sent[0]["headers"] if field[0] == b"connection"] == []
+    assert len(client.sent) == 2
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"content-length": "100000"}, {"transfer-encoding": "chunked"}, {"content-length": "3", "expect": "100-Continue"}],
+)
+async def test_an_early_answer_to_another_body_ends_the_connection(headers: dict[str, str]) -> None:
+    """The answer is sent whole, then what comes is discarded until the body ends, and then the answer ends."""
+    client = Client([b"1", b"2", b"3"], headers)
+    asked: list[tuple[str, int]] = []
+    send = client.send
+
+    async def send_noting(message: Message) -> None:
+        asked.append((message["type"], client.asked))
+        await send(message)
+
+    client.send = send_noting  # type: ignore[method-assign]
+    await ask(client, refusing, limit=2**20)
+    assert (b"connection", b"close") in client.sent[0]["headers"]
+    assert asked == [("http.response.start", 0), ("http.response.body", 0), ("http.response.body", 3)]
+    assert [message.get("more_body", False) for message in client.sent[1:]] == [True, False]
 
 
 @pytest.mark.parametrize("length", ["x", "-1", "1e9", ""])

@@ -9,17 +9,17 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import pytest
-from fastapi import BackgroundTasks, Depends
+from fastapi import BackgroundTasks
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from catalog.api.context import ApiContext, Caller, authorize
+from catalog.api.context import ApiContext, Caller
 from catalog.core.permissions import PERMISSIONS, PUBLIC
 from catalog.core.roles import Permission, Principal, Role, Scope
 from catalog.management import _Envelope, create_api
@@ -172,14 +172,14 @@ def probed(api: ASGIApp, monkeypatch: pytest.MonkeyPatch) -> tuple[ASGIApp, list
     seen: list[str] = []
     app = application_of(api)
 
-    async def tell(_: Caller, background: BackgroundTasks) -> str:
+    async def tell(_: Caller, background: BackgroundTasks, tenant: str | None = None) -> str:
         before = current_scope()
         await asyncio.sleep(0)
         background.add_task(lambda: seen.append(current_scope()))
         assert current_scope() == before
         return before
 
-    async def stream(_: Annotated[Principal, Depends(authorize)]) -> StreamingResponse:
+    async def stream(_: Caller) -> StreamingResponse:
         async def parts() -> AsyncIterator[str]:
             await asyncio.sleep(0)
             yield current_scope()
@@ -192,6 +192,7 @@ def probed(api: ASGIApp, monkeypatch: pytest.MonkeyPatch) -> tuple[ASGIApp, list
     monkeypatch.setitem(PERMISSIONS, "GET /api/scope", Permission(Role.VIEWER, Scope.READ))
     monkeypatch.setitem(PERMISSIONS, "GET /api/scope/stream", Permission(Role.VIEWER, Scope.READ))
     monkeypatch.setitem(PERMISSIONS, "GET /api/scope/house", Permission(Role.OPERATOR, Scope.ADMIN))
+    monkeypatch.setattr("catalog.api.authorization.PUBLIC", PUBLIC | {"GET /api/scope/public"})
     app.add_api_route("/api/scope", tell)
     app.add_api_route("/api/scope/stream", stream)
     app.add_api_route("/api/scope/house", tell)

@@ -1,5 +1,6 @@
 """JWT of trusted issuers: what is accepted, and every known way to be accepted wrongly."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -135,6 +136,32 @@ async def test_keys_are_fetched_cached_rotated_and_used_while_the_provider_is_ou
     assert await check(signed()) is not None
     clock[0] += jwks.STALE_S
     assert await check(signed()) is None
+    await keys.close()
+
+
+@respx.mock
+async def test_many_tokens_at_once_fetch_the_keys_once() -> None:
+    route = respx.get(URL).mock(return_value=httpx.Response(200, json={"keys": [KEY.as_dict(private=False)]}))
+    keys = JwksKeys()
+    check = JwtVerifier([ISSUER], keys, lambda: NOW)
+    found = await asyncio.gather(*(check(signed()) for _ in range(20)))
+    assert all(principal is not None for principal in found)
+    assert route.call_count == 1
+    await keys.close()
+
+
+@respx.mock
+async def test_a_provider_that_was_never_reached_is_asked_again_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr(jwks, "monotonic", lambda: clock[0])
+    route = respx.get(URL).mock(side_effect=httpx.ConnectTimeout("out"))
+    keys = JwksKeys()
+    check = JwtVerifier([ISSUER], keys, lambda: NOW)
+    assert [await check(signed()) for _ in range(5)] == [None] * 5
+    assert route.call_count == 1
+    route.mock(return_value=httpx.Response(200, json={"keys": [KEY.as_dict(private=False)]}))
+    clock[0] += jwks.PAUSE_S
+    assert await check(signed()) is not None
     await keys.close()
 
 

@@ -63,12 +63,41 @@ async def test_the_document_is_valid_and_says_what_each_operation_does(document:
     assert len(identifiers) == len(set(identifiers))
 
 
-async def test_errors_are_described_once_and_never_as_fastapi_would(document: dict[str, Any]) -> None:
+async def test_errors_are_told_by_status_and_never_as_fastapi_would(document: dict[str, Any]) -> None:
     for method, path, operation in operations_of(document):
-        assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}, (method, path)
-        assert all(status == "default" or int(status) < 400 for status in operation["responses"]), (method, path)
+        errors = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
+        assert all(answer == {"$ref": f"#/components/responses/Problem{status}"} for status, answer in errors.items())
+        assert "500" in errors, (method, path)
+        if operation.get("security") != []:
+            assert {"401", "403", "404", "422", "429", "503"} <= errors.keys(), (method, path)
+        if "requestBody" in operation:
+            assert {"400", "408", "409", "413"} <= errors.keys(), (method, path)
+    assert "415" in document["paths"]["/api/images/upload"]["post"]["responses"]
+    assert "412" in document["paths"]["/api/collections/{id}"]["put"]["responses"]
+    assert "412" not in document["paths"]["/api/collections"]["post"]["responses"]
     assert "ValidationError" not in json.dumps(document)
-    assert list(document["components"]["responses"]["Problem"]["content"]) == ["application/problem+json"]
+    for answer in document["components"]["responses"].values():
+        assert list(answer["content"]) == ["application/problem+json"]
+
+
+async def test_header_fields_are_told(document: dict[str, Any]) -> None:
+    def fields(path: str, method: str, status: str) -> set[str]:
+        return set(document["paths"][path][method]["responses"][status]["headers"])
+
+    assert {"RateLimit", "RateLimit-Policy", "X-Request-Id", "ETag"} <= fields("/api/collections/{id}", "get", "200")
+    assert {"Location", "ETag", "Idempotency-Replayed"} <= fields("/api/collections", "post", "201")
+    assert "Location" not in fields("/api/collections/{id}", "put", "200")
+    assert fields("/api/images/{id}", "get", "304") >= {"ETag"}
+    assert fields("/api", "get", "200") == {"X-Request-Id"}
+    assert {"Retry-After", "RateLimit"} <= set(document["components"]["responses"]["Problem429"]["headers"])
+    assert "WWW-Authenticate" in document["components"]["responses"]["Problem401"]["headers"]
+
+
+async def test_answers_without_a_body_tell_none(document: dict[str, Any]) -> None:
+    for method, path, operation in operations_of(document):
+        for status, answer in operation["responses"].items():
+            if status in {"204", "304"} or (method == "head" and int(status) < 400):
+                assert "content" not in answer, (method, path, status)
 
 
 async def test_real_errors_match_their_schema(client_of: ClientOf, document: dict[str, Any]) -> None:

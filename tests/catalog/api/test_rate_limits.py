@@ -29,7 +29,10 @@ async def test_a_token_has_its_quota_in_each_class(limiter: RateLimiter) -> None
     assert [field.partition(";t=")[0] for field in left] == ['"read";r=2', '"read";r=1', '"read";r=0']
     with pytest.raises(RateLimited) as refused:
         await limiter.count(caller, READ)
-    assert 1 <= int(refused.value.headers()["retry-after"]) <= 60
+    fields = refused.value.headers()
+    assert 1 <= int(fields["retry-after"]) <= 60
+    assert fields["ratelimit-policy"] == '"read";q=3;w=60'
+    assert fields["ratelimit"].startswith('"read";r=0;t=')
     await limiter.count(caller, WRITE)
 
 

@@ -1,16 +1,26 @@
 """Tokens over the API, and with them what all routes share."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from cachetools import TTLCache
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import ASGIApp
 
+from catalog.api.context import ApiContext
+from catalog.core.api_errors import Unauthenticated
 from catalog.core.roles import Role, Scope
+from catalog.core.token_format import ApiToken
+from catalog.management import create_api
 from catalog.records.database import Database
 from catalog.tokens import authenticator as authentication
-from tests.catalog.api.fixtures import ClientOf
+from catalog.tokens import service
+from catalog.tokens.authenticator import Authenticator
+from tests.catalog.api.fixtures import MAX_UPLOAD_BYTES, ClientOf
 from tests.catalog.samples import ACME, ZOO
 
 
@@ -229,7 +239,8 @@ async def test_failed_tokens_of_one_address_are_slowed_down(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr("catalog.tokens.authenticator.asyncio.sleep", sleep)
+    # the module's own name: without a real `asyncio.sleep` the tasks in the background would never yield
+    monkeypatch.setattr("catalog.tokens.authenticator.asyncio", SimpleNamespace(sleep=sleep))
     client = await client_of(Role.ADMIN)
     for _ in range(authentication.FREE_FAILURES + 3):
         await client.get("/api/tokens", headers={"authorization": "Bearer wrong"})
@@ -237,3 +248,68 @@ async def test_failed_tokens_of_one_address_are_slowed_down(
     assert len(waits) == 3
     assert (await client.get("/api/tokens")).status_code == 200
     assert len(waits) == 3
+
+
+async def test_a_revoked_token_stops_on_every_node(
+    client_of: ClientOf, context: ApiContext, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each node remembers a token for CACHE_S, less than the five seconds of the contract, on a clock of its own."""
+    clock = [100.0]
+    monkeypatch.setattr(authentication, "TTLCache", lambda size, ttl: TTLCache(size, ttl, lambda: clock[0]))
+    nodes = [create_api(replace(context, authenticator=Authenticator(database)), MAX_UPLOAD_BYTES) for _ in range(2)]
+    admin = await client_of(Role.ADMIN)
+    created = (await admin.post("/api/tokens", json={"role": "admin"})).json()
+    headers = {"authorization": f"Bearer {created['token']}"}
+
+    async def ask() -> list[int]:
+        clients = [httpx.AsyncClient(transport=httpx.ASGITransport(node), base_url="http://node") for node in nodes]
+        return [(await client.get("/api/tokens", headers=headers)).status_code for client in clients]
+
+    assert await ask() == [200, 200]
+    await admin.delete(f"/api/tokens/{created['id']}")
+    assert authentication.CACHE_S < 5.0
+    clock[0] += 5.0
+    assert await ask() == [401, 401]
+
+
+async def test_failures_are_counted_and_look_the_token_up_however_it_is_wrong(
+    client_of: ClientOf, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token of an unknown id and one with a wrong secret cost one look-up each, and have one answer."""
+    admin = await client_of(Role.ADMIN)
+    text = admin.headers["authorization"].removeprefix("Bearer ")
+    token = ApiToken.parse(text)
+    assert token is not None
+    wrong = [str(replace(token, secret="x" * 32)), str(replace(token, id="y" * 12))]
+    looked_up: list[str] = []
+
+    async def authenticate(session: AsyncSession, wanted: ApiToken) -> object:
+        looked_up.append(wanted.id)
+        return await service.authenticate(session, wanted)
+
+    monkeypatch.setattr(authentication, "authenticate", authenticate)
+    tested = Authenticator(database)
+    for number, guess in enumerate([*wrong, "drk_x", "a.b.c"], 1):
+        with pytest.raises(Unauthenticated):
+            await tested.authenticate(f"Bearer {guess}", "192.0.2.1")
+        assert tested.failed == number
+    assert looked_up == [token.id, "y" * 12]
+
+
+async def test_addresses_are_slowed_down_on_their_own(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("catalog.tokens.authenticator.asyncio", SimpleNamespace(sleep=sleep))
+    tested = Authenticator(database)
+    for address in ("192.0.2.1", "192.0.2.2"):
+        for _ in range(authentication.FREE_FAILURES):
+            with pytest.raises(Unauthenticated):
+                await tested.authenticate("Bearer wrong", address)
+    assert waits == []
+    for _ in range(20):
+        with pytest.raises(Unauthenticated):
+            await tested.authenticate("Bearer wrong", "192.0.2.1")
+    assert waits[0] < waits[-1] == authentication.SLOWEST_ANSWER_S
