@@ -12,7 +12,11 @@ from catalog.sources.service import LONGEST_CREDENTIAL, LONGEST_NAME, MOST_CREDE
 
 SourceId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 
-_CREDENTIALS: JsonDict = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "…", "region": "eu-central-1"}
+_CREDENTIALS: JsonDict = {
+    "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+    "secret_access_key": "1f2e3d",
+    "region": "eu-central-1",
+}
 _EXAMPLE: JsonDict = {
     "id": "6f1ed002ab5595859014ebf0951522d9",
     "prefix": "s3://photos/2026",

@@ -10,7 +10,7 @@ from proxy.core.url.link import MAX_TARGET
 
 MAX_PATHS = 1_000
 LONGEST_EXPIRY_S = 10 * 365 * 86_400
-_URL = "https://img.example.com/t/acme/9f86…0a08/~card?s=OeCAFYkyrny7KpySP1JiPLb_guz-lQ4lj32Sx93vxRs"
+_URL = "https://img.example.com/t/acme/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08/~card?s=OeCAFYkyrny7KpySP1JiPLb_guz-lQ4lj32Sx93vxRs"
 
 
 class ThumbnailView(View):
@@ -97,7 +97,16 @@ class SignRequest(Body):
     """Paths of the tenant to sign, and for how many seconds; for ever without."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"paths": ["/t/acme/9f86…0a08/w320-h180-webp"], "expires_s": 3_600}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "paths": [
+                        "/t/acme/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08/w320-h180-webp"
+                    ],
+                    "expires_s": 3_600,
+                }
+            ]
+        }
     )
 
     paths: Annotated[list[PathText], Field(min_length=1, max_length=MAX_PATHS)]

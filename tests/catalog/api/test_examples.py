@@ -70,19 +70,28 @@ async def test_schemas_have_examples_that_fit_them(document: dict[str, Any]) -> 
 async def test_every_example_of_a_request_is_answered_as_told(
     admin: httpx.AsyncClient, document: dict[str, Any]
 ) -> None:
-    sent = 0
+    sent, wrong = 0, dict[str, str]()
+    allowed = {"prefix": "https://img.example.com/photos", "credentials": {}}
+    assert (await admin.post("/api/sources", json=allowed)).status_code == 201
     for method, path, operation in operations_of(document):
         for kind, media in media_of(operation.get("requestBody", {})):
             for example in examples_of(media):
                 place = re.sub(r"\{\w+\}", ID, path)
                 answer = await admin.request(method, place, **body_of(kind, example, media["schema"]))
                 route = f"{method.upper()} {path}"
-                assert str(answer.status_code) in operation["responses"], (route, answer.text)
                 # What the example says can be read: at most what it names is not there, or the caller is not the owner.
-                assert answer.status_code not in {400, 415, 422, 500}, (route, answer.text)
+                unreadable = answer.status_code in {400, 415, 422, 500} and not names_what_is_not_there(answer)
+                if str(answer.status_code) not in operation["responses"] or unreadable:
+                    wrong[route] = answer.text
+                    continue
                 check(schema_of(operation, answer, document), document, answer.json() if answer.content else None)
                 sent += 1
-    assert sent > 5
+    assert wrong == {}
+    assert sent > 20
+
+
+def names_what_is_not_there(answer: httpx.Response) -> bool:
+    return all(error["code"].startswith("unknown-") for error in answer.json().get("errors", [{"code": ""}]))
 
 
 def body_of(kind: str, example: object, schema: dict[str, Any]) -> dict[str, Any]:
