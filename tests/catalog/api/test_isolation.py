@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from catalog.api.context import ApiContext, Caller
+from catalog.api.query_strings import QueryShape
 from catalog.core.permissions import PERMISSIONS, PUBLIC
 from catalog.core.roles import Permission, Principal, Role, Scope
 from catalog.management import _Envelope, create_api
@@ -197,6 +198,8 @@ def probed(api: ASGIApp, monkeypatch: pytest.MonkeyPatch) -> tuple[ASGIApp, list
     app.add_api_route("/api/scope/stream", stream)
     app.add_api_route("/api/scope/house", tell)
     app.add_api_route("/api/scope/public", tell_all)
+    shape = QueryShape(frozenset({"tenant"}), frozenset())
+    monkeypatch.setattr("catalog.api.authorization.Routes.query_of", lambda *_: shape)
     return api, seen
 
 
