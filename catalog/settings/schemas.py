@@ -112,6 +112,9 @@ class UploadRulesDocument(Body):
     reject_trailing_data: Annotated[
         StrictBool, Field(description="Refuse bytes after the image's end; otherwise they are cut off.")
     ] = False
+    reject_active_content: Annotated[
+        StrictBool, Field(description="Refuse files that hold scripts of web pages or servers.")
+    ] = False
 
 
 class UploadsDocument(Body):

@@ -7,6 +7,7 @@ from sqlmodel import select
 from catalog.jobs.claim import claim
 from catalog.jobs.execution import Execution
 from catalog.jobs.ports import EngineOptions
+from catalog.pipeline.service import KIND as PIPELINE
 from catalog.ports import Platform
 from catalog.records.job import Job
 from catalog.worker import handlers_of
@@ -15,10 +16,10 @@ OPTIONS = EngineOptions(retry_pause_s=0.0)
 
 
 async def run_due(platform: Platform) -> Sequence[Job]:
-    """Run one attempt of each job that is due; return all jobs, the oldest first."""
+    """Run one attempt of each job that is due; return all jobs but those of the pipeline, the oldest first."""
     async with platform.database.writing() as session:
         claimed = await claim(session, "tests", 100)
     for job in claimed:
         await Execution(platform.database, handlers_of(platform), OPTIONS, job).run()
     async with platform.database.reading() as session:
-        return (await session.scalars(select(Job).order_by(Job.id))).all()
+        return (await session.scalars(select(Job).where(Job.kind != PIPELINE).order_by(Job.id))).all()
