@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from proxy.ports import Originals, Pixels
     from proxy.settings import Settings
 
-app = typer.Typer(help="Examine a tenant's images anew.", no_args_is_help=True)
-
 _PAGE = 200
 _EXAMPLES = (
     "darkroom images reprocess --tenant acme 019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071",
@@ -39,12 +37,11 @@ class _Parts:
     pixels: "Pixels"
 
 
-@app.callback()
-def images() -> None:
-    """Examine a tenant's images anew."""
+def register(images: typer.Typer) -> None:
+    """Add the command to `darkroom images`."""
+    images.command(epilog=epilog(*_EXAMPLES))(reprocess)
 
 
-@app.command(epilog=epilog(*_EXAMPLES))
 def reprocess(
     tenant: Annotated[str, typer.Option(parser=read_tenant, metavar="TENANT", help="Owner of the images.")],
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Ids of images.")] = None,

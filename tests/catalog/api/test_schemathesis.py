@@ -59,6 +59,8 @@ CHECKED = (
     "response_schema_conformance",
 )
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 Case: TypeAlias = schemathesis.Case[Any]
 

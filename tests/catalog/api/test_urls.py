@@ -13,6 +13,7 @@ from sqlmodel import col
 
 from catalog.api.context import ApiContext
 from catalog.core.roles import Role, Scope
+from catalog.ports import Platform
 from catalog.records.database import Database
 from catalog.records.image import Image
 from catalog.tenants.tenant_repository import find_signer
@@ -77,9 +78,12 @@ async def test_every_preset_has_the_size_that_delivery_makes(
     assert [part.split(" ")[1] for part in thumbnails["card"]["srcset"].split(", ")] == ["1x", "2x"]
 
 
-async def test_a_tenant_without_the_preset_preview_gets_its_recipe(client_of: ClientOf, database: Database) -> None:
+async def test_a_tenant_without_the_preset_preview_gets_its_recipe(
+    client_of: ClientOf, database: Database, platform: Platform
+) -> None:
     assert (await linked(database, (await image_of(client_of))["url"])).recipe == "~preview"
     await delete_preset(database, ACME, "preview")
+    platform.signers.forget(ACME)
     image = await image_of(client_of, picture(7))
     assert (await linked(database, image["url"])).recipe == "w640-h360-q85-auto"
     editor = await client_of(Role.EDITOR)
