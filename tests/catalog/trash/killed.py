@@ -8,6 +8,7 @@ from typing import Any
 
 from catalog.ports import Platform
 from catalog.records.schema import open_database
+from catalog.records.tenant_scope import every_tenant
 from proxy.backends import open_backends
 from proxy.settings import Settings
 from tests.catalog.trash.work import run_due
@@ -61,7 +62,8 @@ async def work(point: str) -> None:
             signers=none,
             upload_parts=none,
         )
-        await run_due(platform)
+        with every_tenant():
+            await run_due(platform)
 
 
 if __name__ == "__main__":
