@@ -67,6 +67,7 @@ async def test_a_preset_and_everything_begin_an_epoch(
 ) -> None:
     admin = await client_of(Role.ADMIN)
     _, image = await new_image(admin)
+    await run_due(platform)  # the pipeline renders as well
     await picture_of(platform, image["url"])
     folder = platform.settings.home / "derivatives"
     await until(lambda: any(path.is_file() for path in folder.rglob(f"{image['original']}/*")))
