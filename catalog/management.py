@@ -150,8 +150,9 @@ def create_application() -> DescribedApi:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(StrictJson)
-    app.add_middleware(Authorization, routes=Routes(app))  # the outer one: it is asked first
+    routes = Routes(app)
+    app.add_middleware(StrictJson, takes_json=routes.takes_json)
+    app.add_middleware(Authorization, routes=routes)  # the outer one: it is asked first
     return app
 
 

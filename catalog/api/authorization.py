@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catalog.api.context import ApiContext, context_of
 from catalog.api.fields import check_text
+from catalog.api.media_types import is_json
 from catalog.api.openapi import DescribedApi
 from catalog.api.problems import problem, request_id_of
 from catalog.api.query_strings import QueryShape
@@ -50,6 +51,7 @@ class Routes:
     def __init__(self, app: DescribedApi) -> None:
         self._app = app
         self._queries: dict[Route, QueryShape] = {}
+        self._json: dict[Route, bool] = {}
 
     @cached_property
     def _rows(self) -> list[tuple[re.Pattern[str], Route]]:
@@ -67,6 +69,16 @@ class Routes:
     def find(self, method: str, path: str) -> Route | None:
         """Return the route that answers a request, or None."""
         return next((route for route in self.of_path(path) if route.method == method), None)
+
+    def takes_json(self, method: str, path: str) -> bool:
+        """Return whether the route that answers a request reads a JSON body."""
+        route = self.find(method, path)
+        if route is None:
+            return False
+        if route not in self._json:
+            operation = self._app.document["paths"][route.path][route.method.lower()]
+            self._json[route] = any(map(is_json, operation.get("requestBody", {}).get("content", ())))
+        return self._json[route]
 
     def query_of(self, route: Route) -> QueryShape:
         """Return the query parameters that a route has."""

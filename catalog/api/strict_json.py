@@ -7,7 +7,7 @@ twice, deep nesting, numbers out of range, and text that no database can store (
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
 from fastapi import Request
@@ -27,10 +27,14 @@ _METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class StrictJson:
-    """Middleware: hands bodies that are declared as JSON on if they are, or refuses."""
+    """Middleware: hands bodies that are declared as JSON on if they are, or refuses.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `takes_json` tells whether what answers a method and a path reads JSON: no other body is asked for.
+    """
+
+    def __init__(self, app: ASGIApp, takes_json: Callable[[str, str], bool]) -> None:
         self._app = app
+        self._takes_json = takes_json
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application with the body in one piece."""
@@ -38,7 +42,8 @@ class StrictJson:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        if not is_json(request.headers.get("content-type", "")):
+        declared = is_json(request.headers.get("content-type", ""))
+        if not declared or not self._takes_json(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
         try:

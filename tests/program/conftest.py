@@ -51,8 +51,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def server(home: Home) -> Iterator[Server]:
-    """Return a server for the home folder, shared by the tests of a module."""
-    with serving(home, DARKROOM_TENANT_TTL_S=str(TENANT_TTL_S)) as server:
+    """Return a server of the home that the tests of a module share; it runs no jobs, whose renders would count."""
+    with serving(home, DARKROOM_TENANT_TTL_S=str(TENANT_TTL_S), DARKROOM_JOB_CONCURRENCY="0") as server:
         yield server
 
 

@@ -56,6 +56,7 @@ async def test_the_original_is_in_s3_the_derivative_in_s3_and_redis_and_the_reco
     home: Home, s3: S3, s3_client: "S3Client", redis_url: str, database_url: str
 ) -> None:
     def use() -> str:
+        home.settings["DARKROOM_JOB_CONCURRENCY"] = "0"  # the pipeline would store pictures too
         with serving(home) as one, serving(home) as other:
             name = home.upload(halves())[0]["original"]
             answer = one.picture(name, "w300-webp")
