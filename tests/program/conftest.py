@@ -43,16 +43,16 @@ def blue(colour: tuple[int, ...]) -> bool:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Return a home folder with SQLite and the tenant acme."""
-    home = Home(tmp_path_factory.mktemp("home"))
+    """Return a home folder with SQLite and the tenant acme; its servers run no jobs, whose renders would count."""
+    home = Home(tmp_path_factory.mktemp("home"), {"DARKROOM_JOB_CONCURRENCY": "0"})
     home.create_tenant()
     return home
 
 
 @pytest.fixture(scope="module")
 def server(home: Home) -> Iterator[Server]:
-    """Return a server of the home that the tests of a module share; it runs no jobs, whose renders would count."""
-    with serving(home, DARKROOM_TENANT_TTL_S=str(TENANT_TTL_S), DARKROOM_JOB_CONCURRENCY="0") as server:
+    """Return a server for the home folder, shared by the tests of a module."""
+    with serving(home, DARKROOM_TENANT_TTL_S=str(TENANT_TTL_S)) as server:
         yield server
 
 
