@@ -2,7 +2,7 @@
 
 As root on Debian or Ubuntu, install the missing packages. Elsewhere, print the command that installs them and exit
 with status 1. A server that the environment names (`DARKROOM_TEST_*_URL`) needs no package. The compilers of the
-documentation's examples are installed only with CI=true; without them, their tests are skipped.
+documentation's examples and clamd are installed only with CI=true; without them, their tests are skipped.
 """
 
 import os
@@ -31,7 +31,8 @@ def missing() -> list[str]:
         for package in packages
     ]
     tools = [package for program, package in PACKAGES.items() if in_ci() and shutil.which(program) is None]
-    return missing_servers + tools
+    scanner = in_ci() and shutil.which("clamd", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None
+    return missing_servers + tools + ["clamav-daemon"] * scanner
 
 
 def main() -> int:
