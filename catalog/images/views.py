@@ -12,7 +12,7 @@ from catalog.images import service
 from catalog.images.focal_points import point_of_image
 from catalog.images.schemas import ImageView, LinkView, LocationView, OptimizedView, Placeholder, QualityView
 from catalog.images.service import ImageParts, focus_of
-from catalog.images.url_builder import build_url, read_path
+from catalog.images.url_builder import build_url, read_path, seal_path
 from catalog.presets.service import DEFAULTS
 from catalog.records.image import Image
 from proxy.core.identifiers import TenantName
@@ -99,15 +99,17 @@ class ImageViews:
         recipe, size_bytes = image.optimized["recipe"], int(image.optimized["size_bytes"])
         url = None
         if recipe is not None and self._signer.keys:
-            url = build_url(self._base_url, self._signer, read_path(f"/t/{image.tenant}/{image.original}/{recipe}"))
+            url = seal_path(self._base_url, self._signer, f"/t/{image.tenant}/{image.original}/{recipe}")
         ratio = round(size_bytes / image.size_bytes, 3) if image.size_bytes else 1.0
         return OptimizedView(media_type=image.optimized["media_type"], size_bytes=size_bytes, ratio=ratio, url=url)
 
     def _url(self, image: Image) -> str | None:
         if not self._signer.keys:
             return None
-        link = read_path(f"/t/{image.tenant}/{image.original}/{preview_recipe(self._signer)}")
-        return build_url(self._base_url, self._signer, link, point_of_image(image))
+        path, point = f"/t/{image.tenant}/{image.original}/{preview_recipe(self._signer)}", point_of_image(image)
+        if point is None:
+            return seal_path(self._base_url, self._signer, path)
+        return build_url(self._base_url, self._signer, read_path(path), point)
 
 
 def preview_recipe(tenant: Tenant) -> str:
