@@ -1,12 +1,13 @@
 """The OpenAPI document of the application: what FastAPI writes, completed by what all operations share.
 
     errors      the statuses that an operation may answer with, `application/problem+json` (RFC 9457)
-    headers     of every answer: the quota, ETag, Location, Idempotency-Replayed
+    headers     of every answer: the quota, ETag, Location, Idempotency-Replayed, Tus-Resumable
     security    one bearer scheme; operations of PUBLIC need no token
     roles       `x-role` and `x-scope` of each operation, from the one table of permissions
     examples    of each JSON request and answer, put together from the examples of the models
 
-A route declares what is its own: further errors as `responses={504: {}}`, header fields, a body that is not JSON.
+A route declares what is its own: further errors as `responses={504: {}}`, header fields by `told`, a body that is not
+JSON.
 The version is 3.2, because server-sent events are described by `itemSchema`, which 3.1 does not have.
 """
 
@@ -19,13 +20,14 @@ from fastapi import FastAPI
 
 from catalog.api.openapi_parts import IDEMPOTENCY_KEY, TENANT, components, header_references, problem, quota_fields
 from catalog.api.schema_examples import example_of, with_nulls
+from catalog.api.tus import PREFIX as TUS
 from catalog.core.permissions import PERMISSIONS, PUBLIC
 
 VERSION: Final = "3.2.0"
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {"default": {"description": "An error."}}
 """Declared for the whole application, which keeps FastAPI from describing errors of its own."""
 
-_JSON = "application/json"
+_JSON, _FORM = "application/json", "multipart/form-data"
 _CHANGES = frozenset({"post", "put", "patch", "delete"})
 _CREATED, _NOT_MODIFIED, _FIRST_ERROR = 201, 304, 400
 _AUTHORIZED: Final = frozenset({400, 401, 403, 404, 422, 429, 500, 503})
@@ -60,7 +62,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     for method, path, operation in operations_of(document):
         _complete_access(operation, f"{method.upper()} {path}")
         _complete_parameters(operation, method)
-        _complete_answers(operation, method, all_components["schemas"])
+        _complete_answers(operation, method, path, all_components["schemas"])
         _complete_examples(operation, all_components["schemas"])
     for item in document["paths"].values():
         if "get" in item and "head" in item:
@@ -97,21 +99,23 @@ def _complete_parameters(operation: dict[str, Any], method: str) -> None:
         parameters.append(IDEMPOTENCY_KEY)
 
 
-def _complete_answers(operation: dict[str, Any], method: str, schemas: Mapping[str, Any]) -> None:
-    responses = operation["responses"]
+def _complete_answers(operation: dict[str, Any], method: str, path: str, schemas: Mapping[str, Any]) -> None:
+    responses, tus = operation["responses"], path.startswith(TUS)
     responses.pop("default", None)
     names = {str(parameter.get("name", "")).lower() for parameter in operation.get("parameters", ())}
     for status, response in list(responses.items()):
         if int(status) >= _FIRST_ERROR:
-            responses[status] = problem(int(status))
+            responses[status] = problem(int(status), tus=tus)
             continue
         response.setdefault("description", "")
         told = list(_fields_of(operation, method, int(status)))
         if int(status) == _NOT_MODIFIED or _has_version(response, schemas):
             told.append("ETag")
+        if tus:
+            told.append("Tus-Resumable")
         response["headers"] = header_references(*told) | response.get("headers", {})
     for status in sorted(_errors_of(operation, method, names)):
-        responses.setdefault(str(status), problem(status))
+        responses.setdefault(str(status), problem(status, tus=tus))
 
 
 def _complete_head(responses: dict[str, Any], of_get: Mapping[str, Any]) -> None:
@@ -146,7 +150,7 @@ def _errors_of(operation: Mapping[str, Any], method: str, names: set[str]) -> se
         errors |= {400, 408, 409, 413, 422}
     if "if-match" in names:
         errors.add(412)
-    if set(operation.get("requestBody", {}).get("content", {})) - {_JSON}:
+    if _FORM in operation.get("requestBody", {}).get("content", {}):
         errors.add(415)
     return errors
 

@@ -48,7 +48,7 @@ SEED = 20_261_124
 DEADLINE_S = 20.0
 UNTOLD = frozenset(
     {"content-type", "content-length", "cache-control", "content-security-policy", "referrer-policy"}
-    | {"x-content-type-options", "x-accel-buffering"}
+    | {"x-content-type-options", "x-accel-buffering", "vary"}
 )
 """Header fields that no operation tells: those of every answer, and one for proxies."""
 CHECKED = (
