@@ -29,6 +29,8 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {"default": {"description": "An
 
 _JSON, _FORM = "application/json", "multipart/form-data"
 _CHANGES = frozenset({"post", "put", "patch", "delete"})
+_WITHOUT_KEY: Final = frozenset({"POST /api/sign", "PATCH /api/tus/{id}", "DELETE /api/tus/{id}"})
+"""Signing changes nothing; the state of a resumable upload makes what is sent to it happen once."""
 _CREATED, _NOT_MODIFIED, _FIRST_ERROR = 201, 304, 400
 _AUTHORIZED: Final = frozenset({400, 401, 403, 404, 422, 429, 500, 503})
 """Of every operation with a token: `?tenant=` may name none, and the query may have what does not exist."""
@@ -60,8 +62,9 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     _complete_schemas(all_components["schemas"])
     document["security"] = [{"bearer": []}]
     for method, path, operation in operations_of(document):
-        _complete_access(operation, f"{method.upper()} {path}")
-        _complete_parameters(operation, method)
+        route = f"{method.upper()} {path}"
+        _complete_access(operation, route)
+        _complete_parameters(operation, keyed=method in _CHANGES and route not in _WITHOUT_KEY)
         _complete_answers(operation, method, path, all_components["schemas"])
         _complete_examples(operation, all_components["schemas"])
     for item in document["paths"].values():
@@ -89,13 +92,13 @@ def _complete_access(operation: dict[str, Any], route: str) -> None:
         operation["x-role"], operation["x-scope"] = permission.role.label, permission.scope.value
 
 
-def _complete_parameters(operation: dict[str, Any], method: str) -> None:
+def _complete_parameters(operation: dict[str, Any], *, keyed: bool) -> None:
     if is_public(operation):
         return
     parameters = operation.setdefault("parameters", [])
     if not any(parameter["name"] == "tenant" for parameter in parameters):
         parameters.append(TENANT)
-    if method in _CHANGES:
+    if keyed:
         parameters.append(IDEMPOTENCY_KEY)
 
 
@@ -108,7 +111,7 @@ def _complete_answers(operation: dict[str, Any], method: str, path: str, schemas
             responses[status] = problem(int(status), tus=tus)
             continue
         response.setdefault("description", "")
-        told = list(_fields_of(operation, method, int(status)))
+        told = list(_fields_of(operation, int(status)))
         if int(status) == _NOT_MODIFIED or _has_version(response, schemas):
             told.append("ETag")
         if tus:
@@ -132,12 +135,12 @@ def _has_version(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> boo
     return "version" in schemas.get(reference.rpartition("/")[2], {}).get("properties", {})
 
 
-def _fields_of(operation: Mapping[str, Any], method: str, status: int) -> Iterator[str]:
+def _fields_of(operation: Mapping[str, Any], status: int) -> Iterator[str]:
     """Yield the names of the header fields of an answer that is not an error."""
     if is_public(operation):
         return
     yield from quota_fields()
-    if method in _CHANGES:
+    if IDEMPOTENCY_KEY in operation["parameters"]:
         yield "Idempotency-Replayed"
     if status == _CREATED:
         yield "Location"

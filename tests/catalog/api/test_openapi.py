@@ -90,6 +90,12 @@ async def test_header_fields_are_told(document: dict[str, Any]) -> None:
     assert "Location" not in fields("/api/collections/{id}", "put", "200")
     assert fields("/api/images/{id}", "get", "304") >= {"ETag"}
     assert fields("/api", "get", "200") == {"X-Request-Id"}
+    assert "Idempotency-Replayed" not in fields("/api/sign", "post", "200")
+    assert {"Tus-Resumable", "Tus-Max-Size"} <= fields("/api/tus", "options", "204")
+    assert {"Tus-Resumable", "Upload-Offset", "X-Image-Id"} <= fields("/api/tus/{id}", "patch", "204")
+    assert {"ETag", "Content-Disposition"} <= fields("/api/images/serve/{id}", "get", "200")
+    assert "ETag" in fields("/api/settings", "get", "200")
+    assert {"Tus-Resumable", "Tus-Version"} <= set(document["components"]["responses"]["TusProblem412"]["headers"])
     assert {"Retry-After", "RateLimit"} <= set(document["components"]["responses"]["Problem429"]["headers"])
     assert "WWW-Authenticate" in document["components"]["responses"]["Problem401"]["headers"]
 
