@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from fastapi.responses import StreamingResponse
@@ -12,11 +12,6 @@ from starlette.types import Receive, Scope, Send
 from proxy.ports import OpenOriginal
 
 CHUNK_BYTES: Final = 256 * 1024
-DOWNLOAD_HEADERS: Final[dict[str, Any]] = {
-    "Content-Disposition": {"required": True, "schema": {"type": "string"}},
-    "ETag": {"$ref": "#/components/headers/ETag"},
-}
-"""How OpenAPI describes the header fields of a download."""
 
 
 class Download(StreamingResponse):

@@ -36,7 +36,11 @@ def render(document: Mapping[str, Any]) -> str:
 
 def _errors(document: Mapping[str, Any]) -> str:
     answers = document["components"]["responses"]
-    rows = [f"| {name.removeprefix('Problem')} | {answer['description']} |" for name, answer in answers.items()]
+    rows = [
+        f"| {name.removeprefix('Problem')} | {answer['description']} |"
+        for name, answer in answers.items()
+        if name.startswith("Problem")
+    ]
     return "\n".join(["| status | meaning |", "|---|---|", *rows, ""])
 
 

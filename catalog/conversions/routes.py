@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.api.answers import json_answer
 from catalog.api.context import Changing, Context
+from catalog.api.openapi_parts import told
 from catalog.conversions.schemas import ConvertRequest
 from catalog.conversions.service import plan_conversion, request_conversion
 from catalog.images.service import check_served, find_image
@@ -19,7 +20,13 @@ router = APIRouter(prefix="/api/images", tags=["images"])
 Id = Annotated[str, Path(max_length=64, description="Id of the image.")]
 
 
-@router.put("/{id}/convert", summary="Convert an image", status_code=202, response_model=JobView)
+@router.put(
+    "/{id}/convert",
+    summary="Convert an image",
+    status_code=202,
+    response_model=JobView,
+    responses={202: told("Location")},
+)
 async def convert_image(
     context: Context,
     change: Changing,

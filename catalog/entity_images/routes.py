@@ -13,6 +13,7 @@ from catalog.api.conditions import MAX_LENGTH, check_if_match, etag_of
 from catalog.api.context import Caller, Changing, Context
 from catalog.api.cursors import Position
 from catalog.api.fields import EntityId, EntityType
+from catalog.api.openapi_parts import told
 from catalog.api.pages import PageQuery, next_cursor, open_position
 from catalog.core.api_errors import InvalidCursor
 from catalog.core.entity_order import EntityOrder
@@ -36,6 +37,7 @@ IfMatch = Annotated[str | None, Header(max_length=MAX_LENGTH, description="Chang
     "/entity/{type}/{entity_id}",
     summary="List the images of an entity",
     response_model=EntityImagesView,
+    responses={200: told("ETag")},
 )
 async def list_entity_images(
     context: Context,
@@ -61,7 +63,12 @@ async def list_entity_images(
     return json_answer(view, etag=etag)
 
 
-@router.put("/entity/{type}/{entity_id}/order", summary="Order the images of an entity", response_model=OrderView)
+@router.put(
+    "/entity/{type}/{entity_id}/order",
+    summary="Order the images of an entity",
+    response_model=OrderView,
+    responses={200: told("ETag")},
+)
 async def order_entity_images(
     change: Changing,
     type: Type,  # noqa: A002 - the contract's own name
@@ -78,7 +85,12 @@ async def order_entity_images(
     return await _change_order(change, entity, if_match, reorder)
 
 
-@router.put("/entity/{type}/{entity_id}/primary", summary="Choose the primary image", response_model=OrderView)
+@router.put(
+    "/entity/{type}/{entity_id}/primary",
+    summary="Choose the primary image",
+    response_model=OrderView,
+    responses={200: told("ETag")},
+)
 async def choose_primary_image(
     change: Changing,
     type: Type,  # noqa: A002 - the contract's own name

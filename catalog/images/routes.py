@@ -12,7 +12,8 @@ from catalog.api.answers import json_answer
 from catalog.api.change import Change
 from catalog.api.conditions import MAX_LENGTH, check_if_match, is_not_modified
 from catalog.api.context import ApiContext, Caller, Changing, Context
-from catalog.api.downloads import DOWNLOAD_HEADERS, Download
+from catalog.api.downloads import Download
+from catalog.api.openapi_parts import told
 from catalog.api.pages import next_cursor, open_position
 from catalog.api.problems import to_field_errors
 from catalog.core.api_errors import ResourceNotFound, ValidationFailed
@@ -35,7 +36,10 @@ Sha256Path = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 
 IfMatch = Annotated[str | None, Header(max_length=MAX_LENGTH, description="Change only this version.")]
 IfNoneMatch = Annotated[str | None, Header(max_length=MAX_LENGTH, description="304 if the image has this tag.")]
 _FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "headers": DOWNLOAD_HEADERS}
+    200: {
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+        **told("Content-Disposition", "ETag"),
+    }
 }
 
 

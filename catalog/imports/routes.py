@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.api.answers import json_answer
 from catalog.api.context import Changing, Context
+from catalog.api.openapi_parts import told
 from catalog.imports.schemas import ImportBody
 from catalog.imports.service import ImportOrder, enqueue_import, read_address
 from catalog.jobs.schemas import JobView, view_of
@@ -16,7 +17,9 @@ from catalog.tenants.tenant_repository import find_signer
 router = APIRouter(prefix="/api/images/import", tags=["uploads"])
 
 _ACCEPTED = 202
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {_ACCEPTED: {"model": JobView, "description": "The job."}}
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    _ACCEPTED: {"model": JobView, "description": "The job.", **told("Location")}
+}
 
 
 @router.post("", summary="Import an image from an address", status_code=_ACCEPTED, responses=_RESPONSES)

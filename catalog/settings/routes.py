@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.api.answers import json_answer
 from catalog.api.conditions import IfMatch, check_if_match, etag_of
 from catalog.api.context import Caller, Changing, Context
+from catalog.api.openapi_parts import told
 from catalog.settings.schemas import SettingsDocument, document_of
 from catalog.settings.service import StoredSettings, lock_settings, read_settings
 from catalog.settings.tasks import replace_and_purge
@@ -15,7 +16,7 @@ from proxy.core.identifiers import TenantName
 router = APIRouter(prefix="/api/settings", tags=["settings"])
 
 
-@router.get("", summary="Read the tenant's settings", response_model=SettingsDocument)
+@router.get("", summary="Read the tenant's settings", response_model=SettingsDocument, responses={200: told("ETag")})
 async def read(context: Context, caller: Caller) -> Response:
     """Return all settings; what was never set has its default."""
     async with context.database.reading() as session:
@@ -23,7 +24,7 @@ async def read(context: Context, caller: Caller) -> Response:
     return _answer(caller.tenant, stored)
 
 
-@router.put("", summary="Replace the tenant's settings", response_model=SettingsDocument)
+@router.put("", summary="Replace the tenant's settings", response_model=SettingsDocument, responses={200: told("ETag")})
 async def replace(context: Context, change: Changing, body: SettingsDocument, if_match: IfMatch = None) -> Response:
     """Replace all settings: what is left out has its default. Servers apply them within seconds.
 

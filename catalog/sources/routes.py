@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.api.answers import created, json_answer, no_content
 from catalog.api.conditions import IfMatch, check_if_match, etag_of_change
 from catalog.api.context import ApiContext, Caller, Changing, Context
+from catalog.api.openapi_parts import told
 from catalog.api.pages import Page, PageQuery, next_cursor, open_position
 from catalog.api.positions import by_name
 from catalog.core.api_errors import FieldError, ValidationFailed
@@ -36,7 +37,7 @@ async def list_sources(context: Context, caller: Caller, query: Annotated[PageQu
     return Page(items=[view_of(row) for row in rows[: query.limit]], next_cursor=cursor)
 
 
-@router.get("/{id}", summary="Read one source", response_model=SourceView)
+@router.get("/{id}", summary="Read one source", response_model=SourceView, responses={200: told("ETag")})
 async def read_source(context: Context, caller: Caller, id: SourceId) -> Response:  # noqa: A002 - the contract's own name
     """Return a source without the values of its credentials."""
     async with context.database.reading() as session:
@@ -44,7 +45,7 @@ async def read_source(context: Context, caller: Caller, id: SourceId) -> Respons
     return json_answer(view_of(source), etag=_etag(source))
 
 
-@router.post("", summary="Allow a source", status_code=201, response_model=SourceView)
+@router.post("", summary="Allow a source", status_code=201, response_model=SourceView, responses={201: told("ETag")})
 async def create_source(context: Context, change: Changing, body: SourceCreate) -> Response:
     """Allow references to what is below a prefix; a prefix that is allowed already is 409."""
     try:
@@ -68,7 +69,7 @@ async def create_source(context: Context, change: Changing, body: SourceCreate) 
     return await change.run(work)
 
 
-@router.put("/{id}", summary="Change a source", response_model=SourceView)
+@router.put("/{id}", summary="Change a source", response_model=SourceView, responses={200: told("ETag")})
 async def change_source(
     context: Context,
     change: Changing,

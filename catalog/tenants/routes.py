@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.api.answers import created, json_answer, no_content
 from catalog.api.conditions import IfMatch, check_if_match, etag_of
 from catalog.api.context import Caller, Changing, Context
+from catalog.api.openapi_parts import told
 from catalog.api.pages import Page, PageQuery, next_cursor, open_position
 from catalog.api.positions import by_name
 from catalog.core.api_errors import ResourceConflict, ValidationFailed
@@ -44,7 +45,7 @@ async def list_tenants(context: Context, caller: Caller, query: Annotated[PageQu
     return Page(items=[view_of(row) for row in rows[: query.limit]], next_cursor=cursor)
 
 
-@router.get("/{name}", summary="Read one tenant", response_model=TenantDetails)
+@router.get("/{name}", summary="Read one tenant", response_model=TenantDetails, responses={200: told("ETag")})
 async def read_tenant(context: Context, _: Caller, name: TenantId) -> Response:
     """Return a tenant with its settings."""
     async with context.database.reading() as session:
@@ -70,7 +71,7 @@ async def create_tenant(context: Context, change: Changing, body: TenantCreate) 
     return await change.run(work)
 
 
-@router.put("/{name}", summary="Change a tenant", response_model=TenantDetails)
+@router.put("/{name}", summary="Change a tenant", response_model=TenantDetails, responses={200: told("ETag")})
 async def change_tenant(
     context: Context, change: Changing, name: TenantId, body: TenantWrite, if_match: IfMatch = None
 ) -> Response:

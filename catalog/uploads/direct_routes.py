@@ -43,6 +43,12 @@ Id = Annotated[str, Path(max_length=64, description="Id of the upload.")]
 Seal = Annotated[str, Query(max_length=MAX_LENGTH, description="Seal of the URL, as the announcement answered it.")]
 
 _HEADERS = {"content-type": "application/octet-stream"}
+_CONTENT = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 @router.post(
@@ -50,7 +56,7 @@ _HEADERS = {"content-type": "application/octet-stream"}
     summary="Announce a direct upload",
     status_code=201,
     response_model=DirectUpload,
-    responses={200: {"model": ImageView, "description": "The bytes are here already."}},
+    responses={200: {"model": ImageView, "description": "The bytes are here already."}, 415: {}, 507: {}},
 )
 async def announce_upload(context: Context, change: Changing, body: NewDirectUpload) -> Response:
     """Return where to send the file's bytes. Bytes whose `sha256` is known need not be sent: 200 with their image."""
@@ -71,12 +77,19 @@ async def announce_upload(context: Context, change: Changing, body: NewDirectUpl
                 view = await views.view(session, known.image, duplicate=True)
                 return json_answer(view, etag=image_etag(known.image))
         row = await open_session(session, change.principal, announced, rules.staging_bytes, free_bytes)
-        return json_answer(await _grant(context, row), 201)
+        return created(f"{router.prefix}/{row.id}", await _grant(context, row))
 
     return await change.run(work)
 
 
-@router.put("/{id}/content", summary="Send the bytes of a direct upload", status_code=204, response_class=Response)
+@router.put(
+    "/{id}/content",
+    summary="Send the bytes of a direct upload",
+    status_code=204,
+    response_class=Response,
+    responses={403: {}, 404: {}, 503: {}},
+    openapi_extra=_CONTENT,
+)
 async def put_content(request: Request, context: Context, id: Id, seal: Seal = "") -> Response:  # noqa: A002 - the contract's own name
     """Take the announced bytes; sent again, they replace those before. The URL's seal is the permission."""
     grant = _sealer(context).open(seal, id, time.time())
@@ -99,7 +112,7 @@ async def put_content(request: Request, context: Context, id: Id, seal: Seal = "
     summary="Complete a direct upload",
     status_code=201,
     response_model=ImageView,
-    responses={200: {"model": ImageView, "description": "The bytes were here already."}},
+    responses={200: {"model": ImageView, "description": "The bytes were here already."}, 415: {}},
 )
 async def complete_upload(context: Context, change: Changing, id: Id) -> Response:  # noqa: A002 - the contract's own name
     """Take in the bytes that were sent: 201 with the image, or 200 with the one that stands on the same bytes."""

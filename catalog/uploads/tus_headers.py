@@ -24,6 +24,7 @@ ALGORITHMS: Final = ("sha1", "sha256")
 _LONGEST_METADATA: Final = 65_536
 _MOST_KEYS: Final = 50
 _LONGEST_NUMBER: Final = 15
+LARGEST_NUMBER: Final = 10**_LONGEST_NUMBER - 1
 _FILE_NAMES: Final = ("filename", "file_name", "name")
 _TYPES: Final = ("filetype", "type")
 _IGNORED: Final = frozenset({*_FILE_NAMES, *_TYPES, "sha256", "relativePath"})

@@ -16,6 +16,7 @@ from catalog.api.answers import no_content
 from catalog.api.body import read_stream
 from catalog.api.change import Change
 from catalog.api.context import ApiContext, Caller, Changing, Context
+from catalog.api.openapi_parts import told
 from catalog.core.api_errors import InvalidRequest, UploadTooLarge
 from catalog.core.upload_errors import (
     OFFSET_MEDIA_TYPE,
@@ -42,7 +43,14 @@ from catalog.uploads.sessions import (
     open_session,
     set_size,
 )
-from catalog.uploads.tus_headers import ALGORITHMS, read_checksum, read_length, read_metadata, read_number
+from catalog.uploads.tus_headers import (
+    ALGORITHMS,
+    LARGEST_NUMBER,
+    read_checksum,
+    read_length,
+    read_metadata,
+    read_number,
+)
 from proxy.core.identifiers import TenantName, UploadId
 from proxy.ports import StoredParts
 
@@ -52,22 +60,39 @@ EXTENSIONS: Final = "creation,creation-with-upload,creation-defer-length,expirat
 Id = Annotated[str, Path(max_length=64, description="Id of the upload.")]
 
 
+_BYTES: Final = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
+_TEXT: Final = {"type": "string"}
+_FIELDS: Final[dict[str, dict[str, Any]]] = {
+    "Tus-Resumable": {"required": True, "schema": {**_TEXT, "enum": [TUS_VERSION]}},
+    "Upload-Length": {"schema": _BYTES},
+    "Upload-Defer-Length": {"schema": {**_TEXT, "enum": ["1"]}},
+    "Upload-Metadata": {"schema": _TEXT},
+    "Upload-Checksum": {"schema": _TEXT},
+    "Upload-Offset": {"required": True, "schema": _BYTES},
+}
+
+
 def _described(*fields: str, body: bool = False) -> dict[str, Any]:
     """Return the OpenAPI description of a request's header fields, and of a body of bytes."""
-    text = {"type": "string"}
     names = ("Tus-Resumable", *fields)
-    described: dict[str, Any] = {
-        "parameters": [
-            {"name": name, "in": "header", "required": name in {"Tus-Resumable", "Upload-Offset"}, "schema": text}
-            for name in names
-        ]
-    }
+    described: dict[str, Any] = {"parameters": [{"name": name, "in": "header", **_FIELDS[name]} for name in names]}
     if body:
         described["requestBody"] = {"content": {OFFSET_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
     return described
 
 
-@router.options("", summary="Ask what tus can do here", status_code=204, response_class=Response)
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of errors that not every route has."""
+    return {status: {} for status in statuses}
+
+
+@router.options(
+    "",
+    summary="Ask what tus can do here",
+    status_code=204,
+    response_class=Response,
+    responses={204: told("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm")},
+)
 async def describe_tus(context: Context, caller: Caller) -> Response:
     """Return version, extensions, the largest file and the checksum algorithms, as header fields."""
     _, rules = await open_intake(context, caller.tenant)
@@ -85,6 +110,7 @@ async def describe_tus(context: Context, caller: Caller) -> Response:
     summary="Create a resumable upload",
     status_code=201,
     response_class=Response,
+    responses={201: told("Upload-Expires", "Upload-Offset", "X-Image-Id"), **_refusals(410, 412, 415, 460, 507)},
     openapi_extra=_described("Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Checksum", body=True),
 )
 async def create_tus_upload(request: Request, context: Context, change: Changing) -> Response:
@@ -118,7 +144,16 @@ async def create_tus_upload(request: Request, context: Context, change: Changing
 
 
 @router.head(
-    "/{id}", summary="Ask how much of a resumable upload is there", response_class=Response, openapi_extra=_described()
+    "/{id}",
+    summary="Ask how much of a resumable upload is there",
+    response_class=Response,
+    responses={
+        200: told(
+            "Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Expires", "X-Image-Id"
+        ),
+        **_refusals(409, 410, 412, 413, 415),
+    },
+    openapi_extra=_described(),
 )
 async def read_tus_upload(request: Request, context: Context, change: Changing, id: Id) -> Response:  # noqa: A002 - the contract's own name
     """Return offset and size as header fields; once it is complete, `X-Image-Id` as well."""
@@ -139,6 +174,7 @@ async def read_tus_upload(request: Request, context: Context, change: Changing, 
     summary="Send bytes of a resumable upload",
     status_code=204,
     response_class=Response,
+    responses={204: told("Upload-Offset", "Upload-Expires", "X-Image-Id"), **_refusals(410, 412, 415, 460)},
     openapi_extra=_described("Upload-Offset", "Upload-Length", "Upload-Checksum", body=True),
 )
 async def append_to_tus_upload(request: Request, context: Context, change: Changing, id: Id) -> Response:  # noqa: A002 - the contract's own name
@@ -160,7 +196,12 @@ async def append_to_tus_upload(request: Request, context: Context, change: Chang
 
 
 @router.delete(
-    "/{id}", summary="End a resumable upload", status_code=204, response_class=Response, openapi_extra=_described()
+    "/{id}",
+    summary="End a resumable upload",
+    status_code=204,
+    response_class=Response,
+    responses=_refusals(410, 412),
+    openapi_extra=_described(),
 )
 async def delete_tus_upload(request: Request, context: Context, change: Changing, id: Id) -> Response:  # noqa: A002 - the contract's own name
     """Delete what was sent; an image that the upload has become stays."""

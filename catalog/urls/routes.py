@@ -3,13 +3,14 @@
 import asyncio
 import time
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from catalog.api.conditions import MAX_LENGTH, is_not_modified
 from catalog.api.context import ApiContext, Caller, Context
+from catalog.api.openapi_parts import told
 from catalog.api.rate_limits import RequestClass
 from catalog.core.api_errors import FieldError, ResourceConflict, ValidationFailed
 from catalog.core.roles import Principal
@@ -37,9 +38,21 @@ RecipeText = Annotated[
 IfNoneMatch = Annotated[str | None, Header(max_length=MAX_LENGTH, description="304 if the bytes have this tag.")]
 ORIGINAL, OPTIMIZED = "original", "optimized"
 _WIDEST = 8_192
+_SERVED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The bytes, for `inline=true`.",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+        **told("ETag", "Content-Disposition"),
+    },
+    302: {"description": "To the signed URL.", **told("Location")},
+    304: {"description": "The bytes have the tag of `If-None-Match`."},
+    409: {},
+    415: {},
+    504: {},
+}
 
 
-@router.get("/api/images/{id}/thumbnails", summary="List the presets of an image")
+@router.get("/api/images/{id}/thumbnails", summary="List the presets of an image", responses={409: {}})
 async def list_thumbnails(context: Context, caller: Caller, id: Id) -> ThumbnailsView:  # noqa: A002 - the contract's own name
     """Return URL, size and `srcset` of each of the tenant's presets; sizes are planned, nothing is rendered."""
     urls = await _open(context, caller, id)
@@ -51,7 +64,7 @@ async def list_thumbnails(context: Context, caller: Caller, id: Id) -> Thumbnail
     summary="Get an image in one size",
     status_code=302,
     response_class=Response,
-    responses={200: {"description": "The bytes, for `inline=true`."}, 302: {"description": "To the signed URL."}},
+    responses=_SERVED,
 )
 async def serve_image(  # noqa: PLR0913, PLR0917 - what a request may say
     request: Request,
@@ -78,7 +91,7 @@ async def serve_image(  # noqa: PLR0913, PLR0917 - what a request may say
     return await _bytes(request, context, urls, wanted, if_none_match)
 
 
-@router.get("/api/images/{id}/links", summary="Get the links of an image")
+@router.get("/api/images/{id}/links", summary="Get the links of an image", responses={409: {}})
 async def read_links(  # noqa: PLR0913, PLR0917 - what a request may say
     context: Context,
     caller: Caller,

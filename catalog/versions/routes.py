@@ -96,7 +96,12 @@ async def list_versions(context: Context, caller: Caller, id: Id) -> VersionsVie
     return VersionsView(versions=[view_of(row, image) for row in rows])
 
 
-@router.post("/{id}/versions/{n}/restore", summary="Go back to a version of an image", response_model=ImageView)
+@router.post(
+    "/{id}/versions/{n}/restore",
+    summary="Go back to a version of an image",
+    response_model=ImageView,
+    responses={415: {}},
+)
 async def restore_version(
     context: Context,
     change: Changing,

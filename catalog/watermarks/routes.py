@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.api.answers import created, json_answer, no_content
 from catalog.api.conditions import IfMatch, check_if_match, etag_of_change
 from catalog.api.context import Caller, Changing, Context
+from catalog.api.openapi_parts import told
 from catalog.api.pages import Page, PageQuery, next_cursor, open_position
 from catalog.api.positions import by_name
 from catalog.core.api_errors import FieldError, ValidationFailed
@@ -35,7 +36,7 @@ async def list_watermarks(
     return Page(items=[view_of(row) for row in rows[: query.limit]], next_cursor=cursor)
 
 
-@router.get("/{name}", summary="Read one watermark", response_model=WatermarkView)
+@router.get("/{name}", summary="Read one watermark", response_model=WatermarkView, responses={200: told("ETag")})
 async def read_watermark(context: Context, caller: Caller, name: WatermarkName) -> Response:
     """Return a watermark."""
     async with context.database.reading() as session:
@@ -43,7 +44,9 @@ async def read_watermark(context: Context, caller: Caller, name: WatermarkName) 
     return json_answer(view_of(mark), etag=_etag(mark))
 
 
-@router.post("", summary="Create a watermark", status_code=201, response_model=WatermarkView)
+@router.post(
+    "", summary="Create a watermark", status_code=201, response_model=WatermarkView, responses={201: told("ETag")}
+)
 async def create_watermark(change: Changing, body: WatermarkCreate) -> Response:
     """Name an image as a watermark, so that `wm_NAME` in a recipe overlays it; a name that is in use is 409."""
 
@@ -59,7 +62,10 @@ async def create_watermark(change: Changing, body: WatermarkCreate) -> Response:
     "/{name}",
     summary="Create or change a watermark",
     response_model=WatermarkView,
-    responses={201: {"model": WatermarkView, "description": "There was none of this name."}},
+    responses={
+        200: told("ETag"),
+        201: {"model": WatermarkView, "description": "There was none of this name.", **told("ETag")},
+    },
 )
 async def put_watermark(
     change: Changing, name: WatermarkName, body: WatermarkWrite, if_match: IfMatch = None

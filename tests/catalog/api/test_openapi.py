@@ -66,7 +66,8 @@ async def test_the_document_is_valid_and_says_what_each_operation_does(document:
 async def test_errors_are_told_by_status_and_never_as_fastapi_would(document: dict[str, Any]) -> None:
     for method, path, operation in operations_of(document):
         errors = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
-        assert all(answer == {"$ref": f"#/components/responses/Problem{status}"} for status, answer in errors.items())
+        problem = f"{'Tus' if path.startswith('/api/tus') else ''}Problem"
+        assert all(answer == {"$ref": f"#/components/responses/{problem}{status}"} for status, answer in errors.items())
         assert "500" in errors, (method, path)
         if operation.get("security") != []:
             assert {"401", "403", "404", "422", "429", "503"} <= errors.keys(), (method, path)
@@ -89,6 +90,12 @@ async def test_header_fields_are_told(document: dict[str, Any]) -> None:
     assert "Location" not in fields("/api/collections/{id}", "put", "200")
     assert fields("/api/images/{id}", "get", "304") >= {"ETag"}
     assert fields("/api", "get", "200") == {"X-Request-Id"}
+    assert "Idempotency-Replayed" not in fields("/api/sign", "post", "200")
+    assert {"Tus-Resumable", "Tus-Max-Size"} <= fields("/api/tus", "options", "204")
+    assert {"Tus-Resumable", "Upload-Offset", "X-Image-Id"} <= fields("/api/tus/{id}", "patch", "204")
+    assert {"ETag", "Content-Disposition"} <= fields("/api/images/serve/{id}", "get", "200")
+    assert "ETag" in fields("/api/settings", "get", "200")
+    assert {"Tus-Resumable", "Tus-Version"} <= set(document["components"]["responses"]["TusProblem412"]["headers"])
     assert {"Retry-After", "RateLimit"} <= set(document["components"]["responses"]["Problem429"]["headers"])
     assert "WWW-Authenticate" in document["components"]["responses"]["Problem401"]["headers"]
 

@@ -1,18 +1,20 @@
 """Generated requests to every operation: nothing is answered with 5xx, or as the OpenAPI document does not tell.
 
-Schemathesis makes the requests, half of them as the document allows, half of them not, always the same ones. Each
-operation has a few here; with DARKROOM_TEST_FULL there are 5,000 in all:
+Schemathesis makes the requests, half of them as the document allows, half of them not, always the same ones. Many name
+what exists, which is made anew for each operation. Each operation has a few here; with DARKROOM_TEST_FULL there are
+5,000 in all:
 
     DARKROOM_TEST_FULL=1 pytest tests/catalog/api/test_schemathesis.py
 """
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from math import ceil
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 import pytest
@@ -35,11 +37,9 @@ from catalog.api.rate_limits import Quota, RateLimiter, RequestClass
 from catalog.core.roles import Principal, Role
 from catalog.management import create_api
 from catalog.records.database import Database
-from catalog.records.job import Job
-from catalog.records.uuid7 import new_uuid
 from catalog.tokens.service import create_token
 from tests.catalog.api.fixtures import MAX_UPLOAD_BYTES
-from tests.catalog.images.pictures import picture
+from tests.catalog.api.things import Names, Things
 from tests.catalog.samples import ACME, ORIGIN
 
 FULL = bool(os.environ.get("DARKROOM_TEST_FULL"))
@@ -48,7 +48,7 @@ SEED = 20_261_124
 DEADLINE_S = 20.0
 UNTOLD = frozenset(
     {"content-type", "content-length", "cache-control", "content-security-policy", "referrer-policy"}
-    | {"x-content-type-options", "x-accel-buffering"}
+    | {"x-content-type-options", "x-accel-buffering", "vary"}
 )
 """Header fields that no operation tells: those of every answer, and one for proxies."""
 CHECKED = (
@@ -63,40 +63,65 @@ schemathesis.serializer.alias("application/offset+octet-stream", "application/oc
 
 Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 Case: TypeAlias = schemathesis.Case[Any]
+T = TypeVar("T")
 
 
 class Target:
-    """The application, called from another thread than its own, as an admin of a tenant that has one of each thing."""
+    """The application, called from another thread than its own, as an admin of a tenant that has one of each thing.
 
-    def __init__(self, client: httpx.AsyncClient, document: dict[str, Any], ids: dict[str, str]) -> None:
-        self.client = client
-        self.document = document
-        self.ids = ids
+    Its routes of tenants are called as an operator.
+    """
+
+    def __init__(self, admin: httpx.AsyncClient, operator: httpx.AsyncClient, things: Things) -> None:
+        self.admin = admin
+        self.operator = operator
+        self.things = things
+        self.document: dict[str, Any] = {}
+        self.names: Names = {}
         self.loop = asyncio.get_running_loop()
         self.sent = 0
+        self.statuses: Counter[int] = Counter()
 
-    def send(self, case: Case, *, existing: bool) -> Response:
-        """Send a generated request; `existing` has it name what exists."""
-        kind = f"{case.operation.path}/".split("/")[2]
-        for name in case.path_parameters or {}:
-            if existing and name in {"id", "sha256", "name"} and f"{kind}.{name}" in self.ids:
-                case.path_parameters[name] = self.ids[f"{kind}.{name}"]
+    def renew(self, operation: Operation) -> None:
+        """Make what the path of an operation names."""
+        self.names = self._await(self.things.make(_kind_of(operation.path)))
+
+    def send(self, case: Case, *, existing: int | None) -> Response:
+        """Send a generated request; `existing` has it name the n-th thing of those that exist."""
+        if existing is not None:
+            self._name_existing(case, existing)
         prepared = requests.Request(**_known(case.as_transport_kwargs(base_url="http://darkroom.test"))).prepare()
-        future = asyncio.run_coroutine_threadsafe(self._send(prepared), self.loop)
-        answer = future.result(DEADLINE_S)
+        client = self.operator if _kind_of(case.operation.path) == "tenants" else self.admin
+        answer = self._await(_send(client, prepared))
         self.sent += 1
+        self.statuses[answer.status_code] += 1
         return Response.from_any(answer)
 
-    async def _send(self, prepared: requests.PreparedRequest) -> httpx.Response:
-        body: Any = prepared.body
-        content = body.encode() if isinstance(body, str) else body
-        fields = [
-            (name.encode("latin-1"), _raw(value))
-            for name, value in prepared.headers.items()
-            if name.lower() not in {"authorization", "cookie", "content-length"}
-        ]
-        request = self.client.build_request(prepared.method or "", prepared.url or "", headers=fields, content=content)
-        return await self.client.send(request)
+    def _name_existing(self, case: Case, number: int) -> None:
+        parts = (case.path_parameters or {}, case.query or {}, case.body if isinstance(case.body, dict) else {})
+        for part, renamed in zip(parts, ({}, {}, {"image": "id", "original": "sha256"}), strict=True):
+            for name in part.keys() - ({"name"} if part is parts[2] else set()):
+                if known := self.names.get(renamed.get(name, name)):
+                    part[name] = known[number % len(known)]
+
+    def _await(self, answer: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(answer, self.loop).result(DEADLINE_S)
+
+
+def _kind_of(path: str) -> str:
+    return f"{path}/".split("/")[2]
+
+
+async def _send(client: httpx.AsyncClient, prepared: requests.PreparedRequest) -> httpx.Response:
+    body: Any = prepared.body
+    content = body.encode() if isinstance(body, str) else body
+    fields = [
+        (name.encode("latin-1"), _raw(value))
+        for name, value in prepared.headers.items()
+        if name.lower() not in {"authorization", "cookie", "content-length"}
+    ]
+    request = client.build_request(prepared.method or "", prepared.url or "", headers=fields, content=content)
+    return await client.send(request)
 
 
 def _known(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -110,29 +135,22 @@ def _raw(value: str | bytes) -> bytes:
 
 @pytest.fixture
 async def target(context: ApiContext, database: Database) -> AsyncIterator[Target]:
-    """Return the application with one image, collection, token and finished job."""
+    """Return the application without limits of requests."""
     unlimited = RateLimiter({request_class: Quota(10**9, 10**9) for request_class in RequestClass})
     api = create_api(replace(context, rate_limiter=unlimited), MAX_UPLOAD_BYTES)
-    async with database.writing() as session:
-        token = await create_token(session, Principal("cli:tests", ACME, Role.OPERATOR), ORIGIN, role=Role.ADMIN)
-        job = Job(
-            id=new_uuid(), tenant=ACME, kind="images.import", priority=1, state="succeeded", created_by="token:tests"
-        )
-        session.add(job)
     transport = httpx.ASGITransport(api, raise_app_exceptions=False)
-    headers = {"authorization": f"Bearer {token.text}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://darkroom.test", headers=headers) as client:
-        image = (await client.post("/api/images/upload", files={"file": ("a.jpg", picture())})).json()
-        collection = (await client.post("/api/collections", json={"name": "Summer"})).json()
-        other = (await client.post("/api/tokens", json={"role": "viewer"})).json()
-        ids = {
-            "images.id": image["id"],
-            "images.sha256": image["original"],
-            "collections.id": collection["id"],
-            "tokens.id": other["id"],
-            "jobs.id": job.id,
-        }
-        yield Target(client, (await client.get("/api/openapi.json")).json(), ids)
+    async with AsyncExitStack() as stack:
+        clients = []
+        for role in (Role.ADMIN, Role.OPERATOR):
+            async with database.writing() as session:
+                token = await create_token(session, Principal("cli:tests", ACME, Role.OPERATOR), ORIGIN, role=role)
+            headers = {"authorization": f"Bearer {token.text}"}
+            client = httpx.AsyncClient(transport=transport, base_url="http://darkroom.test", headers=headers)
+            clients.append(await stack.enter_async_context(client))
+        admin, operator = clients
+        made = Target(admin, operator, Things(admin, operator, database))
+        made.document = (await admin.get("/api/openapi.json")).json()
+        yield made
 
 
 @pytest.mark.parametrize("settings", ["sqlite", "postgresql"] if FULL else ["sqlite"], indirect=True)
@@ -141,6 +159,7 @@ async def test_no_answer_is_5xx_or_untold(target: Target) -> None:
     faults = await asyncio.to_thread(lambda: list(_faults(target)))
     assert not faults, "\n\n".join(faults)
     assert target.sent >= CASES, target.sent
+    print(target.sent, sorted(target.statuses.items()))  # noqa: T201 - how much of each there was
 
 
 def _faults(target: Target) -> Iterator[str]:
@@ -156,6 +175,8 @@ def _faults(target: Target) -> Iterator[str]:
         # An operation without parameters has few requests; those after it get what it leaves.
         count = ceil((CASES - target.sent) / (len(turns) - number))
         seen: dict[tuple[str, int], str] = {}
+        if mode is GenerationMode.POSITIVE:
+            target.renew(operation)
         with suppress(Unsatisfiable):  # nothing is wrong for an operation without parameters
             _send_many(target, operation, mode, count, seen)
         yield from seen.values()
@@ -174,8 +195,8 @@ def _send_many(
         suppress_health_check=list(HealthCheck),
         deadline=None,
     )
-    @given(case=operation.as_strategy(generation_mode=mode), existing=st.booleans())
-    def send(case: Case, existing: bool) -> None:
+    @given(case=operation.as_strategy(generation_mode=mode), existing=st.sampled_from((None, 0, 1, 2)))
+    def send(case: Case, existing: int | None) -> None:
         answer = target.send(case, existing=existing)
         faults = [f"untold header field {name}" for name in _untold(target.document, operation, answer)]
         try:
