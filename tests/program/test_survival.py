@@ -24,10 +24,10 @@ from tests.program.test_management import token_of
 from tests.servers.processes import free_port
 
 PICTURES = 1_000 if os.environ.get("DARKROOM_TEST_FULL") else 30
-PATIENCE_S = 60.0
+PATIENCE_S = 200.0
 TUS = {"tus-resumable": "1.0.0"}
 
-pytestmark = pytest.mark.timeout(3_600 if PICTURES > 100 else 300)
+pytestmark = pytest.mark.timeout(3_600 if PICTURES > 100 else 500)
 
 
 class Client:
@@ -85,7 +85,7 @@ def killed_again_and_again(home: Home, port: int) -> Iterator[None]:
     def keep() -> None:
         while not done.is_set():
             with serving(home, "--port", str(port)) as server:
-                done.wait(chance.uniform(1.0, 3.0))
+                done.wait(chance.uniform(2.0, 5.0))
                 server.process.send_signal(signal.SIGKILL)
 
     keeper = threading.Thread(target=keep)

@@ -15,7 +15,7 @@ WITHIN_S = 6.0
 @pytest.fixture(scope="module")
 def other(home: Home) -> Iterator[Server]:
     """Return a second server for the home folder."""
-    with serving(home) as server:
+    with serving(home, DARKROOM_JOB_CONCURRENCY="4") as server:
         yield server
 
 
