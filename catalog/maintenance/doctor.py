@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
+from catalog.adapters.clamd import ClamdScanner
 from catalog.core.errors import Misconfigured, NotMigrated
 from catalog.maintenance.extras import find_extras, how_to_install
 from catalog.maintenance.isolation import read_isolation
@@ -206,6 +207,13 @@ async def _isolation(settings: Settings) -> Finding:
     return Finding("isolation", state, " ".join(filter(None, parts)), _ADVICE["isolation"])
 
 
+async def _scanner(settings: Settings) -> Finding:
+    if not settings.clamd:
+        return Finding("scanner", "ok", "None; DARKROOM_CLAMD names one")
+    await ClamdScanner(settings.clamd).ping()
+    return Finding("scanner", "ok", "clamd answers")
+
+
 def _some(names: tuple[str, ...]) -> str:
     shown = ", ".join(names[:3])
     return f"{shown} and {len(names) - 3} more tables" if len(names) > 3 else shown  # noqa: PLR2004
@@ -226,6 +234,7 @@ _CHECKS = {
     "cache": _cache,
     "database": _database,
     "isolation": _isolation,
+    "scanner": _scanner,
 }
 _ADVICE = {
     "settings": "See docs/settings.md.",
@@ -237,6 +246,7 @@ _ADVICE = {
     "permissions in docs/operations.md, including s3:ListBucket.",
     "cache": "Check DARKROOM_REDIS_URL and that Redis runs; without it derivatives are rendered more often.",
     "database": "Check DARKROOM_DATABASE_URL and that the database runs.",
+    "scanner": "Check DARKROOM_CLAMD and that clamd runs; until then uploads of tenants that scan wait as processing.",
     "isolation": "Run servers as a role of their own: set DARKROOM_MIGRATION_DATABASE_URL to the owner's URL and "
     "DARKROOM_DATABASE_URL to the new role's, and run darkroom migrate; see docs/operations.md.",
 }

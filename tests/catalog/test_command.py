@@ -526,6 +526,7 @@ def test_a_doctor_finds_a_new_installation_in_order(darkroom: Shell) -> None:
         "cache",
         "database",
         "isolation",
+        "scanner",
     ]
     assert {finding["state"] for finding in findings} <= {"ok", "warn"}
     assert "8." in str(findings[2]["message"])

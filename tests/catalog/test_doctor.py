@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -57,3 +58,10 @@ async def test_extras_that_are_enabled_available_and_missing_are_reported(monkey
     broken = await doctor._extras(Settings(formats="svg,heic", faces=True))
     assert (broken.state, broken.message) == ("fail", "Enabled but not installed: heic, faces.")
     assert ".[heic,faces]" in broken.advice
+
+
+async def test_a_scanner_that_does_not_answer_is_found(tmp_path: Path) -> None:
+    assert (await doctor._scanner(Settings())).state == "ok"
+    findings = await doctor.examine(Settings(home=tmp_path, clamd=f"unix://{tmp_path}/nobody.sock"))
+    [found] = [finding for finding in findings if finding.check == "scanner"]
+    assert (found.state, "DARKROOM_CLAMD" in found.advice) == ("fail", True)
