@@ -9,7 +9,6 @@ what exists, which is made anew for each operation. Each operation has a few her
 
 import asyncio
 import os
-from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
@@ -80,7 +79,6 @@ class Target:
         self.names: Names = {}
         self.loop = asyncio.get_running_loop()
         self.sent = 0
-        self.statuses: Counter[int] = Counter()
 
     def renew(self, operation: Operation) -> None:
         """Make what an operation names."""
@@ -94,7 +92,6 @@ class Target:
         client = self.operator if kind_of(case.operation.path) == "tenants" else self.admin
         answer = self._await(_send(client, prepared))
         self.sent += 1
-        self.statuses[answer.status_code] += 1
         return Response.from_any(answer)
 
     def _name_existing(self, case: Case, number: int) -> None:
@@ -165,7 +162,6 @@ async def test_no_answer_is_5xx_or_untold(target: Target) -> None:
     faults = await asyncio.to_thread(lambda: list(_faults(target)))
     assert not faults, "\n\n".join(faults)
     assert target.sent >= CASES, target.sent
-    print(target.sent, sorted(target.statuses.items()))  # noqa: T201 - how much of each there was
 
 
 def _faults(target: Target) -> Iterator[str]:
