@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,8 +14,11 @@ from catalog.records.uuid7 import new_uuid
 from tests.catalog.images.pictures import picture
 from tests.catalog.samples import ACME
 
-Names: TypeAlias = Mapping[str, Sequence[str]]
-"""Values of the parameters of a path, by name; those at the same place belong to one thing."""
+Names: TypeAlias = Mapping[str, Sequence[Any]]
+"""Values of parameters by name, and of members of the body by `/name`; `/` is a body of bytes.
+
+A header field whose value is None is left out. Those at the same place belong to one thing.
+"""
 
 _TUS: Final = {"tus-resumable": "1.0.0"}
 _BYTES: Final = {"content-type": "application/offset+octet-stream"}
@@ -35,6 +38,8 @@ class Things:
             "jobs": self._jobs,
             "keys": self._keys,
             "presets": self._presets,
+            "purge": self._purge,
+            "sign": self._paths,
             "sources": self._sources,
             "tenants": self._tenants,
             "tokens": self._tokens,
@@ -43,14 +48,14 @@ class Things:
             "watermarks": self._watermarks,
         }
 
-    async def make(self, kind: str) -> Names:
-        """Return new things of a kind, the second word of a path; none if its routes name none.
-
-        The tenant's settings are those of a new one again.
-        """
+    async def make(self, path: str) -> Names:
+        """Return new things of the kind that a path is about. The tenant's settings are those of a new one again."""
         assert (await self._admin.put("/api/settings", json={})).status_code == 200
-        maker = self._makers.get(kind)
-        return {} if maker is None else await maker()
+        kind = kind_of(path)
+        names = await self._makers[kind]() if kind in self._makers else {}
+        if path.endswith("/cancel"):
+            names = {"id": [await self._job("queued")]}
+        return {"if-match": ["*"], **names}
 
     async def _post(self, path: str, body: object) -> httpx.Response:
         client = self._operator if path == "/api/tenants" else self._admin
@@ -71,15 +76,24 @@ class Things:
 
     async def _images(self) -> Names:
         """Return an image of an entity, and one in the trash."""
-        entity = {"entity_type": "product", "entity_id": "42"}
+        entity = {"entity_type": "product", "entity_id": str(next(self._numbers))}
         used, trashed = (await self._image(**entity)).json(), (await self._image()).json()
         assert (await self._admin.delete(f"/api/images/{trashed['id']}")).status_code == 204
+        source = (await self._sources())["/prefix"][1]
         return {
             "id": [used["id"], trashed["id"]],
             "sha256": [used["original"], trashed["original"]],
             "type": [entity["entity_type"]],
             "entity_id": [entity["entity_id"]],
             "n": ["1"],
+            "/collection": (await self._collections())["id"],
+            "/file": [self._picture(), self._picture()],
+            "/files": [[self._picture(), self._picture()]],
+            "/format": ["webp"],
+            "/id": [used["id"]],
+            "/ids": [[used["id"]]],
+            "/recipe": ["w20"],
+            "/url": [f"{source}/a.jpg"],
         }
 
     async def _collections(self) -> Names:
@@ -90,27 +104,36 @@ class Things:
         await self._image(collection=used)
         return {"id": [empty, used]}
 
+    async def _job(self, state: str) -> str:
+        row = Job(id=new_uuid(), tenant=ACME, kind="images.import", priority=1, state=state, created_by="token:tests")
+        name = row.id
+        async with self._database.writing() as session:
+            session.add(row)
+        return name
+
     async def _jobs(self) -> Names:
         """Return finished jobs; one that is not would be followed without end."""
-        rows = [
-            Job(id=new_uuid(), tenant=ACME, kind="images.import", priority=1, state=state, created_by="token:tests")
-            for state in ("succeeded", "failed")
-        ]
-        names = [row.id for row in rows]
-        async with self._database.writing() as session:
-            session.add_all(rows)
-        return {"id": names}
+        return {"id": [await self._job("succeeded"), await self._job("failed")]}
 
     async def _keys(self) -> Names:
         return {"id": [str((await self._post("/api/keys", {})).json()["id"])]}
 
     async def _presets(self) -> Names:
         body = {"name": f"p{next(self._numbers)}", "recipe": "w40-h30-webp"}
-        return {"name": [(await self._post("/api/presets", body)).json()["name"]]}
+        name = (await self._post("/api/presets", body)).json()["name"]
+        return {"name": [name], "/recipe": ["w40-webp", "w41-h31"]}
+
+    async def _purge(self) -> Names:
+        return {"/image": [(await self._image()).json()["id"]], "/preset": (await self._presets())["name"]}
+
+    async def _paths(self) -> Names:
+        return {"/paths": [[f"/t/{ACME}/{(await self._image()).json()['original']}/w20-webp"]]}
 
     async def _sources(self) -> Names:
-        body = {"prefix": f"https://acme.example.com/{next(self._numbers)}"}
-        return {"id": [(await self._post("/api/sources", body)).json()["id"]]}
+        """Return a source, and a prefix that is free."""
+        free, prefix = [f"https://acme.example.com/{next(self._numbers)}" for _ in "ab"]
+        source = (await self._post("/api/sources", {"prefix": prefix})).json()["id"]
+        return {"id": [source], "/prefix": [free, prefix], "/credentials": [{}]}
 
     async def _tenants(self) -> Names:
         return {"name": [(await self._post("/api/tenants", {"name": f"t{next(self._numbers)}"})).json()["name"]]}
@@ -119,8 +142,10 @@ class Things:
         return {"id": [(await self._post("/api/tokens", {"role": "viewer"})).json()["id"]]}
 
     async def _watermarks(self) -> Names:
-        body = {"name": f"w{next(self._numbers)}", "image": (await self._image()).json()["id"]}
-        return {"name": [(await self._post("/api/watermarks", body)).json()["name"]]}
+        image = (await self._image()).json()
+        body = {"name": f"w{next(self._numbers)}", "image": image["id"]}
+        name = (await self._post("/api/watermarks", body)).json()["name"]
+        return {"name": [name], "/image": [image["id"], None], "/original": [None, image["original"]]}
 
     async def _uploads(self) -> Names:
         """Return an upload whose bytes are there, and one that waits for its own."""
@@ -131,7 +156,7 @@ class Things:
             seals.append(urlsplit(grant["url"]).query.partition("=")[2])
         place = f"/api/uploads/{names[0]}/content"
         assert (await self._admin.put(place, params={"seal": seals[0]}, content=body)).status_code == 204
-        return {"id": names, "seal": seals}
+        return {"id": names, "seal": seals, "/": [body, b"1"]}
 
     async def _tus(self) -> Names:
         """Return a resumable upload without bytes, one that is an image, and one whose size is not known."""
@@ -146,4 +171,17 @@ class Things:
             answer = await self._admin.post("/api/tus", content=content, headers=_TUS | fields)
             assert answer.status_code == 201, answer.text
             names.append(answer.headers["location"].rpartition("/")[2])
-        return {"id": names}
+        return {
+            "id": names,
+            "upload-offset": ["0", str(len(body)), "0"],
+            "upload-length": ["1", None, "2"],
+            "upload-defer-length": [None, "1", None],
+            "upload-metadata": [None],
+            "upload-checksum": [None],
+            "/": [b"1", b"", b"12"],
+        }
+
+
+def kind_of(path: str) -> str:
+    """Return the kind of things that a path is about: its second word."""
+    return f"{path}/".split("/")[2]
