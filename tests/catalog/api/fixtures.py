@@ -9,9 +9,10 @@ from starlette.types import ASGIApp
 
 from catalog.api.context import ApiContext
 from catalog.api.cursors import CursorSealer
+from catalog.api.openapi import DescribedApi
 from catalog.api.rate_limits import RateLimiter
 from catalog.core.roles import Principal, Role, Scope
-from catalog.management import create_api
+from catalog.management import create_api, create_application
 from catalog.ports import Platform
 from catalog.records.database import Database
 from catalog.records.refusals import SqlRefusals
@@ -97,10 +98,18 @@ def context(platform: Platform, database: Database) -> ApiContext:
     )
 
 
+@pytest.fixture(scope="session")
+def application() -> DescribedApi:
+    """Return the routes, described once: that takes half a second. Tests that add routes make their own."""
+    application = create_application()
+    assert application.document_bytes
+    return application
+
+
 @pytest.fixture
-def api(context: ApiContext) -> ASGIApp:
+def api(context: ApiContext, application: DescribedApi) -> ASGIApp:
     """Return the application."""
-    return create_api(context, MAX_UPLOAD_BYTES)
+    return create_api(context, MAX_UPLOAD_BYTES, application)
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from catalog.api.context import ApiContext, Caller
+from catalog.api.openapi import DescribedApi
 from catalog.api.query_strings import QueryShape
 from catalog.core.permissions import PERMISSIONS, PUBLIC
 from catalog.core.roles import Permission, Principal, Role, Scope
-from catalog.management import _Envelope, create_api
+from catalog.management import _Envelope, create_api, create_application
 from catalog.records.database import Database
 from catalog.records.row_security import tenant_column
 from catalog.records.tables import Record
@@ -165,6 +166,12 @@ async def test_every_route_refuses_a_lesser_role_and_another_scope(believing: ht
 
 
 # The scope of a request: its own task's, and nobody else's.
+
+
+@pytest.fixture
+def application() -> DescribedApi:
+    """Return routes of their own, since tests add some."""
+    return create_application()
 
 
 @pytest.fixture
