@@ -7,10 +7,13 @@ byte: they are modelled by a first position that takes any byte any number of ti
 
 import re
 from functools import lru_cache
+from importlib import import_module
 from math import inf
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
+
+# Python's own parser of patterns, which type checkers know in some versions only
+op: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
 
 _COPIES = 4
 """A repeat of more than this is modelled as one without an end."""
