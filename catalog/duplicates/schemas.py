@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.api.fields import View
-from catalog.duplicates.service import MAX_DISTANCE
 from catalog.images.schemas import ImageView
+from proxy.core.media.perceptual_hash import MAX_DISTANCE
 
 
 class DuplicatesQuery(BaseModel):

@@ -20,7 +20,6 @@ from catalog.records.image import Image
 from proxy.core.identifiers import TenantName
 from proxy.core.media.perceptual_hash import BITS, bands, distance
 
-MAX_DISTANCE: Final = 10
 MAX_CANDIDATES: Final = 20_000
 """Rows that are compared, the newest first: a tenant of a million images that all look alike has more."""
 _BAND_BITS: Final = 16

@@ -1,7 +1,8 @@
 """Near duplicates: pairs of a tenant's images whose perceptual hashes differ in few bits.
 
 Theory. Two hashes that differ in fewer bits than there are bands have a band in common, which an index finds. Pairs
-that differ in more bits are found if one of the four bands is equal, which most of them have up to MAX_DISTANCE.
+that differ in more bits, up to MAX_DISTANCE, are found only if one of the four bands is equal: an upload must not cost
+the wider look-up of `catalog.duplicates`, which a request for one image's duplicates makes.
 """
 
 from typing import Final
@@ -13,9 +14,8 @@ from sqlmodel import col, select
 from catalog.records.image import Image
 from catalog.records.render_records import insert
 from catalog.records.search import NearDuplicate
+from proxy.core.media.perceptual_hash import MAX_DISTANCE, distance
 
-MAX_DISTANCE: Final = 10
-"""Of 64 bits."""
 _MOST_CANDIDATES: Final = 500
 
 
@@ -39,10 +39,10 @@ async def index_duplicates(session: AsyncSession, image: Image) -> None:
     )
     rows = []
     for other, phash in (await session.execute(query)).all():
-        distance = (int(image.phash, 16) ^ int(phash, 16)).bit_count()
-        if distance <= MAX_DISTANCE:
+        bits = distance(image.phash, phash)
+        if bits <= MAX_DISTANCE:
             rows += [
-                {"image": first, "other": second, "tenant": image.tenant, "distance": distance}
+                {"image": first, "other": second, "tenant": image.tenant, "distance": bits}
                 for first, second in ((image.id, other), (other, image.id))
             ]
     if rows:

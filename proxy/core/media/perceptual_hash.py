@@ -30,6 +30,10 @@ def perceptual_hash(pixels: bytes) -> str:
     return f"{bits:016x}"
 
 
+MAX_DISTANCE = 10
+"""Bits in which the hashes of two images that look alike differ at most."""
+
+
 def distance(first: str, second: str) -> int:
     """Return in how many of 64 bits two hashes differ; up to about 10 two images look alike."""
     return (int(first, 16) ^ int(second, 16)).bit_count()

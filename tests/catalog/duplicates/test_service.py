@@ -5,11 +5,11 @@ import random
 from sqlalchemy import update
 from sqlmodel import col
 
-from catalog.duplicates.service import MAX_DISTANCE, find_duplicates
+from catalog.duplicates.service import find_duplicates
 from catalog.records.database import Database
 from catalog.records.image import Image
 from proxy.core.identifiers import TenantName
-from proxy.core.media.perceptual_hash import BITS, bands, distance
+from proxy.core.media.perceptual_hash import BITS, MAX_DISTANCE, bands, distance
 from tests.catalog.samples import ACME, ZOO, add_images, add_tenants
 
 
