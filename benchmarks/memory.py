@@ -3,7 +3,8 @@
 PSS (proc_pid_smaps(5)) is resident memory with shared pages divided among the processes that share them, so the sum
 over all processes is their real use. The sum of the kernel's peaks (VmHWM) counts shared pages once for each process,
 and the highest moment of every process at once: an upper bound that does not depend on sampling. The memory tier is
-small here and full soon, so later growth is not the cache.
+small here and full soon, so later growth is not the cache. The server runs no jobs: the pipeline of the upload would
+encode the same picture meanwhile.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ def measure(folder: Path, originals: Sequence[Original], requests: int) -> Memor
     name = servers.upload(home, [file])[0]
     case = Case(originals[-1], "320×180 cover", "jpeg")
     targets = (servers.sealed(name, str(case.recipe(number))) for number in range(requests))
-    with servers.darkroom(home, memory_cache_bytes=str(_CACHE_BYTES)) as ours:
+    with servers.darkroom(home, memory_cache_bytes=str(_CACHE_BYTES), job_concurrency="0") as ours:
         idle, parts = Memory.of(ours.pid), []
         while share := list(islice(targets, -(-requests // _PARTS))):
             parts.append(_sampled(ours, share))
