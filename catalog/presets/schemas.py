@@ -49,7 +49,7 @@ class PresetWrite(Body):
         return self
 
     def ladder(self) -> Ladder:
-        """Return the sizes that an unsigned preset is served at. Raise ValidationFailed for one that is no size."""
+        """Return the sizes that an unsigned preset is served at. Raise ValidationFailed for one that is not a size."""
         try:
             return Ladder(
                 _each("widths", [str(width) for width in self.widths]).widths,

@@ -12,8 +12,8 @@ from proxy.core.tenant import Tenant
 def read_recipe(principal: Principal, tenant: Tenant, text: str) -> Recipe:
     """Parse a recipe that a caller asks for.
 
-    Raise RecipeError, or NotPermitted for a recipe that is no preset, nor a preset in a size of its ladder, where the
-    caller may not sign any recipe.
+    Raise RecipeError, or NotPermitted for a recipe that is not a preset, nor a preset in a size of its ladder, where
+    the caller may not sign any recipe.
     """
     recipe = grammar.parse(text)
     is_preset = recipe == Recipe(preset=recipe.preset) or is_unsigned(text, tenant.unsigned)

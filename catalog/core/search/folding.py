@@ -1,6 +1,6 @@
 """Folding: texts to the words by which they are found, the same for texts, searches and both databases.
 
-Accents and case are removed (Unicode NFKD and case folding), and what is no letter or digit separates words. An
+Accents and case are removed (Unicode NFKD and case folding), and what is not a letter or digit separates words. An
 ideograph, a kana or a Hangul syllable is a word of its own, because these scripts put no blanks between words.
 """
 

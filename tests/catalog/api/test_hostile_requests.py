@@ -152,7 +152,7 @@ FORMS = [
     ("1e400 in metadata", FORM, file() + part("metadata", b'{"a": 1e400}') + END, 422),
     ("2^70 in metadata", FORM, file() + part("metadata", b'{"a": 1180591620717411303424}') + END, 422),
     ("NaN in metadata", FORM, file() + part("metadata", b'{"a": NaN}') + END, 422),
-    ("a focus that is no number", FORM, file() + part("focus", b"nan,inf") + END, 422),
+    ("a focus that is not a number", FORM, file() + part("focus", b"nan,inf") + END, 422),
     ("a focus of 1e400", FORM, file() + part("focus", b"1e400,0.5") + END, 422),
     ("half an image", FORM, file(body=picture()[:300]) + END, 415),
     ("no image", FORM, file(body=b"x" * 5_000) + END, 415),
